@@ -1,0 +1,69 @@
+"""Exponential-moving-average (mean) teacher."""
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..ops.ema import ema_alpha, ema_update_
+
+
+class EMATeacher(nn.Module):
+    """A copy of a network whose parameters follow the student's.
+
+    Rule (Tarvainen and Valpola 2017, eq. 1, with the warm-up of DACS): alpha_t = min(1 - 1/(t+1), alpha),
+    teacher = alpha_t * teacher + (1 - alpha_t) * student, for parameters. The first update copies the student.
+
+    Args:
+        student: the network to follow; deep-copied, gradients off.
+        alpha: cap of the EMA rate in [0, 1).
+        buffers: ``own`` leaves buffers (BN statistics) to the teacher's own forward passes, as in the DAFormer family; ``copy`` takes
+            the student's at every update; ``ema`` averages floating-point ones like parameters.
+
+    State: the network under ``model.*`` and ``initialized`` (bool), so that a resumed run neither copies nor warms up again.
+    """
+    initialized: Tensor
+
+    def __init__(self, student: nn.Module, alpha: float = 0.999, buffers: str = 'own') -> None:
+        super().__init__()
+        if not 0 <= alpha < 1:
+            raise ValueError(f'EMA alpha must lie in [0, 1), got {alpha}')
+        if buffers not in ('own', 'copy', 'ema'):
+            raise ValueError(f"buffers must be 'own', 'copy' or 'ema', got '{buffers}'")
+        self.alpha = alpha
+        self.buffers_policy = buffers
+        self.model = copy.deepcopy(student)
+        self.model.requires_grad_(False)
+        self.register_buffer('initialized', torch.zeros((), dtype=torch.bool))
+        self._ready = False
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.model(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._ready = bool(self.initialized)
+
+    @torch.no_grad()
+    def update(self, student: nn.Module, iteration: int) -> None:
+        """Follow ``student``; called once per iteration with the 0-based iteration number t."""
+        targets = list(self.model.parameters())
+        sources = list(student.parameters())
+        if not self._ready:
+            torch._foreach_copy_([p.data for p in targets], [p.data for p in sources])
+            self.initialized.fill_(True)
+            self._ready = True
+        else:
+            ema_update_(targets, sources, ema_alpha(iteration, self.alpha))
+        self._update_buffers(student, iteration)
+
+    def _update_buffers(self, student: nn.Module, iteration: int) -> None:
+        if self.buffers_policy == 'own':
+            return
+        for mine, theirs in zip(self.model.buffers(), student.buffers()):
+            if self.buffers_policy == 'ema' and mine.is_floating_point():
+                mine.lerp_(theirs, 1 - ema_alpha(iteration, self.alpha))
+            else:
+                mine.copy_(theirs)

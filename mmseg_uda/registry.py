@@ -1,0 +1,51 @@
+"""Registries of the package and the builder of the model that is trained.
+
+Segmentors, backbones, heads, data sets and pipelines live in MMSegmentation's own registries, so that plain MMSeg configs find them.
+Everything that only domain adaptation knows has a registry here.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmcv.utils import Registry
+
+if TYPE_CHECKING:
+    from .methods.base import UDASegmentor
+
+UDA = Registry('uda method')
+MIXERS = Registry('mixer')
+PSEUDO_LABELERS = Registry('pseudo-labeler')
+MASKERS = Registry('masker')
+AUGMENTATIONS = Registry('strong augmentation')
+FEATURE_DISTANCES = Registry('feature distance')
+DISCRIMINATORS = Registry('discriminator')
+BANKS = Registry('memory bank')
+STYLISERS = Registry('feature styliser')
+RECTIFIERS = Registry('pseudo-label rectifier')
+ACQUISITIONS = Registry('acquisition function')
+
+
+def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
+    """Build the model that the engine trains from a whole config.
+
+    Args:
+        cfg: an ``mmcv.Config`` (or dict) with a ``model`` (any MMSeg segmentor) and, unless the run is source-only, a ``uda`` block.
+            ``train_cfg`` and ``test_cfg`` may stand inside ``model`` or at the top level.
+        seed: base seed of the counter-based random numbers (see :mod:`mmseg_uda.utils.rng`).
+
+    Returns:
+        The method: a :class:`~mmseg_uda.methods.base.UDASegmentor` that holds the student. Without a ``uda`` block this is
+        ``SourceOnly``, so that plain supervised training goes through the same engine.
+
+    Raises:
+        KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling.
+    """
+    from .utils.config import build_from_config
+    uda_cfg = dict(cfg.get('uda') or dict(type='SourceOnly'))
+    uda_cfg['model'] = cfg['model']
+    uda_cfg.setdefault('train_cfg', cfg.get('train_cfg'))
+    uda_cfg.setdefault('test_cfg', cfg.get('test_cfg'))
+    runner = cfg.get('runner') or {}
+    uda_cfg.setdefault('max_iters', runner.get('max_iters'))
+    uda_cfg.setdefault('seed', seed)
+    return build_from_config(uda_cfg, UDA)
