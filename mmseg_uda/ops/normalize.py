@@ -1,0 +1,61 @@
+"""Image normalisation on the device: images travel as uint8 and become float here."""
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+
+@lru_cache(maxsize=64)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+
+def normalize_on_device(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
+    """Do on the device what MMSeg's ``Normalize`` does in a worker: channel order, minus mean, times 1/std.
+
+    Args:
+        img: uint8 (B, C, H, W) as loaded (BGR); a floating-point batch is returned as it is (already normalised).
+        metas: per image ``img_norm_cfg`` (``mean``, ``std``, ``to_rgb``) and, where the image was padded, ``img_shape`` of the part
+            that is image. The padding is 0 *after* normalisation, as MMSeg's pipelines have it.
+
+    Returns:
+        float32 (B, C, H, W).
+
+    Raises:
+        KeyError: a uint8 batch whose meta data hold no ``img_norm_cfg``.
+    """
+    if img.is_floating_point():
+        return img
+    if any('img_norm_cfg' not in meta for meta in metas):
+        raise KeyError("a uint8 batch needs 'img_norm_cfg' in its img_metas: put dict(type='Normalize', ...) into the pipeline and "
+                       "'img_norm_cfg' among Collect's meta_keys")
+    configs = [(tuple(float(v) for v in meta['img_norm_cfg']['mean']), tuple(float(v) for v in meta['img_norm_cfg']['std']),
+                bool(meta['img_norm_cfg'].get('to_rgb', True))) for meta in metas]
+    if len(set(configs)) == 1:
+        out = _normalize(img, *configs[0])
+    else:
+        out = torch.cat([_normalize(img[i:i + 1], *config) for i, config in enumerate(configs)])
+    height, width = img.shape[2:]
+    for i, meta in enumerate(metas):
+        rows, columns = (meta.get('img_shape') or (height, width))[:2]
+        if rows < height:
+            out[i, :, rows:] = 0
+        if columns < width:
+            out[i, :, :, columns:] = 0
+    return out
+
+
+def _normalize(img: Tensor, mean: tuple[float, ...], std: tuple[float, ...], to_rgb: bool) -> Tensor:
+    out = (img.flip(1) if to_rgb else img).float()
+    return out.sub_(_constant(mean, img.device)).mul_(_constant(tuple(1 / s for s in std), img.device))
+
+
+def denormalize(img: Tensor, meta: Mapping[str, Any]) -> Tensor:
+    """The inverse of :func:`normalize_on_device` for pictures: float (C, H, W) -> uint8 RGB (C, H, W)."""
+    config = meta['img_norm_cfg']
+    mean, std = (_constant(tuple(float(v) for v in config[key]), img.device)[0] for key in ('mean', 'std'))
+    out = (img * std + mean).round().clamp(0, 255).to(torch.uint8)
+    return out if config.get('to_rgb', True) else out.flip(0)

@@ -1,0 +1,153 @@
+"""Checkpoint files: written atomically, read as weights only."""
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional, Union
+
+import numpy as np
+import torch
+
+#: command-line flag of the tools and, for library use, environment variable that allow arbitrary pickles
+TRUST_FLAG = '--trust-checkpoint'
+TRUST_VARIABLE = 'MMSEG_UDA_TRUST_CHECKPOINT'
+
+PathLike = Union[str, os.PathLike]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message names the file and the remedy."""
+
+
+def _numpy_scalars() -> Any:
+    """Allow NumPy scalars in meta data: stock MMSeg writes them when ``save_best`` is on, and they run no code."""
+    allow = getattr(torch.serialization, 'safe_globals', None)
+    if allow is None:
+        return contextlib.nullcontext()
+    core = getattr(np, '_core', None) or np.core
+    kinds = [core.multiarray.scalar, np.dtype]
+    kinds += [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    return allow(kinds)
+
+
+def load_checkpoint_file(path: PathLike, map_location: Any = 'cpu', weights_only: Optional[bool] = None) -> dict[str, Any]:
+    """Read a checkpoint without executing what it may contain.
+
+    Args:
+        path: the file.
+        map_location: as in ``torch.load``.
+        weights_only: True refuses pickles with foreign objects; False trusts the file. Default: True unless the environment variable
+            ``MMSEG_UDA_TRUST_CHECKPOINT`` is 1 (which ``--trust-checkpoint`` of the tools sets).
+
+    Raises:
+        FileNotFoundError, CheckpointError: each names the file and the remedy.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint '{path}' does not exist")
+    if weights_only is None:
+        weights_only = os.environ.get(TRUST_VARIABLE, '0') != '1'
+    try:
+        with _numpy_scalars() if weights_only else contextlib.nullcontext(), warnings.catch_warnings():
+            warnings.simplefilter('ignore', FutureWarning)
+            loaded = torch.load(str(path), map_location=map_location, weights_only=weights_only)
+    except pickle.UnpicklingError as error:
+        if weights_only and re.search('[Ww]eights.only', str(error)):
+            raise CheckpointError(f"'{path}' holds more than weights ({_first_line(error)}) and was not loaded, because unpickling it could run "
+                                  f'code. If you trust its origin, pass {TRUST_FLAG} (or set {TRUST_VARIABLE}=1)') from None
+        raise CheckpointError(f"'{path}' is not a readable checkpoint ({_first_line(error)}): download or copy it again") from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise CheckpointError(f"'{path}' is truncated or not a checkpoint ({_first_line(error)}): download or copy it again") from error
+    if not isinstance(loaded, dict):
+        raise CheckpointError(f"'{path}' holds a {type(loaded).__name__} instead of a dict of weights")
+    return loaded
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    found = re.search(r'Unsupported (?:global|class|operand)[^\n.]*', text)
+    return (found.group(0) if found else (text.splitlines() or [type(error).__name__])[0])[:200]
+
+
+def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a checkpoint: under ``state_dict``, ``model``, or the whole file; a ``module.`` prefix is dropped."""
+    state = checkpoint
+    for key in ('state_dict', 'model'):
+        if isinstance(checkpoint.get(key), Mapping):
+            state = checkpoint[key]
+            break
+    return {key[len('module.'):] if key.startswith('module.') else key: value for key, value in state.items()}
+
+
+def save_checkpoint_file(checkpoint: Mapping[str, Any], path: PathLike) -> None:
+    """Write ``checkpoint`` so that ``path`` always is either the old or the whole new file, even when the process is killed.
+
+    The file is streamed to a temporary name in the same folder, flushed to the disk, and renamed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        with open(temporary, 'wb') as file:
+            torch.save(dict(checkpoint), file)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def replacing(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` and rename it over ``path`` on success; leave nothing behind on failure."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != 'posix':
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def plain(value: Any) -> Any:
+    """``value`` made of str, int, float, bool, None, list, dict and tensors only, so that weights-only loading reads it."""
+    if value is None or isinstance(value, (bool, str, torch.Tensor)):
+        return str(value) if isinstance(value, str) and type(value) is not str else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, range)):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def check_coverage(missing: list[str], expected: list[str], source: PathLike, what: str = 'backbone', limit: float = 0.05) -> None:
+    """Fail when more than ``limit`` of the ``expected`` keys are missing in a weight file.
+
+    Raises:
+        CheckpointError: names the file, the share and the first missing keys.
+    """
+    if expected and len(missing) > limit * len(expected):
+        raise CheckpointError(f"'{source}' lacks {len(missing)} of {len(expected)} {what} keys (first: {', '.join(sorted(missing)[:5])}): "
+                              'it belongs to another network, or needs tools/convert_checkpoint.py first')
