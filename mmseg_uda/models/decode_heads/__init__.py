@@ -1,0 +1,3 @@
+from .segformer_head import SegFormerHead
+
+__all__ = ['SegFormerHead']

@@ -1,0 +1,3 @@
+from .segmentation import head_losses
+
+__all__ = ['head_losses']

@@ -1,0 +1,132 @@
+"""What methods need from a segmentor in a training step, for any MMSeg ``EncoderDecoder`` and for HRDA.
+
+MMSeg's ``forward_train`` takes no pixel weight, computes accuracy in every step and hides the features. These functions drive the public
+parts of an unmodified segmentor instead: ``extract_feat``, the heads, their losses, ``encode_decode``.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import torch
+from mmseg.core import add_prefix
+from torch import Tensor, nn
+
+from ..ops.hrda import Box, Generator
+from ..utils.rng import StepRng
+from .losses.segmentation import head_losses
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """Backbone features of one window of the input.
+
+    Attributes:
+        maps: one tensor (B, C_i, h_i, w_i) per level.
+        box: the window in pixels of the input and its label, or None for all of it.
+    """
+    maps: Sequence[Tensor]
+    box: Optional[Box] = None
+
+
+@dataclass(frozen=True)
+class Features:
+    """Everything that one training pass computed before the heads.
+
+    Attributes:
+        decode: what the decode head takes.
+        views: features for losses on features (feature distance): one view, or two for HRDA with ``feature_scale='all'``.
+    """
+    decode: Any
+    views: tuple[FeatureView, ...]
+
+    @property
+    def backbone(self) -> Sequence[Tensor]:
+        """Feature maps of the first view (the low resolution of HRDA)."""
+        return self.views[0].maps
+
+
+def is_hrda(segmentor: nn.Module) -> bool:
+    """Whether ``segmentor`` has passes of its own at two resolutions."""
+    return hasattr(segmentor, 'extract_multi_resolution')
+
+
+def training_features(segmentor: nn.Module, img: Tensor, rng: Union[StepRng, Generator] = None, box: Optional[Box] = None) -> Features:
+    """Features of one training pass.
+
+    Args:
+        segmentor: an ``EncoderDecoder`` or ``HRDAEncoderDecoder``.
+        img: normalised images (B, 3, H, W).
+        rng: HRDA draws the detail crop of this pass from ``rng.shared`` (or from a torch or NumPy generator); unused otherwise.
+        box: take this detail crop instead of drawing one.
+    """
+    if is_hrda(segmentor):
+        generator = rng.shared if isinstance(rng, StepRng) else rng
+        features = segmentor.extract_multi_resolution(img, generator, box)  # type: ignore[operator]
+        return Features(features, tuple(FeatureView(maps, where) for maps, where in segmentor.feature_views(img, features)))  # type: ignore[operator]
+    maps = segmentor.extract_feat(img)  # type: ignore[operator]
+    return Features(maps, (FeatureView(maps),))
+
+
+@torch.no_grad()
+def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[FeatureView, ...]:
+    """Features of a frozen reference network for the windows that ``like`` has seen, without gradient.
+
+    Args:
+        segmentor: network of the same architecture.
+        img: the input of the pass that made ``like``.
+        like: features of the trained network.
+    """
+    if is_hrda(segmentor):
+        return tuple(FeatureView(segmentor.extract_window(img, view.box), view.box) for view in like.views)  # type: ignore[operator]
+    return (FeatureView(segmentor.extract_feat(img)),)  # type: ignore[operator]
+
+
+def segmentation_losses(segmentor: nn.Module, features: Union[Features, Any], label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
+    """Losses of the decode head and all auxiliary heads, named as MMSeg logs them (``decode.loss_ce``, ``aux.loss_ce``).
+
+    Args:
+        segmentor: the network that made ``features``.
+        features: result of :func:`training_features`.
+        label: int64 train ids (B, 1, H, W) or (B, H, W), 255 = ignore.
+        weight: float (B, H, W) or (B, 1, H, W), pixel weight for every head; None = 1.
+
+    Returns:
+        Scalars by name. The mean runs over all pixels; all ignored gives 0. HRDA adds ``decode.hr.loss_ce`` (and ``decode.lr.loss_ce``), all
+        of them already weighted.
+    """
+    label = label[:, None] if label.dim() == 3 else label
+    if weight is not None:
+        weight = weight[:, 0] if weight.dim() == 4 else weight
+    inputs = features.decode if isinstance(features, Features) else features
+    losses: dict[str, Tensor] = {}
+    if isinstance(segmentor.decode_head, nn.ModuleList):
+        previous: Any = None
+        for i, head in enumerate(segmentor.decode_head):
+            previous = head(inputs) if i == 0 else head(inputs, previous)
+            losses.update(add_prefix(head_losses(head, previous, label, weight), f'decode_{i}'))
+    else:
+        head = segmentor.decode_head
+        losses.update(add_prefix(_losses_of(head, head(inputs), label, weight), 'decode'))
+    if getattr(segmentor, 'with_auxiliary_head', False):
+        auxiliary = segmentor.auxiliary_head
+        named = {f'aux_{i}': h for i, h in enumerate(auxiliary)} if isinstance(auxiliary, nn.ModuleList) else {'aux': auxiliary}
+        for name, head in named.items():
+            losses.update(add_prefix(head_losses(head, head(inputs), label, weight), name))
+    return losses
+
+
+def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Tensor]) -> dict[str, Tensor]:
+    if hasattr(head, 'weighted_losses'):
+        return head.weighted_losses(outputs, label, weight)  # type: ignore[operator]
+    return head_losses(head, outputs, label, weight)
+
+
+def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[str, Any]]] = None) -> Tensor:
+    """Class scores at the size of the input (B, C, H, W), in whatever mode (train or eval) the network is.
+
+    HRDA runs its full inference (context plus overlapping detail windows). The caller decides about gradients.
+    """
+    if metas is None:
+        metas = [dict(ori_shape=tuple(img.shape[2:]), img_shape=(*img.shape[2:], 3), flip=False) for _ in range(img.shape[0])]
+    return segmentor.encode_decode(img, metas)  # type: ignore[operator]

@@ -1,0 +1,151 @@
+"""Geometry and fusion of HRDA: a large low-resolution context crop and a small high-resolution detail crop.
+
+Source: Hoyer, Dai, Van Gool 2022, "HRDA: Context-Aware High-Resolution Domain-Adaptive Semantic Segmentation", sec. 3.
+Boxes are ``(y1, y2, x1, x2)``, half open, in pixels of the high-resolution input.
+"""
+from __future__ import annotations
+
+from typing import Optional, Sequence, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Box = tuple[int, int, int, int]
+Generator = Union[torch.Generator, np.random.Generator, None]
+
+
+def crop_offset_count(size: int, crop: int, divisor: int, legacy: bool = False) -> int:
+    """How many aligned offsets ``0, divisor, 2*divisor, ...`` the detail crop may take along one side.
+
+    Args:
+        size, crop: side of the image and of the crop in pixels.
+        divisor: offsets are multiples of it.
+        legacy: count as the released code does: it never draws the last aligned offset (and stops where this count would be 0; here the crop
+            then stands at 0).
+
+    Returns:
+        At least 1.
+    """
+    margin = max(size - crop, 0)
+    return max((margin + 1) // divisor, 1) if legacy else margin // divisor + 1
+
+
+def draw_crop_box(size: Sequence[int], crop: Sequence[int], divisor: int, generator: Generator = None, legacy: bool = False) -> Box:
+    """Draw one detail crop, uniform over the aligned offsets.
+
+    Args:
+        size: (H, W) of the image.
+        crop: (h, w) of the crop; clipped to the image.
+        divisor: offsets are multiples of it; output stride times the ratio of the two resolutions keeps the grids aligned.
+        generator: torch (CPU) or NumPy generator; None draws from torch's global one.
+        legacy: see :func:`crop_offset_count`.
+    """
+    box = []
+    for side, length in zip(size, crop):
+        length = min(length, side)
+        start = _draw(crop_offset_count(side, length, divisor, legacy), generator) * divisor
+        box += [start, start + length]
+    return box[0], box[1], box[2], box[3]
+
+
+def _draw(count: int, generator: Generator) -> int:
+    if count == 1:
+        return 0
+    if isinstance(generator, np.random.Generator):
+        return int(generator.integers(count))
+    return int(torch.randint(count, (), generator=generator))
+
+
+def crop(x: Tensor, box: Optional[Box]) -> Tensor:
+    """The window ``box`` of ``x`` (..., H, W); all of it for None."""
+    if box is None:
+        return x
+    y1, y2, x1, x2 = box
+    return x[..., y1:y2, x1:x2]
+
+
+def scale_box(box: Box, factor: float) -> Box:
+    """``box`` divided by ``factor``, truncated to whole cells."""
+    y1, y2, x1, x2 = (int(value / factor) for value in box)
+    return y1, y2, x1, x2
+
+
+def _starts(size: int, window: int, stride: int) -> list[int]:
+    count = max(size - window + stride - 1, 0) // stride + 1
+    return [max(min(i * stride + window, size) - window, 0) for i in range(count)]
+
+
+def sliding_boxes(size: Sequence[int], window: Sequence[int], stride: Sequence[int]) -> list[Box]:
+    """Windows that cover an image, row by row; the last of a row is shifted inside, an image below the window gives one smaller box."""
+    (height, width), (h, w) = size, window
+    return [(y, min(y + h, height), x, min(x + w, width)) for y in _starts(height, h, stride[0]) for x in _starts(width, w, stride[1])]
+
+
+def hrda_slide_boxes(size: Sequence[int], window: Sequence[int], overlapping: bool = True) -> list[Box]:
+    """Detail windows at inference: stride of half a window, or of a whole one."""
+    divide = 2 if overlapping else 1
+    return sliding_boxes(size, window, [max(side // divide, 1) for side in window])
+
+
+def crop_windows(img: Tensor, boxes: Sequence[Box]) -> Tensor:
+    """Cut ``boxes`` of equal size from (B, C, H, W): (len(boxes) * B, C, h, w), all images of the first box, then of the second, ..."""
+    return torch.cat([crop(img, box) for box in boxes])
+
+
+def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1) -> Tensor:
+    """Put window predictions back in place and average where they overlap.
+
+    Args:
+        logits: (len(boxes) * B, C, h, w), box-major as made by :func:`crop_windows`.
+        boxes: in input pixels.
+        stride: output stride of ``logits``.
+
+    Returns:
+        (B, C, H / stride, W / stride) for an image that ends where the boxes end.
+    """
+    batch = logits.shape[0] // len(boxes)
+    cells = [scale_box(box, stride) for box in boxes]
+    height, width = max(c[1] for c in cells), max(c[3] for c in cells)
+    merged = logits.new_zeros((batch, logits.shape[1], height, width))
+    count = logits.new_zeros((1, 1, height, width))
+    for (y1, y2, x1, x2), part in zip(cells, logits.split(batch)):
+        if part.shape[2:] != (y2 - y1, x2 - x1):  # a window that is no multiple of the stride
+            part = F.interpolate(part, size=(y2 - y1, x2 - x1), mode='bilinear', align_corners=False)
+        merged[:, :, y1:y2, x1:x2] += part
+        count[:, :, y1:y2, x1:x2] += 1
+    return merged / count
+
+
+def hrda_fuse(low: Tensor, high: Tensor, attention: Union[Tensor, float], box: Optional[Box] = None, stride: int = 4,
+              ratio: float = 2.0) -> tuple[Tensor, Tensor]:
+    """Fuse context and detail predictions by the scale attention (paper eq. 7 to 9).
+
+    Args:
+        low: context logits (B, C, h, w) on the low-resolution grid.
+        high: detail logits, of the crop ``box`` (B, C, (y2-y1)/stride, (x2-x1)/stride) or, without box, of the whole image.
+        attention: weight of the detail in [0, 1], (B, C or 1, h, w) like ``low``, or a constant.
+        box: detail crop in input pixels, or None when ``high`` covers everything.
+        stride: output stride of both predictions relative to their own input.
+        ratio: high over low resolution.
+
+    Returns:
+        Fused logits (B, C, ratio*h, ratio*w), and (1 - attention) * low on the low-resolution grid.
+    """
+    if box is not None:
+        y1, y2, x1, x2 = scale_box(box, stride * ratio)
+        inside = low.new_zeros((1, 1, *low.shape[2:]))
+        inside[:, :, y1:y2, x1:x2] = 1
+        attention = attention * inside
+    low_part = (1 - attention) * low
+    size = (round(low.shape[2] * ratio), round(low.shape[3] * ratio)) if box is not None else tuple(high.shape[2:])
+    upsampled = F.interpolate(low_part, size=size, mode='bilinear', align_corners=False)
+    if isinstance(attention, Tensor):
+        attention = F.interpolate(attention, size=size, mode='bilinear', align_corners=False)
+    if box is not None:
+        y1, y2, x1, x2 = scale_box(box, stride)
+        placed = torch.zeros_like(upsampled)
+        placed[:, :, y1:y2, x1:x2] = high
+        high = placed
+    return attention * high + upsampled, low_part
