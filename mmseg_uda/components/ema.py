@@ -14,7 +14,8 @@ class EMATeacher(nn.Module):
     """A copy of a network whose parameters follow the student's.
 
     Rule (Tarvainen and Valpola 2017, eq. 1, with the warm-up of DACS): alpha_t = min(1 - 1/(t+1), alpha),
-    teacher = alpha_t * teacher + (1 - alpha_t) * student, for parameters. The first update copies the student.
+    teacher = alpha_t * teacher + (1 - alpha_t) * student, for parameters. The first update copies the student,
+    buffers included (weights that were loaded after construction bring their BN statistics).
 
     Args:
         student: the network to follow; deep-copied, gradients off.
@@ -53,6 +54,8 @@ class EMATeacher(nn.Module):
         sources = list(student.parameters())
         if not self._ready:
             torch._foreach_copy_([p.data for p in targets], [p.data for p in sources])
+            for mine, theirs in zip(self.model.buffers(), student.buffers()):
+                mine.copy_(theirs)
             self.initialized.fill_(True)
             self._ready = True
         else:

@@ -1,0 +1,92 @@
+"""Process set-up of the tools: devices, launchers, logging, work folder."""
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+import cv2
+import mmcv
+import torch
+import torch.distributed as dist
+from mmcv import Config, DictAction
+from mmcv.runner import get_dist_info, init_dist
+
+from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags that training and testing share; names are mmseg's."""
+    parser.add_argument('--cfg-options', '--options', nargs='+', action=DictAction,
+                        help='override config entries: key=value, nested as model.backbone.depth=50, lists as key="[a,b]"')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
+    parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
+    parser.add_argument(TRUST_FLAG, action='store_true', help='unpickle checkpoints fully; only for files whose origin you trust')
+
+
+def apply_common_arguments(args: argparse.Namespace) -> None:
+    """Put flags that concern the whole process into its environment."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.trust_checkpoint:
+        os.environ[TRUST_VARIABLE] = '1'
+
+
+def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config:
+    """Read a config file and apply ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: names the file.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"config file '{path}' does not exist")
+    cfg = Config.fromfile(path)
+    if overrides:
+        cfg.merge_from_dict(overrides)
+    return cfg
+
+
+def start_processes(launcher: str, dist_params: Optional[dict[str, Any]], device: Optional[str], gpu_id: int = 0) -> torch.device:
+    """Join the process group when a launcher is given, and choose this process's device.
+
+    Returns:
+        ``cuda:<local rank>`` or ``cpu`` (then ranks talk over gloo).
+    """
+    kind = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    cv2.setNumThreads(0)
+    if launcher == 'none':
+        return torch.device(kind, gpu_id) if kind == 'cuda' else torch.device('cpu')
+    if kind == 'cuda':
+        init_dist(launcher, **(dist_params or dict(backend='nccl')))
+        return torch.device('cuda', torch.cuda.current_device())
+    if launcher != 'pytorch':
+        raise ValueError(f"--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch")
+    dist.init_process_group('gloo')
+    return torch.device('cpu')
+
+
+def prepare_work_dir(cfg: Config, config_path: str, work_dir: Optional[str]) -> tuple[Path, str]:
+    """Create the work folder and keep a copy of the config in it.
+
+    Returns:
+        folder (flag, then config, then ``work_dirs/<config name>``), timestamp that names the logs.
+    """
+    folder = Path(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(config_path).stem)
+    cfg.work_dir = str(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if get_dist_info()[0] == 0:
+        target = folder / Path(config_path).name
+        with replacing(target) as temporary:
+            mmcv.mkdir_or_exist(str(folder))
+            temporary.write_text(cfg.pretty_text)
+    return folder, time.strftime('%Y%m%d_%H%M%S', time.localtime())
+
+
+def environment_text() -> str:
+    """Versions and hardware, for the head of a log."""
+    from mmseg.utils import collect_env
+
+    from ..version import __version__
+    return '\n'.join(f'{key}: {value}' for key, value in {**collect_env(), 'mmseg_uda': __version__}.items())

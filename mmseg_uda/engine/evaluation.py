@@ -1,0 +1,168 @@
+"""Evaluation of a model on one or several named data sets, on one or several ranks."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+import mmcv
+import numpy as np
+import torch
+from mmseg.core import EvalHook
+from mmseg.datasets import build_dataset
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..datasets.label_spaces import eval_subsets
+from .data import build_test_loader, to_device
+from .distributed import gather_objects
+from .inference import inference_mode
+
+#: called with (prediction (H, W), meta data) of each image
+Consumer = Callable[[np.ndarray, Mapping[str, Any]], None]
+
+
+def named_test_sets(cfg: Any, part: str = 'test') -> dict[str, Any]:
+    """Build ``cfg.data.<part>``: one data set config, or a list of them for several targets (each may hold a ``name``).
+
+    Returns:
+        Data sets in test mode by name, in order; a single unnamed one is called ``target``.
+    """
+    entries = cfg.data[part]
+    several = isinstance(entries, (list, tuple))
+    built: dict[str, Any] = {}
+    for i, entry in enumerate(entries if several else [entries]):
+        entry = dict(entry)
+        name = entry.pop('name', None) or (str(entry['type']).replace('Dataset', '').lower() if several else 'target')
+        name = name if name not in built else f'{name}{i + 1}'
+        built[name] = build_dataset(entry, dict(test_mode=True))
+    return built
+
+
+def run_test(model: nn.Module, dataset: Any, device: torch.device, workers: int = 2, precision: str = 'fp32', consume: Optional[Consumer] = None,
+             label: str = '', score: bool = True, windows_per_batch: int = 8) -> list[Any]:
+    """Predict every image of ``dataset`` (this rank's share) and return MMSeg's pre-evaluation results of all ranks in order.
+
+    Args:
+        model: an MMSeg segmentor or a method of this package.
+        consume: receives each prediction, for example to save it.
+        score: False when the data set has no labels; the result is then a list of None.
+        label: name of the data set in the progress bar.
+    """
+    loader = build_test_loader(dataset, workers)
+    mine = []
+    rank_indices = list(loader.sampler)
+    bar = mmcv.ProgressBar(len(rank_indices), file=sys.stderr) if _is_main() and rank_indices else None
+    if bar is not None and label:
+        bar.file.write(f'{label}: ')
+    with inference_mode(model, device, precision, windows_per_batch):
+        for index, batch in zip(rank_indices, loader):
+            images, metas = _test_inputs(batch, device)
+            result = model(img=images, img_metas=metas, return_loss=False)
+            if consume is not None:
+                consume(result[0], metas[0][0])
+            mine.append((index, dataset.pre_eval(result, indices=[index])[0] if score else None))
+            if bar is not None:
+                bar.update()
+    if bar is not None:
+        bar.file.write('\n')
+    merged = [pair for part in gather_objects(mine) for pair in part]
+    return [value for _, value in sorted(merged, key=lambda pair: pair[0])]
+
+
+def _is_main() -> bool:
+    from mmcv.runner import get_dist_info
+    return get_dist_info()[0] == 0
+
+
+def _test_inputs(batch: Mapping[str, Any], device: torch.device) -> tuple[list[torch.Tensor], list[list[dict[str, Any]]]]:
+    """Images and meta data of a collated test batch: MultiScaleFlipAug gives lists, one entry per augmentation."""
+    images = batch['img'] if isinstance(batch['img'], list) else [batch['img']]
+    metas = batch['img_metas'] if isinstance(batch['img_metas'], list) else [batch['img_metas']]
+    unwrapped = [to_device({'img': image, 'img_metas': meta}, device) for image, meta in zip(images, metas)]
+    return [item['img'] for item in unwrapped], [item['img_metas'] for item in unwrapped]
+
+
+def score_results(dataset: Any, results: Sequence[Any], logger: Any = None, **eval_options: Any) -> dict[str, float]:
+    """MMSeg's metrics of ``results`` plus ``mIoU16`` and ``mIoU13``, the SYNTHIA protocols, for data sets with the Cityscapes classes.
+
+    Returns:
+        metrics in [0, 1]: ``mIoU``, ``mAcc``, ``aAcc``, ``IoU.<class>`` ...
+    """
+    eval_options.setdefault('metric', 'mIoU')
+    metrics = {key: float(value) for key, value in dataset.evaluate(list(results), logger=logger, **eval_options).items()}
+    for count in (16, 13):
+        names = eval_subsets(count)
+        if len(dataset.CLASSES) == 19 and all(f'IoU.{name}' in metrics for name in names):
+            metrics[f'mIoU{count}'] = float(np.nanmean([metrics[f'IoU.{name}'] for name in names]))
+    return metrics
+
+
+def evaluate_all(model: nn.Module, datasets: Mapping[str, Any], device: torch.device, logger: Any = None, workers: int = 2,
+                 precision: str = 'fp32', consumers: Optional[Mapping[str, Consumer]] = None, windows_per_batch: int = 8,
+                 **eval_options: Any) -> dict[str, float]:
+    """Evaluate on every data set.
+
+    Returns:
+        On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names and each one's under
+        ``<metric>.<data set>``; an empty dict on other ranks.
+    """
+    per_set: dict[str, dict[str, float]] = {}
+    for name, dataset in datasets.items():
+        results = run_test(model, dataset, device, workers, precision, (consumers or {}).get(name), name, windows_per_batch=windows_per_batch)
+        if _is_main():
+            if logger is not None and len(datasets) > 1:
+                logger.info('results on %s', name)
+            per_set[name] = score_results(dataset, results, logger, **eval_options)
+    if len(per_set) <= 1:
+        return next(iter(per_set.values()), {})
+    shared = set.intersection(*(set(metrics) for metrics in per_set.values()))
+    merged = {key: float(np.nanmean([metrics[key] for metrics in per_set.values()]))
+              for key in next(iter(per_set.values())) if key in shared}
+    merged.update({f'{key}.{name}': value for name, metrics in per_set.items() for key, value in metrics.items() if key.startswith('mIoU')})
+    return merged
+
+
+class UDAEvalHook(EvalHook):
+    """MMSeg's evaluation hook (interval, ``save_best``) on this package's evaluation: several targets, ranks, batched windows, autocast.
+
+    Args:
+        datasets: validation sets by name.
+        device, workers, precision: see :func:`run_test`.
+        options: the ``evaluation`` part of a config (``interval``, ``metric``, ``save_best`` ...). ``save_best`` selects on the target's
+            validation labels, which is oracle selection: published numbers take the last iteration.
+    """
+
+    def __init__(self, datasets: Mapping[str, Any], device: torch.device, workers: int = 2, precision: str = 'fp32', **options: Any) -> None:
+        first = next(iter(datasets.values()))
+        options.pop('efficient_test', None)
+        super().__init__(DataLoader(first, batch_size=1), by_epoch=False, pre_eval=True, **options)
+        self.datasets = datasets
+        self.device = device
+        self.workers = workers
+        self.precision = precision
+
+    def _do_evaluate(self, runner: Any) -> None:
+        metrics = evaluate_all(runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs)
+        if runner.rank != 0:
+            return
+        runner.log_buffer.output['eval_iter_num'] = sum(len(dataset) for dataset in self.datasets.values())
+        runner.log_buffer.output.update(metrics)
+        runner.log_buffer.ready = True
+        if self.save_best is None:
+            return
+        if self.key_indicator == 'auto':
+            self._init_rule(self.rule, next(iter(metrics)))
+        if self.key_indicator not in metrics:
+            raise KeyError(f"evaluation.save_best='{self.key_indicator}' is no metric; there are {sorted(metrics)}")
+        score = metrics[self.key_indicator]
+        if np.isfinite(score):
+            self._save_ckpt(runner, score)
+
+
+def write_metrics(path: Path, metrics: Mapping[str, float], **context: Any) -> None:
+    """Write metrics as JSON, atomically, for ``tools/report.py``."""
+    from ..utils.checkpoint_io import plain, replacing
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        mmcv.dump(plain({**context, 'metric': dict(metrics)}), str(temporary), file_format='json', indent=1)

@@ -1,0 +1,278 @@
+"""mmcv's iteration-based runner on this package's training step: its hooks work, its pitfalls are gone."""
+from __future__ import annotations
+
+import logging
+import platform
+import re
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Iterator, Optional, Sequence
+
+import mmcv
+import torch
+from mmcv.runner import RUNNERS, IterBasedRunner
+from mmcv.runner.log_buffer import LogBuffer
+
+from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, plain, replacing, save_checkpoint_file, state_dict_of
+from .data import to_device
+from .distributed import any_rank, barrier
+from .step import TrainStep
+
+#: exit status of a run that SIGTERM ended after its checkpoint was written (128 + 15, as a shell reports it)
+TERMINATED = 143
+
+
+class DeferredLogBuffer(LogBuffer):
+    """A log buffer that fetches values from the device when a logger asks for averages."""
+
+    def __init__(self, step: TrainStep) -> None:
+        super().__init__()
+        self._step = step
+
+    def pull(self) -> None:
+        """Take over what the step has recorded."""
+        for entry in self._step.flush():
+            self.update(entry)
+
+    def average(self, n: int = 0) -> None:
+        self.pull()
+        super().average(n)
+
+
+class _Batches:
+    """Endless iterator over device batches with the attributes that mmcv hooks read from a loader."""
+
+    def __init__(self, loader: Any, device: torch.device, channels_last: bool) -> None:
+        self._loader = loader
+        self._iterator = iter(loader)
+        self._device = device
+        self._channels_last = channels_last
+        self.epoch = 0
+
+    def __next__(self) -> dict[str, Any]:
+        return to_device(next(self._iterator), self._device, self._channels_last)
+
+    def __len__(self) -> int:
+        return len(self._loader.dataset)
+
+
+@RUNNERS.register_module()
+class UDARunner(IterBasedRunner):
+    """Trains a method with :class:`~mmseg_uda.engine.step.TrainStep`.
+
+    Differences from mmcv's runner: the step is the engine's; checkpoints are atomic, weights-only, hold the number of *completed*
+    iterations and can be resumed exactly; SIGTERM ends the run after a checkpoint; nothing sleeps; nothing executes text from a checkpoint.
+
+    Args:
+        step: the training step; its ``method`` is ``model``.
+        flush_interval: iterations between two looks at the recorded losses.
+        channels_last: memory format of images.
+        kwargs: of mmcv's runner.
+    """
+
+    def __init__(self, *args: Any, step: TrainStep, flush_interval: int = 50, channels_last: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.step = step
+        self.flush_interval = flush_interval
+        self.channels_last = channels_last
+        self.log_buffer = DeferredLogBuffer(step)
+        self._completed = 0
+        self._terminate = False
+
+    @property
+    def completed(self) -> int:
+        """Iterations whose optimiser step is done."""
+        return self._completed
+
+    # ---- the loop ---------------------------------------------------------------------------------------------------------------
+    def train(self, data_loader: Any, **kwargs: Any) -> None:
+        if not self.model.training:
+            self.model.train()
+        self.mode = 'train'
+        self.data_loader = data_loader
+        self._epoch = data_loader.epoch
+        batches = [next(data_loader) for _ in range(self.step.options.cumulative_iters)]
+        self.data_batch = batches[0]
+        self.call_hook('before_train_iter')
+        self.step(batches, self._iter)
+        self.outputs = {'num_samples': len(batches)}
+        self._completed = self._iter + 1
+        if self._completed % self.flush_interval == 0 or self._completed == self._max_iters:
+            self.log_buffer.pull()
+        self.call_hook('after_train_iter')
+        del self.data_batch
+        self._inner_iter += 1
+        self._iter += 1
+
+    def run(self, data_loaders: Sequence[Any], workflow: Sequence[tuple[str, int]] = (('train', 1),), max_iters: Optional[int] = None,
+            **kwargs: Any) -> None:
+        """Train until ``max_iters``.
+
+        Raises:
+            ValueError: a workflow other than training, or no ``max_iters``.
+            SystemExit: after SIGTERM, once the checkpoint is written.
+        """
+        if [tuple(flow)[0] for flow in workflow] != ['train']:
+            raise ValueError(f"workflow={list(workflow)}: only [('train', 1)] is supported; validation runs in the evaluation hook")
+        if self._max_iters is None:
+            raise ValueError("config key runner.max_iters is missing: runner = dict(type='IterBasedRunner', max_iters=40000)")
+        self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
+        self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
+        self.call_hook('before_run')
+        batches = _Batches(data_loaders[0], self.step.device, self.channels_last)
+        self.call_hook('before_epoch')
+        with self._catch_sigterm():
+            while self._iter < self._max_iters:
+                self.train(batches)
+                if self._should_stop():
+                    self._save_and_exit()
+        self.call_hook('after_epoch')
+        self.call_hook('after_run')
+
+    def _catch_sigterm(self) -> Any:
+        return _SignalGuard(signal.SIGTERM, self._on_sigterm)
+
+    def _on_sigterm(self) -> None:
+        self._terminate = True
+
+    def _should_stop(self) -> bool:
+        if self.world_size == 1:
+            return self._terminate
+        # ranks meet the signal in different iterations: they agree on one, now and then, because asking costs a collective
+        return self._completed % 10 == 0 and any_rank(self._terminate)
+
+    def _save_and_exit(self) -> None:
+        if self.rank == 0:
+            self.save_checkpoint(self.work_dir)
+            self.logger.warning('SIGTERM: checkpoint written after %d iterations; go on with --auto-resume', self._completed)
+        barrier()
+        raise SystemExit(TERMINATED)
+
+    # ---- checkpoints ------------------------------------------------------------------------------------------------------------
+    def save_checkpoint(self, out_dir: str, filename_tmpl: str = 'iter_{}.pth', meta: Optional[dict[str, Any]] = None,
+                        save_optimizer: bool = True, create_symlink: bool = True) -> None:
+        """Write a checkpoint atomically: an ordinary MMSeg checkpoint whose extra state stands under ``uda.*``."""
+        meta = {**(meta or {}), **(self.meta or {}), 'epoch': self._epoch + 1, 'iter': self._completed,
+                'time': self.timestamp, 'mmcv_version': mmcv.__version__}
+        checkpoint: dict[str, Any] = {'meta': plain(meta), 'state_dict': _to_cpu(self.model.state_dict())}
+        if save_optimizer:
+            checkpoint['optimizer'] = ({name: optimizer.state_dict() for name, optimizer in self.optimizer.items()}
+                                       if isinstance(self.optimizer, dict) else self.optimizer.state_dict())
+            checkpoint['engine'] = plain(self.step.state_dict())
+        filename = filename_tmpl.format(self._completed)
+        save_checkpoint_file(checkpoint, Path(out_dir) / filename)
+        if create_symlink:
+            _point_latest(Path(out_dir), filename)
+
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None) -> dict[str, Any]:
+        """Load weights (``load_from``): keys that are missing or unexpected are listed, method state (``uda.*``) is optional.
+
+        Raises:
+            CheckpointError: most of the student's keys are missing.
+        """
+        checkpoint = load_checkpoint_file(filename, map_location)
+        load_student(self.model, state_dict_of(checkpoint), filename, self.logger)
+        return checkpoint
+
+    def resume(self, checkpoint: Any, resume_optimizer: bool = True, map_location: Any = 'cpu') -> None:
+        """Continue a run exactly: weights, method state, optimisers, scaler, counters and the position in the data.
+
+        Raises:
+            CheckpointError: the file belongs to another model or method, or is not one of this package's training checkpoints.
+        """
+        loaded = load_checkpoint_file(checkpoint, map_location)
+        missing = [key for key in ('meta', 'optimizer', 'engine') if key not in loaded]
+        if missing:
+            raise CheckpointError(f"'{checkpoint}' cannot be resumed, it has no {missing}: use --load-from to start from its weights")
+        try:
+            self.model.load_state_dict(state_dict_of(loaded), strict=True)
+            if resume_optimizer:
+                self._load_optimizers(loaded['optimizer'])
+        except (RuntimeError, KeyError, ValueError) as error:
+            text = str(error)
+            raise CheckpointError(f"'{checkpoint}' does not fit this config ({text[:600]}): resume with the config that wrote it, or use "
+                                  '--load-from to start from its weights') from error
+        self.step.load_state_dict(loaded['engine'])
+        self._iter = self._completed = self._inner_iter = int(loaded['meta']['iter'])
+        self._epoch = 0
+        self.meta = {**(self.meta or {})}
+        self.meta.setdefault('hook_msgs', {}).update(loaded['meta'].get('hook_msgs') or {})
+        self.logger.info('resumed %s after %d iterations', checkpoint, self._iter)
+
+    def _load_optimizers(self, states: Any) -> None:
+        if isinstance(self.optimizer, dict):
+            if set(states) != set(self.optimizer):
+                raise KeyError(f'optimizers {sorted(states)} instead of {sorted(self.optimizer)}')
+            for name, optimizer in self.optimizer.items():
+                optimizer.load_state_dict(states[name])
+        else:
+            self.optimizer.load_state_dict(states)
+
+
+class _SignalGuard:
+    """Run ``action`` on a signal inside a ``with`` block; the old handler comes back afterwards."""
+
+    def __init__(self, number: int, action: Any) -> None:
+        self._number = number
+        self._action = action
+        self._previous: Any = None
+
+    def __enter__(self) -> None:
+        try:
+            self._previous = signal.signal(self._number, lambda *_: self._action())
+        except ValueError:  # not in the main thread: the host program keeps its own handling
+            self._previous = None
+
+    def __exit__(self, *_: Any) -> None:
+        if self._previous is not None:
+            signal.signal(self._number, self._previous)
+
+
+def _to_cpu(state: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.detach().cpu() if torch.is_tensor(value) else value for key, value in state.items()}
+
+
+def _point_latest(folder: Path, filename: str) -> None:
+    """Make ``latest.pth`` name ``filename``, atomically."""
+    with replacing(folder / 'latest.pth') as temporary:
+        if platform.system() == 'Windows':
+            shutil.copy(folder / filename, temporary)
+        else:
+            temporary.unlink()
+            temporary.symlink_to(filename)
+
+
+def load_student(model: torch.nn.Module, state: dict[str, Any], source: Any, logger: Optional[logging.Logger] = None) -> None:
+    """Load ``state`` into ``model`` (a method or a plain segmentor), loudly.
+
+    Raises:
+        CheckpointError: shapes differ, or more than half of the student's keys are missing.
+    """
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"'{source}' does not fit the model: {str(error)[:600]}") from error
+    student = [key for key in model.state_dict() if not key.startswith('uda.')]
+    lost = [key for key in student if key not in state]
+    if len(lost) > len(student) / 2:
+        raise CheckpointError(f"'{source}' lacks {len(lost)} of {len(student)} keys of the model (first: {', '.join(lost[:5])}): it belongs to "
+                              'another model, or needs tools/convert_checkpoint.py first')
+    foreign = [key for key in result.unexpected_keys if not key.startswith('uda.')]
+    if logger is not None and (lost or foreign):
+        logger.warning('%s: %d missing keys (%s), %d unexpected keys (%s)', source, len(lost), ', '.join(lost[:8]), len(foreign),
+                       ', '.join(foreign[:8]))
+
+
+def find_resumable(work_dir: Path, logger: Optional[logging.Logger] = None) -> Optional[Path]:
+    """The newest ``iter_*.pth`` of ``work_dir`` that can be read, or None (``--auto-resume``)."""
+    found: Iterator[tuple[int, Path]] = (
+        (int(match.group(1)), path) for path in work_dir.glob('iter_*.pth') if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name)))
+    for _, path in sorted(found, reverse=True):
+        try:
+            load_checkpoint_file(path)
+            return path
+        except CheckpointError as error:
+            if logger is not None:
+                logger.warning('--auto-resume passes over a broken file: %s', error)
+    return None

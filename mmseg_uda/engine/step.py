@@ -1,0 +1,283 @@
+"""One training iteration: backward policy, precision, gradient reduction, finite guard and optimiser steps."""
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, ContextManager, Mapping, Optional, Sequence
+
+import torch
+from mmcv.runner import get_dist_info
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..methods.base import LossTerm, OptimizerStep, UDASegmentor
+from ..utils.config import check_options
+from ..utils.rng import StepRng, seed_everything
+from .distributed import all_reduce_gradients
+from .records import StepRecords
+
+POLICIES = ('merged', 'sequential')
+PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+@dataclass
+class StepOptions:
+    """How an iteration is computed (``optimizer_config`` of a config).
+
+    Attributes:
+        backward: ``merged`` sums the terms that share a graph before one backward pass; ``sequential`` runs backward for each term as it
+            is yielded (lowest peak memory when a graph is shared, more compute).
+        precision: ``fp32``, ``bf16`` (autocast) or ``fp16`` (autocast with a gradient scaler, CUDA only).
+        cumulative_iters: micro-batches whose gradients are averaged in one iteration; each iteration draws that many batches.
+        grad_clip: ``dict(max_norm=..., norm_type=2)`` over the parameters of each optimiser, or None.
+        max_non_finite: consecutive iterations with a non-finite loss or gradient that are skipped before the run is aborted.
+        loss_scale: initial scale of fp16, or ``'dynamic'``.
+    """
+    backward: str = 'merged'
+    precision: str = 'fp32'
+    cumulative_iters: int = 1
+    grad_clip: Optional[dict[str, Any]] = None
+    max_non_finite: int = 10
+    loss_scale: Any = 'dynamic'
+
+    def __post_init__(self) -> None:
+        if self.backward not in POLICIES:
+            raise ValueError(f"optimizer_config.backward must be one of {POLICIES}, got '{self.backward}'")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"optimizer_config.precision must be one of {tuple(PRECISIONS)}, got '{self.precision}'")
+        if self.cumulative_iters < 1:
+            raise ValueError(f'optimizer_config.cumulative_iters must be at least 1, got {self.cumulative_iters}')
+        if self.grad_clip is not None and not float(self.grad_clip.get('max_norm', 0)) > 0:
+            raise ValueError(f'optimizer_config.grad_clip needs a positive max_norm, got {self.grad_clip}')
+
+    @classmethod
+    def from_config(cls, optimizer_config: Optional[Mapping[str, Any]], fp16: Optional[Mapping[str, Any]] = None) -> StepOptions:
+        """Read ``optimizer_config``, also as plain MMSeg configs write it (``type='Fp16OptimizerHook'``, ``GradientCumulative...``)."""
+        options = dict(optimizer_config or {})
+        kind = options.pop('type', 'OptimizerHook')
+        known = ('OptimizerHook', 'Fp16OptimizerHook', 'GradientCumulativeOptimizerHook', 'GradientCumulativeFp16OptimizerHook')
+        if kind not in known:
+            raise ValueError(f"optimizer_config.type='{kind}': the engine steps the optimisers itself and understands {known}")
+        if 'Fp16' in kind:
+            options.setdefault('precision', 'fp16')
+        if fp16:
+            options.setdefault('precision', 'fp16')
+            options.setdefault('loss_scale', fp16.get('loss_scale', 'dynamic'))
+        for meaningless in ('distributed', 'coalesce', 'bucket_size_mb', 'detect_anomalous_params'):
+            options.pop(meaningless, None)
+        check_options(options, cls.__dataclass_fields__, 'optimizer_config')
+        return cls(**options)
+
+
+@dataclass
+class _Pass:
+    """What one iteration has met so far."""
+    names: list[str] = field(default_factory=list)
+    losses: list[Tensor] = field(default_factory=list)
+    logs: dict[str, Tensor] = field(default_factory=dict)
+    pending: list[LossTerm] = field(default_factory=list)
+    stepped: set[str] = field(default_factory=set)
+
+
+class TrainStep:
+    """Runs iterations of a method.
+
+    Args:
+        method: the method to train.
+        optimizers: one per entry of ``method.networks()``.
+        options: see :class:`StepOptions`.
+        seed: base seed of the random numbers of every iteration.
+
+    The only host-device synchronisations are those of :meth:`flush`, which the runner calls at log intervals (on CUDA with fused
+    optimisers; others need to know on the host whether to step).
+    """
+
+    def __init__(self, method: UDASegmentor, optimizers: dict[str, Optimizer], options: Optional[StepOptions] = None, seed: int = 0) -> None:
+        self.method = method
+        self.optimizers = optimizers
+        self.options = options or StepOptions()
+        self.seed = seed
+        self.rank, self.world_size = get_dist_info()
+        self.parameters = {name: [p for group in optimizer.param_groups for p in group['params']] for name, optimizer in optimizers.items()}
+        self.device = next(iter(self.parameters.values()))[0].device
+        self.records = StepRecords(self.options.max_non_finite)
+        self.scaler = self._build_scaler()
+
+    def _build_scaler(self) -> Optional[Any]:
+        if self.options.precision != 'fp16':
+            return None
+        if self.device.type != 'cuda':
+            raise ValueError("optimizer_config.precision='fp16' needs a CUDA device; use 'bf16' or 'fp32' on this one")
+        scale = self.options.loss_scale
+        start = 2.0 ** 16 if scale == 'dynamic' else float(scale if not isinstance(scale, Mapping) else scale.get('init_scale', 2.0 ** 16))
+        return torch.cuda.amp.GradScaler(init_scale=start)
+
+    def autocast(self) -> ContextManager[Any]:
+        """The precision context in which a method computes."""
+        dtype = PRECISIONS[self.options.precision]
+        return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
+
+    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    def __call__(self, batches: Sequence[Mapping[str, Any]], iteration: int) -> None:
+        """Run iteration ``iteration`` (0-based) on ``batches`` (one per micro-batch, on the device, images normalised)."""
+        if len(batches) != self.options.cumulative_iters:
+            raise ValueError(f'{len(batches)} batches for cumulative_iters={self.options.cumulative_iters}')
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        state = _Pass()
+        for k, batch in enumerate(batches):
+            seed_everything(self.seed, 'iteration', iteration, k, self.rank)
+            rng = StepRng(self.seed, iteration, k * self.world_size + self.rank, _batch_size(batch))
+            if k == 0:
+                self.method.begin_iteration(iteration, rng)
+            self.method.rng = rng
+            self._run_method(batch, state)
+        self._step([name for name in self.optimizers if name not in state.stepped], state)
+        self.method.end_iteration()
+        self.records.add(iteration, state.names, state.losses, state.logs, _files(batches))
+
+    def _run_method(self, batch: Mapping[str, Any], state: _Pass) -> None:
+        events = self.method.training_losses(batch)
+        while True:
+            with self.autocast():
+                event = next(events, None)
+            if event is None:
+                break
+            if isinstance(event, OptimizerStep):
+                self._step_in_between(event, state)
+                continue
+            self._note(event, state)
+            state.pending.append(event)
+            if self.options.backward == 'sequential':
+                self._backward([event], keep_graph=event.keep_graph)
+                state.pending.clear()
+            elif not event.keep_graph:
+                self._flush_pending(state)
+        self._flush_pending(state)
+
+    def _note(self, term: LossTerm, state: _Pass) -> None:
+        scale = 1.0 / self.options.cumulative_iters
+        weighted = (term.weight * term.loss).detach().float() * scale
+        state.names.append(term.name)
+        state.losses.append(weighted)
+        for key, value in (term.log or {term.name: term.loss}).items():
+            value = value.detach().float() * scale
+            state.logs[key] = state.logs[key] + value if key in state.logs else value
+
+    def _flush_pending(self, state: _Pass) -> None:
+        """Backward of the terms that share a graph: one pass per set of networks that may be updated."""
+        groups: dict[Optional[tuple[str, ...]], list[LossTerm]] = {}
+        for term in state.pending:
+            groups.setdefault(term.updates, []).append(term)
+        for i, terms in enumerate(groups.values()):
+            self._backward(terms, keep_graph=i + 1 < len(groups))
+        state.pending.clear()
+
+    def _backward(self, terms: Sequence[LossTerm], keep_graph: bool) -> None:
+        parts = [term.weight * term.loss for term in terms if term.loss.requires_grad]
+        if not parts:
+            return
+        total = torch.stack([part.float() for part in parts]).sum() / self.options.cumulative_iters
+        if self.scaler is not None:
+            total = self.scaler.scale(total)
+        updates = terms[0].updates
+        if updates is None or set(updates) >= set(self.optimizers):
+            total.backward(retain_graph=keep_graph)
+            return
+        self._check_networks(updates, f"loss term '{terms[0].name}'")
+        inputs = [p for name in updates for p in self.parameters[name]]
+        torch.autograd.backward(total, inputs=inputs, retain_graph=keep_graph)
+
+    def _check_networks(self, names: Sequence[str], where: str) -> None:
+        unknown = [name for name in names if name not in self.optimizers]
+        if unknown:
+            raise KeyError(f"{where} of {type(self.method).__name__} names network '{unknown[0]}', the method has {sorted(self.optimizers)}")
+
+    # ---- stepping ---------------------------------------------------------------------------------------------------------------
+    def _step_in_between(self, event: OptimizerStep, state: _Pass) -> None:
+        if self.options.cumulative_iters > 1:
+            raise ValueError(f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set cumulative_iters=1')
+        self._check_networks(event.networks, 'OptimizerStep')
+        self._flush_pending(state)
+        self._step(list(event.networks), state)
+        state.stepped.update(event.networks)
+        for name in event.networks:
+            self.optimizers[name].zero_grad(set_to_none=True)
+
+    def _step(self, names: Sequence[str], state: _Pass) -> None:
+        if not names:
+            return
+        parameters = [p for name in names for p in self.parameters[name]]
+        bad = (~torch.isfinite(torch.stack(state.losses)).all()).float() if state.losses else torch.zeros((), device=self.device)
+        if self.world_size > 1:
+            bad = all_reduce_gradients(parameters, bad)
+        for name in names:
+            grads = [p.grad for p in self.parameters[name] if p.grad is not None]
+            if not grads:
+                continue
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizers[name])
+            norm = _total_norm(grads, float((self.options.grad_clip or {}).get('norm_type', 2)))
+            bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
+            if self.options.grad_clip is not None:
+                clip = (float(self.options.grad_clip['max_norm']) / (norm + 1e-6)).clamp(max=1.0)
+                torch._foreach_mul_(grads, clip)
+                state.logs['grad_norm' if len(self.optimizers) == 1 else f'grad_norm.{name}'] = norm
+        self.records.mark(bad)
+        for name in names:
+            self._guarded_step(self.optimizers[name], bad)
+        if self.scaler is not None:
+            self.scaler.update()
+
+    def _guarded_step(self, optimizer: Optimizer, bad: Tensor) -> None:
+        """Step unless ``bad``; on CUDA with a fused optimiser the device decides and the host does not wait."""
+        if self.scaler is not None:
+            if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
+                self.scaler.step(optimizer)
+            return
+        fused = self.device.type == 'cuda' and all(group.get('fused') for group in optimizer.param_groups)
+        if not fused:
+            if bad.item() == 0:
+                optimizer.step()
+            return
+        optimizer.grad_scale, optimizer.found_inf = None, (bad > 0).float()  # type: ignore[attr-defined]
+        try:
+            optimizer.step()
+        finally:
+            del optimizer.grad_scale, optimizer.found_inf  # type: ignore[attr-defined]
+
+    # ---- logging and state ------------------------------------------------------------------------------------------------------
+    def flush(self) -> list[dict[str, float]]:
+        """Log values of the iterations since the last call, oldest first; one device-to-host transfer.
+
+        Raises:
+            FloatingPointError: more than ``max_non_finite`` consecutive iterations were not finite; names the losses and the files.
+        """
+        return self.records.flush()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Engine state of a checkpoint: the fp16 scaler and the count of skipped iterations."""
+        state: dict[str, Any] = {'records': self.records.state_dict()}
+        if self.scaler is not None:
+            state['scaler'] = self.scaler.state_dict()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`; a scaler state without a scaler is ignored (the precision was changed)."""
+        self.records.load_state_dict(state.get('records', {}))
+        if self.scaler is not None and 'scaler' in state:
+            self.scaler.load_state_dict(state['scaler'])
+
+
+def _total_norm(grads: Sequence[Tensor], norm_type: float) -> Tensor:
+    norms = torch._foreach_norm(list(grads), norm_type)
+    return torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]), norm_type)
+
+
+def _batch_size(batch: Mapping[str, Any]) -> int:
+    return next((value.shape[0] for key, value in batch.items() if key == 'img' or key.endswith('_img')), 1)
+
+
+def _files(batches: Sequence[Mapping[str, Any]]) -> list[str]:
+    metas = [meta for batch in batches for key, value in batch.items() if key.endswith('img_metas') for meta in value]
+    return [str(meta.get('filename') or meta.get('ori_filename')) for meta in metas if meta.get('filename') or meta.get('ori_filename')]

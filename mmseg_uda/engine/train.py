@@ -1,0 +1,193 @@
+"""Training entry point: from a config to a trained checkpoint (``tools/train.py``)."""
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import mmcv
+import torch
+from mmcv import Config
+from mmcv.runner import HOOKS, BaseRunner, Hook
+from mmseg import __version__ as mmseg_version
+from mmseg.apis import set_random_seed
+from mmseg.utils import get_root_logger
+
+from ..datasets.builder import build_training_dataset
+from ..methods.base import UDASegmentor
+from ..registry import build_train_model
+from ..utils.config_errors import check_top_level, naming_config
+from . import environment
+from .data import build_train_loader
+from .distributed import broadcast_module, check_same_parameters
+from .evaluation import UDAEvalHook, named_test_sets
+from .hooks import NamedLrUpdaterHook
+from .optimizers import as_mmcv, build_optimizers
+from .runner import UDARunner, find_resumable
+from .step import StepOptions, TrainStep
+
+DEFAULT_SEED = 0
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """mmseg's training flags."""
+    parser = argparse.ArgumentParser(description='Train a segmentor, with or without domain adaptation')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
+    parser.add_argument('--load-from', help='checkpoint to take weights from')
+    parser.add_argument('--resume-from', help='checkpoint to go on from, exactly')
+    parser.add_argument('--auto-resume', action='store_true', help='go on from the newest readable checkpoint of the work folder')
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
+    parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run without launcher')
+    parser.add_argument('--gpus', '--gpu-ids', nargs='+', type=int, help='accepted for compatibility; use --gpu-id or tools/dist_train.sh')
+    parser.add_argument('--seed', type=int, help=f"random seed (default: the config's, else {DEFAULT_SEED})")
+    parser.add_argument('--diff_seed', action='store_true', help='accepted for compatibility: ranks always draw different data')
+    parser.add_argument('--deterministic', action='store_true', help='deterministic algorithms')
+    environment.add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Run ``tools/train.py``."""
+    args = parse_args(argv)
+    environment.apply_common_arguments(args)
+    cfg = environment.load_config(args.config, args.cfg_options)
+    for key in ('load_from', 'resume_from'):
+        if getattr(args, key) is not None:
+            cfg[key] = getattr(args, key)
+    check_top_level(cfg, args.config)
+    device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
+    cfg.seed = args.seed if args.seed is not None else (cfg.get('seed') if cfg.get('seed') is not None else DEFAULT_SEED)
+    folder, timestamp = environment.prepare_work_dir(cfg, args.config, args.work_dir)
+    logger = get_root_logger(log_file=str(folder / f'{timestamp}.log'), log_level=cfg.get('log_level', 'INFO'))
+    environment_info = environment.environment_text()
+    logger.info('environment:\n%s', environment_info)
+    logger.info('config:\n%s', cfg.pretty_text)
+    logger.info('seed: %d, deterministic: %s', cfg.seed, args.deterministic)
+    torch.backends.cudnn.benchmark = bool(cfg.get('cudnn_benchmark', False)) and not args.deterministic
+    if args.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    if args.auto_resume and not cfg.get('resume_from'):
+        found = find_resumable(folder, logger)
+        cfg.resume_from = str(found) if found else None
+    meta = dict(env_info=environment_info, seed=cfg.seed, exp_name=Path(args.config).name, config=cfg.pretty_text, mmseg_version=mmseg_version)
+    train(cfg, device, config_name=args.config, validate=not args.no_validate, timestamp=timestamp, meta=meta, logger=logger)
+
+
+def train(cfg: Config, device: torch.device, config_name: str = 'config', validate: bool = True, timestamp: Optional[str] = None,
+          meta: Optional[dict[str, Any]] = None, logger: Optional[logging.Logger] = None) -> UDARunner:
+    """Build everything that a config describes and train.
+
+    Args:
+        cfg: the whole config; ``cfg.work_dir`` is set.
+        device: device of this process.
+        config_name: named in messages about the config.
+        validate: evaluate as ``cfg.evaluation`` says.
+
+    Returns:
+        The runner after its last iteration.
+
+    Raises:
+        ConfigError: anything in the config that cannot work, before the first iteration.
+    """
+    logger = logger or get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    runner, dataset = build_runner(cfg, device, config_name, logger, meta)
+    runner.timestamp = timestamp or runner.timestamp
+    with naming_config(config_name):
+        register_hooks(runner, cfg, device, validate)
+    if cfg.get('resume_from'):
+        runner.resume(cfg.resume_from)
+    elif cfg.get('load_from'):
+        runner.load_checkpoint(cfg.load_from)
+    if runner.world_size > 1:
+        broadcast_module(runner.model)
+    loader = build_train_loader(dataset, cfg.data, runner.step.options.cumulative_iters, runner.iter)
+    runner.run([loader], [tuple(flow) for flow in cfg.get('workflow', [('train', 1)])])
+    return runner
+
+
+def build_runner(cfg: Config, device: torch.device, config_name: str, logger: logging.Logger,
+                 meta: Optional[dict[str, Any]] = None) -> tuple[UDARunner, Any]:
+    """The runner (model, optimisers, step) and the training data set of a config."""
+    seed = int(cfg.get('seed') or DEFAULT_SEED)
+    with naming_config(config_name):
+        dataset = build_training_dataset(cfg, seed)
+        method = build_method(cfg, seed, device, dataset)
+        options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
+        optimizers = build_optimizers(cfg.optimizer, method.networks())
+        step = TrainStep(method, optimizers, options, seed)
+    check_same_parameters([p for parameters in step.parameters.values() for p in parameters])
+    logger.info('method %s: %.1f M parameters, %s', type(method).__name__,
+                sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
+                {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()})
+    meta = dict(meta or {}, seed=seed, CLASSES=dataset.CLASSES, PALETTE=dataset.PALETTE)
+    max_iters = cfg.runner.get('max_iters')
+    with naming_config(config_name):
+        if not isinstance(max_iters, int) or max_iters < 1:
+            raise ValueError(f'runner.max_iters must be a positive number of iterations, got {max_iters}')
+    runner = UDARunner(model=method, optimizer=as_mmcv(optimizers), work_dir=str(cfg.work_dir), logger=logger, meta=meta, max_iters=max_iters,
+                       step=step, flush_interval=(cfg.get('log_config') or {}).get('interval', 50),
+                       channels_last=bool((cfg.get('engine') or {}).get('channels_last', False)))
+    return runner, dataset
+
+
+def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = None) -> UDASegmentor:
+    """Build, initialise and place the method; check that the data offer its streams.
+
+    Raises:
+        ValueError: a stream that the method needs is missing, or class counts differ.
+    """
+    set_random_seed(seed)
+    method = build_train_model(cfg, seed)
+    if dataset is not None:
+        missing = [name for name in method.required_streams if name not in dataset.stream_names]
+        if missing:
+            raise ValueError(f"{type(method).__name__} needs the stream '{missing[0]}', but data.train offers {list(dataset.stream_names)}: give "
+                             "data.train = dict(type='UDADataset', source=..., target=...)")
+        _check_classes(method, dataset)
+        method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
+    method.init_weights()
+    method.to(device)
+    engine = cfg.get('engine') or {}
+    if engine.get('channels_last'):
+        method.to(memory_format=torch.channels_last)
+    if engine.get('compile'):
+        method.student.backbone.compile()
+    return method
+
+
+def _check_classes(method: UDASegmentor, dataset: Any) -> None:
+    head = getattr(method.student, 'decode_head', None)
+    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
+    if head is not None and dataset.CLASSES is not None and head.num_classes != len(dataset.CLASSES):
+        raise ValueError(f'model.decode_head.num_classes={head.num_classes}, but the data set has {len(dataset.CLASSES)} classes '
+                         f'({", ".join(dataset.CLASSES[:3])} ...)')
+
+
+def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validate: bool) -> None:
+    """Register mmcv's hooks as a config describes them, and the evaluation."""
+    lr_config = copy.deepcopy(cfg.get('lr_config'))
+    if lr_config is not None and 'policy' not in lr_config:
+        lr_config = NamedLrUpdaterHook.from_config(lr_config, runner.optimizer)
+    elif lr_config is not None:
+        lr_config.setdefault('by_epoch', False)
+    log_config = copy.deepcopy(cfg.get('log_config'))
+    for info in (log_config or {}).get('hooks', []):
+        info.setdefault('by_epoch', False)
+    checkpoint_config = copy.deepcopy(cfg.get('checkpoint_config') or dict(interval=4000, max_keep_ckpts=2))
+    checkpoint_config.setdefault('by_epoch', False)
+    BaseRunner.register_training_hooks(runner, lr_config, None, checkpoint_config, log_config, copy.deepcopy(cfg.get('momentum_config')))
+    if validate and cfg.data.get('val') is not None and cfg.get('evaluation') is not None:
+        options = copy.deepcopy(dict(cfg.evaluation))
+        workers = int(cfg.data.get('workers_per_gpu', 2))
+        runner.register_hook(UDAEvalHook(named_test_sets(cfg, 'val'), device, workers, runner.step.options.precision, **options), priority='LOW')
+    for hook_cfg in cfg.get('custom_hooks') or []:
+        runner.register_hook(*_custom_hook(hook_cfg))
+
+
+def _custom_hook(hook_cfg: Mapping[str, Any]) -> tuple[Hook, Any]:
+    options = dict(hook_cfg)
+    priority = options.pop('priority', 'NORMAL')
+    return mmcv.build_from_cfg(options, HOOKS), priority
