@@ -1,0 +1,61 @@
+"""Losses of RIPU (arXiv 2111.12940, eq. 8 to 10) for a target with few labelled pixels."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = 255
+
+
+def negative_learning_loss(prob: Tensor, threshold: float = 0.05, eps: float = 1e-6) -> Tensor:
+    """Mean of -log(1 - p + eps) over the (pixel, class) entries with p < threshold; 0 when there are none.
+
+    Args:
+        prob: (B, C, H, W) softmax probabilities.
+    """
+    chosen = (prob < threshold).detach()
+    losses = torch.where(chosen, -torch.log(1 - prob + eps), torch.zeros_like(prob))
+    return losses.sum() / chosen.sum().clamp(min=1)
+
+
+def semantic_boundary(label: Tensor) -> Tensor:
+    """Pixels where the 8-neighbour Laplacian of the label map is not zero (255 included, zeros outside the image).
+
+    Args:
+        label: (B, H, W) int64.
+
+    Returns:
+        (B, H, W) bool.
+    """
+    values = F.pad(label[:, None].float(), (1, 1, 1, 1))
+    window = F.avg_pool2d(values, 3, stride=1, divisor_override=1)
+    return (9 * values[..., 1:-1, 1:-1] - window)[:, 0] != 0
+
+
+def local_discrepancy(prob: Tensor, kind: str = 'l1') -> Tensor:
+    """Difference of each pixel's prediction and the mean prediction of its 3x3 window (replicated border).
+
+    Args:
+        prob: (B, C, H, W).
+        kind: ``l1`` sum_c |p - m|, or ``kl`` sum_c p log(p / (m + 1e-6) + 1e-6).
+
+    Returns:
+        (B, H, W).
+    """
+    mean = F.avg_pool2d(F.pad(prob, (1, 1, 1, 1), mode='replicate'), 3, stride=1)
+    if kind == 'kl':
+        return (prob * torch.log(prob / (mean + 1e-6) + 1e-6)).sum(dim=1)
+    return (prob - mean).abs().sum(dim=1)
+
+
+def local_consistency_loss(prob: Tensor, label: Tensor, kind: str = 'l1') -> Tensor:
+    """Mean local discrepancy over the labelled pixels on semantic boundaries; 0 when there are none.
+
+    Args:
+        prob: (B, C, H, W) softmax probabilities.
+        label: (B, H, W) int64, 255 = ignore.
+    """
+    used = semantic_boundary(label) & (label != IGNORE)
+    discrepancy = local_discrepancy(prob, kind)
+    return torch.where(used, discrepancy, torch.zeros_like(discrepancy)).sum() / used.sum().clamp(min=1)
