@@ -1,0 +1,132 @@
+"""Test entry point: mIoU of a checkpoint per target and on average, and files for test servers (``tools/test.py``)."""
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import torch
+from mmcv import Config, DictAction
+from mmcv.runner import get_dist_info
+from mmseg.utils import get_root_logger
+
+from ..methods.base import UDASegmentor
+from ..registry import build_train_model
+from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
+from ..utils.config_errors import naming_config
+from . import environment
+from .evaluation import evaluate_all, named_test_sets, run_test, write_metrics
+from .predictions import FORMATS, PredictionWriter
+from .runner import load_student
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """mmseg's test flags, ``--eval-teacher``, ``--format`` and ``--precision``."""
+    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for the metrics file (default: the checkpoint\'s folder)')
+    parser.add_argument('--eval', nargs='+', default=None, help="metrics, such as 'mIoU', 'mDice' (default: mIoU)")
+    parser.add_argument('--eval-options', nargs='+', action=DictAction, help='options of the evaluation, key=value')
+    parser.add_argument('--eval-teacher', action='store_true', help='test the EMA teacher instead of the student')
+    parser.add_argument('--test-with', help='test this network of the method (student, teacher, ...)')
+    parser.add_argument('--format-only', action='store_true', help='write predictions without evaluating (no labels needed)')
+    parser.add_argument('--format', choices=FORMATS, default=None, help='file format of saved predictions')
+    parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
+    parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
+    parser.add_argument('--aug-test', action='store_true', help='multi-scale and flipped test')
+    parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='autocast precision')
+    parser.add_argument('--windows-per-batch', type=int, default=8, help='sliding windows in one forward pass')
+    parser.add_argument('--gpu-id', type=int, default=0)
+    parser.add_argument('--gpu-collect', action='store_true', help='accepted for compatibility: results are gathered without files')
+    parser.add_argument('--tmpdir', help='accepted for compatibility: results are gathered without files')
+    environment.add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.eval_teacher and args.test_with not in (None, 'teacher'):
+        parser.error('--eval-teacher and --test-with contradict each other')
+    if args.format_only and args.eval:
+        parser.error('--format-only and --eval contradict each other')
+    return args
+
+
+def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
+    """Run ``tools/test.py``; returns the metrics (rank 0)."""
+    args = parse_args(argv)
+    environment.apply_common_arguments(args)
+    cfg = environment.load_config(args.config, args.cfg_options)
+    if args.aug_test:
+        _augment_tests(cfg)
+    device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
+    logger = get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    with naming_config(args.config):
+        datasets = named_test_sets(cfg, 'test')
+    model = load_model(cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger)
+    writers = _writers(args, datasets)
+    workers = int(cfg.data.get('workers_per_gpu', 2))
+    if args.format_only:
+        for name, dataset in datasets.items():
+            run_test(model, dataset, device, workers, args.precision, writers[name], name, score=False, windows_per_batch=args.windows_per_batch)
+        return {}
+    metrics = evaluate_all(model, datasets, device, logger, workers, args.precision, writers, args.windows_per_batch,
+                           metric=args.eval or 'mIoU', **(args.eval_options or {}))
+    if get_dist_info()[0] == 0:
+        _report(metrics, args, datasets, logger)
+    return metrics
+
+
+def load_model(cfg: Config, checkpoint: str, test_with: Optional[str], device: torch.device,
+               logger: Optional[logging.Logger] = None) -> UDASegmentor:
+    """The method of a config with the weights of a checkpoint, ready to predict.
+
+    Args:
+        cfg: a training config of this package or a plain MMSeg config.
+        checkpoint: its weights are loaded with :func:`load_student`'s checks.
+        test_with: ``student``, ``teacher`` ... or None for the config's choice.
+
+    Raises:
+        CheckpointError: ``test_with`` names a network that the checkpoint does not hold.
+    """
+    cfg = Config(cfg._cfg_dict.copy() if hasattr(cfg, '_cfg_dict') else cfg)
+    if cfg.model.get('pretrained') is not None:
+        cfg.model.pretrained = None
+    method = build_train_model(cfg, int(cfg.get('seed') or 0))
+    loaded = load_checkpoint_file(checkpoint)
+    state = state_dict_of(loaded)
+    load_student(method, state, checkpoint, logger)
+    if test_with is not None:
+        method.test_with = test_with
+    name = method.test_with
+    if name != 'student' and not any(key.startswith('uda.') for key in state):
+        raise CheckpointError(f"'{checkpoint}' holds no '{name}' (it was written without method state): test with the student")
+    meta = loaded.get('meta') or {}
+    method.CLASSES = meta.get('CLASSES')
+    method.PALETTE = meta.get('PALETTE')
+    return method.to(device).eval()
+
+
+def _augment_tests(cfg: Config) -> None:
+    """mmseg's ``--aug-test``: six scales and flipping."""
+    entries = cfg.data.test if isinstance(cfg.data.test, (list, tuple)) else [cfg.data.test]
+    for entry in entries:
+        for transform in entry.pipeline:
+            if transform['type'] == 'MultiScaleFlipAug':
+                transform['img_ratios'] = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+                transform['flip'] = True
+
+
+def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str, PredictionWriter]:
+    if not (args.show_dir or args.format or args.format_only):
+        return {}
+    kind = args.format or ('train_ids' if args.format_only else 'overlay')
+    root = Path(args.show_dir or Path(args.work_dir or Path(args.checkpoint).parent) / 'predictions')
+    return {name: PredictionWriter(root / name if len(datasets) > 1 else root, kind, dataset.CLASSES, dataset.PALETTE, args.opacity)
+            for name, dataset in datasets.items()}
+
+
+def _report(metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger) -> None:
+    summary = {key: round(100 * value, 2) for key, value in metrics.items() if key.startswith(('mIoU', 'aAcc', 'mAcc'))}
+    logger.info('results (percent): %s', ', '.join(f'{key} {value}' for key, value in summary.items()))
+    path = Path(args.work_dir or Path(args.checkpoint).parent) / f'test_{Path(args.checkpoint).stem}.json'
+    write_metrics(path, metrics, config=args.config, checkpoint=args.checkpoint, data_sets=list(datasets))
+    logger.info('written to %s', path)

@@ -1,0 +1,1 @@
+"""Generic checks that every method passes: any batch size, exact resume, ranks equal one process."""

@@ -1,0 +1,193 @@
+"""The checks. A method's test file calls them with its ``uda`` config; see ``tests/methods/test_source_only.py``."""
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import torch
+import torch.distributed as dist
+from mmcv import Config
+from torch import Tensor
+
+from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
+from mmseg_uda.engine.runner import UDARunner
+from mmseg_uda.engine.step import StepOptions, TrainStep
+from mmseg_uda.methods.base import UDASegmentor
+from mmseg_uda.registry import build_train_model
+from mmseg_uda.utils.rng import seed_everything
+
+from .synthetic import SIZE, AddExtras, SyntheticLoader, SyntheticStreams, tiny_model
+
+OPTIMIZER = dict(type='AdamW', lr=1e-3, weight_decay=0.01)
+
+
+class Setup:
+    """A method with its training step and synthetic data.
+
+    Args:
+        uda: the ``uda`` config, or None for source-only.
+        streams: names of the streams in a batch.
+        model: config of the student (default: :func:`tiny_model`).
+        optimizer, options: as in a config (``optimizer``, ``optimizer_config``).
+        max_iters: length of the run that schedules inside the method see.
+        add_extras, num_classes, size: see :class:`SyntheticStreams`.
+    """
+
+    def __init__(self, uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), model: Optional[dict[str, Any]] = None,
+                 optimizer: Optional[dict[str, Any]] = None, options: Optional[dict[str, Any]] = None, max_iters: int = 6,
+                 add_extras: Optional[AddExtras] = None, num_classes: int = 5, size: tuple[int, int] = SIZE) -> None:
+        self.config = Config(dict(model=model or tiny_model(num_classes), runner=dict(type='IterBasedRunner', max_iters=max_iters),
+                                  **({} if uda is None else dict(uda=uda))))
+        self.optimizer = optimizer or OPTIMIZER
+        self.options = options
+        self.max_iters = max_iters
+        self.data = SyntheticStreams(streams, num_classes, size, add_extras)
+
+    def build(self) -> tuple[UDASegmentor, TrainStep]:
+        """A fresh method (equal weights every time) and its step."""
+        seed_everything('harness')
+        method = build_train_model(self.config, seed=1)
+        method.init_weights()
+        method.train()
+        return method, TrainStep(method, build_optimizers(self.optimizer, method.networks()), StepOptions.from_config(self.options), seed=1)
+
+    def runner(self, work_dir: Path, max_iters: Optional[int] = None) -> UDARunner:
+        """A runner with checkpoints in ``work_dir`` and no other hook than a learning-rate policy."""
+        method, step = self.build()
+        runner = UDARunner(model=method, optimizer=as_mmcv(step.optimizers), work_dir=str(work_dir), logger=logging.getLogger('harness'),
+                           meta=dict(seed=1), max_iters=max_iters or self.max_iters, step=step)
+        runner.register_lr_hook(dict(policy='poly', power=1.0, min_lr=0.0, by_epoch=False))
+        return runner
+
+    def train(self, runner: UDARunner, batch_size: int = 2) -> list[dict[str, float]]:
+        """Run to the end and return the log entry of every iteration."""
+        entries: list[dict[str, float]] = []
+        flush = runner.step.flush
+
+        def remembering() -> list[dict[str, float]]:
+            new = flush()
+            entries.extend(new)
+            return new
+
+        runner.step.flush = remembering  # type: ignore[method-assign]
+        accumulate = runner.step.options.cumulative_iters
+        runner.run([SyntheticLoader(self.data, batch_size, accumulate=accumulate, start_iteration=runner.iter)])
+        return entries
+
+
+def check_batch_sizes(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), **options: Any) -> None:
+    """Train two iterations and predict once at batch sizes 1, 2 and 3."""
+    for batch_size in (1, 2, 3):
+        setup = Setup(uda, streams, **options)
+        method, step = setup.build()
+        before = {key: value.clone() for key, value in method.student.state_dict().items()}
+        for iteration in range(2):
+            step([setup.data.batch(range(iteration * batch_size, (iteration + 1) * batch_size))], iteration)
+        logs = step.flush()
+        assert len(logs) == 2 and all(torch.isfinite(torch.tensor(list(entry.values()))).all() for entry in logs), logs
+        assert step.records.skipped == 0
+        assert any(not torch.equal(value, before[key]) for key, value in method.student.state_dict().items()), 'nothing was trained'
+        batch = setup.data.batch(range(batch_size))
+        method.eval()
+        with torch.no_grad():
+            image_key = next(key for key in batch if key == 'img' or key.endswith('_img'))
+            result = method(img=[batch[image_key][:1]], img_metas=[batch[f'{image_key}_metas'][:1]], return_loss=False)
+        assert result[0].shape == tuple(batch[image_key].shape[2:])
+
+
+def check_exact_resume(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), tmp_path: Optional[Path] = None,
+                       **options: Any) -> None:
+    """6 iterations equal 3, a checkpoint, a new process's worth of objects, and 3 more: weights, method state, optimisers, logs."""
+    folder = Path(tmp_path or tempfile.mkdtemp())
+    setup = Setup(uda, streams, **options)
+    straight = setup.runner(folder / 'straight')
+    logs = setup.train(straight)
+    first = setup.runner(folder / 'half')
+    first._max_iters = 3
+    setup.train(first)
+    first.save_checkpoint(str(folder / 'half'))
+    resumed = setup.runner(folder / 'half')
+    torch.rand(7)  # whatever state the global generators are in must not matter
+    resumed.resume(str(folder / 'half' / 'iter_3.pth'))
+    assert resumed.iter == 3
+    later = setup.train(resumed)
+    assert_equal_state(straight.model.state_dict(), resumed.model.state_dict(), 'model')
+    for name, optimizer in straight.step.optimizers.items():
+        assert_equal_state(_flat(optimizer.state_dict()), _flat(resumed.step.optimizers[name].state_dict()), f'optimizer {name}')
+    assert logs[3:] == later
+
+
+def check_two_ranks(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), tmp_path: Optional[Path] = None,
+                    tolerance: float = 2e-6, iterations: int = 3, **options: Any) -> None:
+    """Two gloo ranks with one image each train the same network as one process with two images (the ranks agree exactly)."""
+    folder = Path(tmp_path or tempfile.mkdtemp())
+    options.setdefault('optimizer', dict(type='SGD', lr=0.05, momentum=0.9))
+    setup = Setup(uda, streams, **options)
+    method, step = setup.build()
+    for iteration in range(iterations):
+        step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+    states = run_ranks(_train_rank, folder, setup, iterations)
+    assert_equal_state(states[0], states[1], 'rank 0 and rank 1')
+    trained = {name: value.detach() for name, value in method.student.named_parameters()}
+    for name, value in trained.items():
+        difference = (value - states[0][name]).abs().max().item()
+        assert difference <= tolerance, f'{name}: two ranks differ from one process by {difference:.3g}'
+
+
+def _train_rank(rank: int, setup: Setup, iterations: int) -> dict[str, Tensor]:
+    method, step = setup.build()
+    for iteration in range(iterations):
+        step([setup.data.batch([2 * iteration + rank])], iteration)
+    return {name: value.detach().clone() for name, value in method.student.named_parameters()}
+
+
+def run_ranks(function: Any, folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
+    """Run ``function(rank, *args)`` in ``world_size`` gloo ranks and return what they return, in rank order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = folder / 'gloo_store'
+    store.unlink(missing_ok=True)
+    context = multiprocessing.get_context('fork')
+    processes = [context.Process(target=_rank_main, args=(rank, world_size, store, folder, function, args)) for rank in range(world_size)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    alive = [process for process in processes if process.is_alive()]
+    for process in alive:
+        process.kill()
+    errors = [path.read_text() for path in sorted(folder.glob('rank*.error'))]
+    assert not errors, errors[0]
+    assert not alive, f'{len(alive)} ranks hang'
+    return [torch.load(folder / f'rank{rank}.pt', weights_only=False) for rank in range(world_size)]
+
+
+def _rank_main(rank: int, world_size: int, store: Path, folder: Path, function: Any, args: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    try:
+        dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=world_size)
+        torch.save(function(rank, *args), folder / f'rank{rank}.pt')
+        dist.barrier()
+        dist.destroy_process_group()
+    except BaseException:
+        (folder / f'rank{rank}.error').write_text(f'rank {rank}:\n{traceback.format_exc()}')
+        raise
+
+
+def assert_equal_state(left: dict[str, Any], right: dict[str, Any], what: str) -> None:
+    """Assert that two state dicts are bit-equal."""
+    assert left.keys() == right.keys(), f'{what}: keys differ: {sorted(set(left) ^ set(right))[:5]}'
+    for key, value in left.items():
+        same = torch.equal(value, right[key]) if torch.is_tensor(value) else value == right[key]
+        assert same, f'{what}: {key} differs'
+
+
+def _flat(state: Any, prefix: str = '') -> dict[str, Any]:
+    if isinstance(state, dict):
+        return {k: v for key, value in state.items() for k, v in _flat(value, f'{prefix}.{key}').items()}
+    if isinstance(state, (list, tuple)):
+        return {k: v for i, value in enumerate(state) for k, v in _flat(value, f'{prefix}[{i}]').items()}
+    return {prefix: state}
