@@ -1,0 +1,1 @@
+"""Training and evaluation: backward policy, optimisers, distribution, checkpoints, hooks and entry points."""

@@ -1,0 +1,1 @@
+"""Annotation budgets, oracles and round bookkeeping for active adaptation."""

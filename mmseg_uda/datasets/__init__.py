@@ -1,0 +1,1 @@
+"""Data sets, label spaces, source/target pairing and pipelines."""

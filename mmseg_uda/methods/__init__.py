@@ -1,0 +1,1 @@
+"""Adaptation methods, each a composition of components."""
