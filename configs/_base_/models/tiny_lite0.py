@@ -1,4 +1,4 @@
-# The fastest network that still learns the toy world: EfficientNet-Lite0 up to 1/16 with a narrow all-MLP head. 1.0 M parameters.
+# The fastest network that still learns the toy world: EfficientNet-Lite0 read out up to 1/16, with a narrow all-MLP head.
 _base_ = ['./segformer_efficientnet_lite0.py']
 model = dict(
     backbone=dict(out_indices=(1, 2, 3)),

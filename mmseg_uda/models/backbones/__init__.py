@@ -1,0 +1,3 @@
+from .mit import MixTransformer
+
+__all__ = ['MixTransformer']

@@ -1,0 +1,3 @@
+from .hrda import HRDAEncoderDecoder
+
+__all__ = ['HRDAEncoderDecoder']

@@ -1,0 +1,90 @@
+"""A pixel representation beside the class scores, for any MMSeg ``EncoderDecoder`` (contrastive learning)."""
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+from torch import Tensor, nn
+
+from .decode_heads.dlv3plus_rep_head import tower
+
+
+class SegmentorOutput(NamedTuple):
+    """One forward pass: class scores (B, C, h, w), scores of the auxiliary heads, representation (B, D, h', w')."""
+    logits: Tensor
+    auxiliary: tuple[Tensor, ...]
+    representation: Tensor
+
+
+def attach_representation(segmentor: EncoderDecoder, channels: int = 256) -> int:
+    """Give ``segmentor`` a representation tower unless its decode head has one; it is stored as ``segmentor.representation_head``.
+
+    The tower reads what the head's last layer (``conv_seg``) reads, or, for a head without one, the deepest backbone map that it takes.
+
+    Returns:
+        Number of channels of the representation.
+
+    Raises:
+        ValueError: a cascade, or a network that does not run as features -> head.
+    """
+    head = segmentor.decode_head
+    if isinstance(head, nn.ModuleList) or hasattr(segmentor, 'extract_multi_resolution'):
+        raise ValueError(f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one decode head')
+    if hasattr(head, 'forward_with_representation'):
+        return int(head.representation_channels)
+    if not hasattr(segmentor, 'representation_head'):
+        conv = getattr(head, 'conv_seg', None)
+        deepest = head.in_channels[-1] if isinstance(head.in_channels, (list, tuple)) else head.in_channels
+        width = deepest if conv is None else conv.in_channels
+        norm_cfg = head.norm_cfg or dict(type='BN')
+        segmentor.representation_head = nn.Sequential(*tower(width, channels, norm_cfg, dropout=0.1), nn.Dropout2d(0.1),
+                                                      nn.Conv2d(channels, channels, 1))
+    return channels
+
+
+def forward_with_representation(segmentor: EncoderDecoder, img: Tensor) -> SegmentorOutput:
+    """Class scores, auxiliary scores and representation of one pass, at the sizes of the heads.
+
+    Args:
+        segmentor: prepared by :func:`attach_representation`.
+        img: normalised images (B, 3, H, W).
+    """
+    features = segmentor.extract_feat(img)
+    head = segmentor.decode_head
+    if hasattr(head, 'forward_with_representation'):
+        scores, representation = head.forward_with_representation(features)
+    else:
+        scores, hidden = _forward_and_capture(head, features)
+        representation = segmentor.representation_head(hidden)
+    heads = getattr(segmentor, 'auxiliary_head', None)
+    heads = [] if heads is None else list(heads) if isinstance(heads, nn.ModuleList) else [heads]
+    return SegmentorOutput(scores, tuple(auxiliary(features) for auxiliary in heads), representation)
+
+
+def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The head's scores and the input of its last layer."""
+    conv: Optional[nn.Module] = getattr(head, 'conv_seg', None)
+    if conv is None:
+        index = head.in_index[-1] if isinstance(head.in_index, (list, tuple)) else head.in_index
+        return head(features), features[index]
+    captured: list[Tensor] = []
+    handle = conv.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
+    try:
+        scores = head(features)
+    finally:
+        handle.remove()
+    return scores, captured[0]
+
+
+def concat_outputs(parts: Sequence[SegmentorOutput]) -> SegmentorOutput:
+    """Join passes along the batch axis."""
+    return SegmentorOutput(torch.cat([p.logits for p in parts]), tuple(torch.cat(a) for a in zip(*(p.auxiliary for p in parts))),
+                           torch.cat([p.representation for p in parts]))
+
+
+def split_output(output: SegmentorOutput, sizes: Sequence[int]) -> list[SegmentorOutput]:
+    """Inverse of :func:`concat_outputs`."""
+    auxiliary = [a.split(list(sizes)) for a in output.auxiliary]
+    return [SegmentorOutput(logits, tuple(a[i] for a in auxiliary), rep)
+            for i, (logits, rep) in enumerate(zip(output.logits.split(list(sizes)), output.representation.split(list(sizes))))]
