@@ -73,7 +73,7 @@ def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
         constructor.add_params(groups, network)
     else:
         groups = [{'params': [p]} for p in network.parameters()]
-    groups = merge_groups(groups)
+    groups = merge_groups(groups, {key: cfg[key] for key in ('lr', 'weight_decay') if key in cfg})
     if not groups:
         raise ValueError(f"network '{name}' has no parameter that is trained: unfreeze it or drop it from the method's networks")
     cls = OPTIMIZERS.get(kind)
@@ -92,13 +92,18 @@ def _check_options(cls: type, options: Mapping[str, Any], name: str) -> None:
         raise KeyError(f"optimizer of network '{name}': {cls.__name__} has no option '{unknown[0]}' ({nearest(unknown[0], valid)})")
 
 
-def merge_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Merge parameter groups whose options are equal, keeping the order of first appearance; parameters that need no gradient are dropped."""
+def merge_groups(groups: list[dict[str, Any]], defaults: Optional[Mapping[str, Any]] = None) -> list[dict[str, Any]]:
+    """Merge parameter groups whose options are equal, in order of first appearance; parameters that need no gradient are dropped.
+
+    Args:
+        groups: parameter groups of a torch optimiser.
+        defaults: options of a group that does not give its own.
+    """
     merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for group in groups:
         params = [p for p in _listed(group['params']) if p.requires_grad]
         # mmcv and mmseg constructors add bookkeeping such as param_names that differs for every parameter and that no optimiser reads
-        options = {k: v for k, v in group.items() if k not in ('params', 'param_names', 'group_name', 'lr_scale')}
+        options = {**(defaults or {}), **{k: v for k, v in group.items() if k not in ('params', 'param_names', 'group_name', 'lr_scale')}}
         if params:
             key = tuple(sorted((k, repr(v)) for k, v in options.items()))
             merged.setdefault(key, {'params': [], **options})['params'].extend(params)
@@ -119,8 +124,3 @@ def _fast_options(cls: type, parameters: list[nn.Parameter]) -> dict[str, Any]:
     if 'fused' in accepted and fused_here and cls.__module__.startswith('torch.optim'):
         return {'fused': True}
     return {'foreach': device == 'cuda'} if 'foreach' in accepted else {}
-
-
-def effective_options(optimizers: Mapping[str, Optimizer]) -> dict[str, list[Optional[int]]]:
-    """Number of parameters per group and network, for the log."""
-    return {name: [len(group['params']) for group in optimizer.param_groups] for name, optimizer in optimizers.items()}

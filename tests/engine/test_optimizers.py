@@ -1,0 +1,71 @@
+"""Optimiser building: merged groups equal mmcv's, named networks, clear errors."""
+from __future__ import annotations
+
+import pytest
+import torch
+from mmcv.runner import build_optimizer
+from torch import nn
+
+from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
+from tests.harness.methods import Setup
+
+from . import toy_methods  # noqa: F401  (registers the method)
+
+PARAMWISE = dict(custom_keys={'head': dict(lr_mult=10.0), 'norm': dict(decay_mult=0.0)}, norm_decay_mult=0.0)
+
+
+def _network() -> nn.Module:
+    return nn.ModuleDict({'backbone': nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
+                          'norm1': nn.LayerNorm(4), 'head': nn.Conv2d(4, 2, 1)})
+
+
+def test_merged_groups_reproduce_the_published_rates_and_decays() -> None:
+    network = _network()
+    cfg = dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01, paramwise_cfg=PARAMWISE)
+    mine = build_optimizers(cfg, {'segmentor': network})['segmentor']
+    theirs = build_optimizer(network, dict(cfg, paramwise_cfg=dict(PARAMWISE)))
+
+    def options(optimizer: torch.optim.Optimizer) -> dict[int, tuple[float, float]]:
+        return {id(p): (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
+
+    assert options(mine) == options(theirs)
+    assert len(mine.param_groups) == 3 < len(theirs.param_groups)
+
+
+def test_merged_groups_train_like_one_group_per_parameter() -> None:
+    cfg = dict(type='AdamW', lr=1e-3, weight_decay=0.01, paramwise_cfg=PARAMWISE)
+    networks = []
+    for build in (lambda n: build_optimizers(cfg, {'segmentor': n})['segmentor'], lambda n: build_optimizer(n, dict(cfg))):
+        torch.manual_seed(0)
+        network = _network()
+        optimizer = build(network)
+        for _ in range(3):
+            optimizer.zero_grad()
+            features = network['backbone'](torch.ones(2, 3, 8, 8) * torch.linspace(-1, 1, 8))
+            network['head'](network['norm1'](features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)).square().mean().backward()
+            optimizer.step()
+        networks.append(network)
+    for left, right in zip(networks[0].parameters(), networks[1].parameters()):
+        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-7)
+
+
+def test_only_the_student_is_optimised() -> None:
+    method, step = Setup(dict(type='ToySharedGraph'), ('source',)).build()
+    assert {id(p) for p in method.student.parameters()} == {id(p) for group in as_mmcv(step.optimizers).param_groups for p in group['params']}
+
+
+def test_errors_name_the_network_and_the_nearest_spelling() -> None:
+    networks = {'segmentor': nn.Linear(2, 2), 'discriminator': nn.Linear(2, 2)}
+    sgd = dict(type='SGD', lr=0.1)
+    with pytest.raises(KeyError, match="'segmenter'.*did you mean 'segmentor'"):
+        build_optimizers(dict(segmenter=sgd, discriminator=sgd), networks)
+    with pytest.raises(KeyError, match="no entry for network 'discriminator'"):
+        build_optimizers(dict(segmentor=sgd), networks)
+    with pytest.raises(KeyError, match="unknown type 'AdamV'.*did you mean"):
+        build_optimizers(dict(type='AdamV', lr=0.1), networks)
+    with pytest.raises(KeyError, match="no option 'weight_dekay'.*weight_decay"):
+        build_optimizers(dict(type='SGD', lr=0.1, weight_dekay=0.1), networks)
+    with pytest.raises(ValueError, match='share a parameter'):
+        build_optimizers(sgd, {'a': networks['segmentor'], 'b': networks['segmentor']})
+    with pytest.raises(ValueError, match="'a' has no parameter that is trained"):
+        build_optimizers(sgd, {'a': nn.Linear(2, 2).requires_grad_(False)})

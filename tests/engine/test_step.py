@@ -1,0 +1,217 @@
+"""The training step: backward policies, who is updated, accumulation, clipping, the finite guard, ranks."""
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mmseg_uda.engine.step import StepOptions
+from mmseg_uda.methods.base import LossTerm
+from tests.harness.methods import Setup, assert_equal_state, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
+from tests.harness.synthetic import tiny_model
+
+from . import toy_methods
+
+SHARED = dict(type='ToySharedGraph')
+ADVERSARIAL = dict(type='ToyAdversarial')
+SGD = dict(type='SGD', lr=0.05)
+
+
+def _run(uda: dict[str, Any], iterations: int = 1, batch_size: int = 2, **options: Any) -> tuple[Any, Any]:
+    setup = Setup(uda, **options)
+    method, step = setup.build()
+    accumulate = step.options.cumulative_iters
+    for i in range(iterations):
+        batches = [setup.data.batch(range((i * accumulate + k) * batch_size, (i * accumulate + k + 1) * batch_size)) for k in range(accumulate)]
+        step(batches, i)
+    return method, step
+
+
+def test_sequential_and_merged_backward_give_the_same_gradients() -> None:
+    merged, _ = _run(SHARED, options=dict(backward='merged'), optimizer=SGD)
+    sequential, _ = _run(SHARED, options=dict(backward='sequential'), optimizer=SGD)
+    other = toy_methods.gradients(sequential)
+    for name, value in toy_methods.gradients(merged).items():
+        torch.testing.assert_close(value, other[name], rtol=1e-5, atol=1e-7)
+
+
+def test_a_shared_graph_is_walked_once_when_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    backward = torch.Tensor.backward
+    monkeypatch.setattr(torch.Tensor, 'backward', lambda self, *a, **k: (calls.append(1), backward(self, *a, **k))[1])
+    _run(SHARED, options=dict(backward='merged'))
+    assert len(calls) == 2
+    calls.clear()
+    _run(SHARED, options=dict(backward='sequential'))
+    assert len(calls) == 3
+
+
+def test_an_adversarial_term_updates_the_segmentor_only() -> None:
+    """The gradient runs through the discriminator but its weights get only its own term's gradient."""
+    setup = Setup(ADVERSARIAL, optimizer=SGD)
+    method, step = setup.build()
+    reference = copy.deepcopy(method)
+    batch = setup.data.batch([0, 1])
+    step([batch], 0)
+    terms = {term.name: term for term in reference.training_losses(batch)}
+    own = torch.autograd.grad(terms['discriminator'].loss, list(reference.discriminator.parameters()))
+    for got, want in zip(method.discriminator.parameters(), own):
+        torch.testing.assert_close(got.grad, want)
+    segmentation = torch.autograd.grad(terms['source'].loss, list(reference.student.parameters()))
+    adversarial = torch.autograd.grad(terms['adversarial'].loss, list(reference.student.parameters()))
+    for got, first, second in zip(method.student.parameters(), segmentation, adversarial):
+        torch.testing.assert_close(got.grad, first + 0.1 * second, rtol=1e-4, atol=1e-7)
+
+
+def test_an_early_step_changes_what_later_terms_see() -> None:
+    late, _ = _run(ADVERSARIAL, optimizer=SGD)
+    early, _ = _run(dict(ADVERSARIAL, step_early=True), optimizer=SGD)
+    assert not torch.equal(late.student.decode_head.conv_seg.weight, early.student.decode_head.conv_seg.weight)
+    assert not torch.equal(late.discriminator.weight.grad, early.discriminator.weight.grad)
+
+
+def test_accumulation_equals_a_larger_batch() -> None:
+    large, _ = _run(SHARED, iterations=2, batch_size=4, optimizer=SGD)
+    small, step = _run(SHARED, iterations=2, batch_size=2, optimizer=SGD, options=dict(cumulative_iters=2))
+    for name, value in large.student.named_parameters():
+        torch.testing.assert_close(dict(small.student.named_parameters())[name], value, rtol=1e-5, atol=1e-6)
+    assert len(step.flush()) == 2
+
+
+def test_gradients_are_clipped_to_the_norm() -> None:
+    method, step = _run(SHARED, options=dict(grad_clip=dict(max_norm=0.01, norm_type=2)))
+    norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in toy_methods.gradients(method).values()]))
+    assert norm.item() == pytest.approx(0.01, rel=1e-3)
+    assert step.flush()[0]['grad_norm'] > 0.01
+
+
+def test_bf16_trains_and_logs_float_losses() -> None:
+    method, step = _run(SHARED, iterations=2, options=dict(precision='bf16'))
+    full, exact = _run(SHARED, iterations=2)
+    assert step.flush()[0]['loss'] == pytest.approx(exact.flush()[0]['loss'], rel=0.02)
+    assert all(p.dtype == torch.float32 for p in method.parameters())
+
+
+def test_daformer11_a_non_finite_loss_skips_the_step_and_names_losses_and_files(caplog: pytest.LogCaptureFixture) -> None:
+    setup = Setup(dict(SHARED, bad_iterations=(1,)), optimizer=SGD)
+    method, step = setup.build()
+    step([setup.data.batch([0, 1])], 0)
+    before = copy.deepcopy(method.state_dict())
+    step([setup.data.batch([2, 3])], 1)
+    assert_equal_state(before, method.state_dict(), 'skipped step')
+    step([setup.data.batch([4, 5])], 2)
+    logging.getLogger('mmseg').propagate = True
+    with caplog.at_level(logging.WARNING, logger='mmseg'):
+        step.flush()
+    assert step.records.skipped == 1
+    assert 'iteration 2' in caplog.text and 'other=nan' in caplog.text and 'source_2.png' in caplog.text
+    assert not torch.equal(before['decode_head.conv_seg.weight'], method.state_dict()['decode_head.conv_seg.weight'])
+
+
+def test_many_non_finite_iterations_abort_the_run() -> None:
+    setup = Setup(dict(SHARED, bad_iterations=tuple(range(10))), options=dict(max_non_finite=2))
+    _, step = setup.build()
+    for i in range(3):
+        step([setup.data.batch([i])], i)
+    with pytest.raises(FloatingPointError, match=r'other=nan.*source_2\.png.*3 iterations in a row.*max_non_finite'):
+        step.flush()
+
+
+def test_an_infinite_gradient_with_a_finite_loss_is_caught() -> None:
+    setup = Setup(SHARED, optimizer=SGD)
+    method, step = setup.build()
+    method.training_losses = lambda batch: iter([LossTerm('root', method.student.decode_head.conv_seg.weight.sub(
+        method.student.decode_head.conv_seg.weight.detach()).sum().sqrt())])
+    before = copy.deepcopy(method.state_dict())
+    step([setup.data.batch([0])], 0)
+    assert_equal_state(before, method.state_dict(), 'skipped step')
+    step.flush()
+    assert step.records.skipped == 1
+
+
+@pytest.mark.parametrize('config, message', [
+    (dict(backward='both'), "backward must be one of .*'both'"),
+    (dict(precision='fp8'), "precision must be one of .*'fp8'"),
+    (dict(cumulative_iters=0), 'cumulative_iters must be at least 1'),
+    (dict(grad_clip=dict(max_norm=-1)), 'positive max_norm'),
+    (dict(type='MyOptimizerHook'), 'MyOptimizerHook'),
+])
+def test_bad_step_options_are_refused(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StepOptions.from_config(config)
+
+
+def test_a_misspelt_step_option_names_the_nearest() -> None:
+    with pytest.raises(KeyError, match="'presicion'.*did you mean 'precision'"):
+        StepOptions.from_config(dict(presicion='bf16'))
+
+
+def test_plain_mmseg_optimizer_configs_are_understood() -> None:
+    assert StepOptions.from_config(dict(type='Fp16OptimizerHook', loss_scale=512.)).precision == 'fp16'
+    assert StepOptions.from_config(dict(type='GradientCumulativeOptimizerHook', cumulative_iters=4)).cumulative_iters == 4
+    assert StepOptions.from_config({}).precision == 'fp32'
+
+
+def test_an_unknown_network_in_a_term_is_named() -> None:
+    setup = Setup(SHARED)
+    method, step = setup.build()
+    method.training_losses = lambda batch: iter([LossTerm('x', method.student.decode_head.conv_seg.weight.sum(), updates=('critic',))])
+    with pytest.raises(KeyError, match="'x'.*'critic'.*segmentor"):
+        step([setup.data.batch([0])], 0)
+
+
+@pytest.mark.parametrize('uda', [SHARED, ADVERSARIAL], ids=['shared graph', 'two networks'])
+def test_contract_checks_hold_for_the_toy_methods(uda: dict[str, Any], tmp_path: Path) -> None:
+    check_batch_sizes(uda)
+    check_exact_resume(uda, tmp_path=tmp_path)
+    check_two_ranks(uda, tmp_path=tmp_path)
+
+
+def test_daformer9_ranks_stay_equal_with_several_backward_passes(tmp_path: Path) -> None:
+    check_two_ranks(SHARED, tmp_path=tmp_path, options=dict(backward='sequential'), iterations=4)
+
+
+def _rank_without_labels(rank: int, setup: Setup) -> list[bool]:
+    method, step = setup.build()
+    batch = setup.data.batch([rank])
+    if rank == 1:
+        batch['gt_semantic_seg'].fill_(255)
+        method.training_losses = lambda b: iter([LossTerm('nothing', torch.zeros(()))])
+    step([batch], 0)
+    return [p.grad is not None and bool(p.grad.abs().sum() > 0) for p in method.student.parameters()]
+
+
+def test_a_rank_without_any_loss_neither_hangs_nor_diverges(tmp_path: Path) -> None:
+    first, second = run_ranks(_rank_without_labels, tmp_path, Setup(SHARED))
+    assert first == second and any(first)
+
+
+def _rank_meets_nan(rank: int, setup: Setup) -> Any:
+    method, step = setup.build()
+    if rank == 0:
+        method.bad_iterations = (0,)
+    before = copy.deepcopy(method.state_dict())
+    step([setup.data.batch([rank])], 0)
+    return all(torch.equal(before[k], v) for k, v in method.state_dict().items())
+
+
+def test_a_non_finite_loss_on_one_rank_skips_the_step_on_all(tmp_path: Path) -> None:
+    assert run_ranks(_rank_meets_nan, tmp_path, Setup(SHARED)) == [True, True]
+
+
+def test_u2pl62_batch_norm_models_train_on_two_ranks(tmp_path: Path) -> None:
+    """With batch statistics per rank, results differ from one process, but the ranks agree on the weights."""
+    setup = Setup(SHARED, model=tiny_model(norm='BN'))
+    states = run_ranks(_train_rank_bn, tmp_path, setup)
+    assert_equal_state(states[0], states[1], 'ranks')
+
+
+def _train_rank_bn(rank: int, setup: Setup) -> Any:
+    method, step = setup.build()
+    for i in range(2):
+        step([setup.data.batch([2 * i + rank, 10 + rank])], i)
+    return {name: p.detach() for name, p in method.named_parameters()}
