@@ -1,0 +1,157 @@
+"""One self-contained HTML file about one or several runs (``tools/report.py``)."""
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import io
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from ..utils.checkpoint_io import replacing
+from .report_data import Panel, RunLog, make_panels, read_run
+
+STYLE = '''
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1200px; margin: 2em auto; padding: 0 1em }
+h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
+table { border-collapse: collapse } td, th { padding: .2em .8em; text-align: right; border-bottom: 1px solid #e4e4e4 }
+td:first-child, th:first-child { text-align: left } tr.mean td { font-weight: bold; border-top: 2px solid #999 }
+.up { color: #14762c } .down { color: #b3261e } .small { color: #666; font-size: .85em }
+.scroll { overflow-x: auto } .panels td, .panels th { padding: 2px; border: 0; text-align: center } img { max-width: 100% }
+'''
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Flags of ``tools/report.py``."""
+    parser = argparse.ArgumentParser(description='Compare runs in one HTML file: curves, per-class IoU, pictures')
+    parser.add_argument('runs', nargs='+', metavar='WORK_DIR', help='work folders, each WORK_DIR or TITLE=WORK_DIR; gains are against the first')
+    parser.add_argument('--out', help='HTML file (default: report.html in the first folder)')
+    parser.add_argument('--images', type=int, default=4, help='test images in the panels; 0 leaves them out')
+    parser.add_argument('--panel-image', help='also write the panels as one picture, for a document')
+    parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> Path:
+    """Write the report and print its path."""
+    args = parse_args(argv)
+    runs = [read_run(argument) for argument in args.runs]
+    device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    panels = make_panels(runs, args.images, device)
+    out = Path(args.out) if args.out else runs[0].folder / 'report.html'
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as temporary:
+        temporary.write_text(render(runs, panels), encoding='utf-8')
+    if args.panel_image and panels:
+        write_panel_image(Path(args.panel_image), panels)
+    print(out)
+    return out
+
+
+def render(runs: Sequence[RunLog], panels: Sequence[Panel]) -> str:
+    """The HTML text of a report."""
+    parts = [f'<!doctype html><meta charset="utf-8"><title>Report</title><style>{STYLE}</style>',
+             f'<h1>{html.escape(" / ".join(run.title for run in runs))}</h1>']
+    scored = [run for run in runs if run.metrics]
+    if scored:
+        parts += ['<h2>IoU per class (percent)</h2>', _table(scored)]
+    if any(run.loss for run in runs):
+        parts += ['<h2>Curves</h2>', _picture(_curves(runs))]
+    if scored and scored[0].classes:
+        parts += ['<h2>Classes side by side</h2>', _picture(_bars(scored))]
+    if panels:
+        parts += ['<h2>Pictures</h2>', _panel_table(panels)]
+    folders = ', '.join(html.escape(f'{run.title}: {run.folder}') for run in runs)
+    return '\n'.join([*parts, f'<p class="small">Runs: {folders}</p>'])
+
+
+def _table(runs: Sequence[RunLog]) -> str:
+    first = runs[0]
+    head = ''.join(f'<th>{html.escape(run.title)}' for run in runs) + ''.join(f'<th>gain of {html.escape(run.title)}' for run in runs[1:])
+    keys = [(name, f'IoU.{name}', '') for name in first.classes]
+    keys += [(key, key, ' class="mean"') for key in first.metrics if key.startswith('mIoU')]
+    rows = []
+    for label, key, attribute in keys:
+        values = [100 * run.metrics.get(key, float('nan')) for run in runs]
+        cells = ''.join(f'<td>{value:.1f}' for value in values)
+        cells += ''.join(f'<td class="{"up" if value >= values[0] else "down"}">{value - values[0]:+.1f}' for value in values[1:])
+        rows.append(f'<tr{attribute}><td>{html.escape(label)}{cells}')
+    return f'<div class="scroll"><table><tr><th>class{head}{"".join(rows)}</table></div>'
+
+
+def _figure(width: float, height: float, columns: int = 1) -> Any:
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(width, height), layout='constrained')
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _curves(runs: Sequence[RunLog]) -> Any:
+    with_scores = any(run.scores for run in runs)
+    figure, axes = _figure(11, 3.6, 2 if with_scores else 1)
+    for run in runs:
+        if run.loss:
+            iterations, values = (np.array(column, dtype=float) for column in zip(*run.loss))
+            axes[0].plot(iterations, values, label=run.title)
+        if run.scores:
+            axes[1].plot([i for i, _ in run.scores], [100 * score for _, score in run.scores], marker='o', label=run.title)
+    axes[0].set(xlabel='iteration', ylabel='total loss', yscale='log')
+    axes[0].legend()
+    if with_scores:
+        axes[1].set(xlabel='iteration', ylabel='mIoU (percent)')
+        axes[1].legend()
+    return figure
+
+
+def _bars(runs: Sequence[RunLog]) -> Any:
+    classes = runs[0].classes
+    figure, (axis,) = _figure(11, 3.8)
+    width = 0.8 / len(runs)
+    for i, run in enumerate(runs):
+        axis.bar(np.arange(len(classes)) + (i - (len(runs) - 1) / 2) * width, [100 * run.metrics.get(f'IoU.{name}', 0) for name in classes],
+                 width, label=run.title)
+    axis.set(ylabel='IoU (percent)', xticks=range(len(classes)))
+    axis.set_xticklabels(classes, rotation=40, ha='right')
+    axis.legend()
+    return figure
+
+
+def _picture(figure: Any) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=110)
+    return _embedded(buffer.getvalue())
+
+
+def _embedded(png: bytes, kind: str = 'png') -> str:
+    return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(png).decode()}">'
+
+
+def _panel_table(panels: Sequence[Panel]) -> str:
+    titles = list(panels[0].pictures)
+    rows = [''.join(f'<th>{html.escape(title)}' for title in titles)]
+    for panel in panels:
+        cells = [_embedded(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), 'jpeg')
+                 for picture in panel.pictures.values()]
+        rows.append(''.join(f'<td>{cell}' for cell in cells))
+    return f'<div class="scroll"><table class="panels">{"".join(f"<tr>{row}" for row in rows)}</table></div>'
+
+
+def write_panel_image(path: Path, panels: Sequence[Panel]) -> None:
+    """Write the panels as one picture with column titles (PNG or JPEG by the suffix)."""
+    rows = []
+    for panel in panels:
+        rows.append(np.concatenate([np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=255) for picture in panel.pictures.values()], 1))
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    head = np.full((28, width, 3), 255, np.uint8)
+    left = 0
+    for title, picture in panels[0].pictures.items():
+        cv2.putText(head, title, (left + 6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
+        left += picture.shape[1] + 4
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = np.concatenate([head, *rows])
+    if not cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1])):
+        raise OSError(f"cannot write '{path}'")

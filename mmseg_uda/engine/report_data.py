@@ -1,0 +1,135 @@
+"""Reading what a run left in its work folder, for ``tools/report.py``."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+from mmcv import Config
+from mmcv.parallel import collate
+
+from . import environment
+from .data import to_device
+from .evaluation import named_test_sets
+from .inference import inference_mode
+from .predictions import colorize
+from .test import load_model
+
+
+@dataclass
+class RunLog:
+    """Curves and final metrics of one run.
+
+    Attributes:
+        title: name in the report.
+        folder: the work folder.
+        loss: (iteration, total loss) pairs.
+        scores: (iteration, mIoU in [0, 1]) pairs of evaluations during training.
+        metrics: final metrics in [0, 1], of ``tools/test.py`` when it was run, else of the last evaluation.
+    """
+    title: str
+    folder: Path
+    loss: list[tuple[int, float]] = field(default_factory=list)
+    scores: list[tuple[int, float]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the metrics."""
+        return [key[4:] for key in self.metrics if key.startswith('IoU.')]
+
+
+def read_run(argument: str) -> RunLog:
+    """Read ``WORK_DIR`` or ``TITLE=WORK_DIR``.
+
+    Raises:
+        FileNotFoundError: no such folder, or no training log and no test result in it.
+    """
+    title, _, path = argument.rpartition('=')
+    folder = Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"work folder '{folder}' does not exist")
+    run = RunLog(title or folder.name, folder)
+    seen: dict[int, dict[str, Any]] = {}
+    for log in sorted(folder.glob('*.log.json')):
+        for entry in _json_lines(log):
+            if entry.get('mode') == 'train' and 'loss' in entry:
+                seen[int(entry['iter'])] = entry  # a resumed run writes an iteration again: the later log counts
+            elif entry.get('mode') == 'val' and 'mIoU' in entry:
+                last = max(seen, default=0)
+                run.scores = [pair for pair in run.scores if pair[0] < last] + [(last, float(entry['mIoU']))]
+                run.metrics = {key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')}
+    run.loss = [(iteration, float(entry['loss'])) for iteration, entry in sorted(seen.items())]
+    tests = sorted(folder.glob('test_*.json'), key=lambda file: file.stat().st_mtime)
+    if tests:
+        run.metrics = json.loads(tests[-1].read_text())['metric']
+    if not run.loss and not run.metrics:
+        raise FileNotFoundError(f"'{folder}' holds neither a training log (*.log.json) nor a test result (test_*.json): is it a work folder?")
+    return run
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    entries = []
+    for line in path.read_text().splitlines():
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue  # the last line of a killed run may be cut
+    return entries
+
+
+@dataclass
+class Panel:
+    """One row of pictures: RGB uint8 images by column title, all of one size."""
+    name: str
+    pictures: dict[str, np.ndarray]
+
+
+def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height: int = 240) -> list[Panel]:
+    """Image, truth and each run's prediction for ``count`` evenly spaced test images of the first run's data set.
+
+    Runs without a config and checkpoint in their folder have no pictures.
+    """
+    usable = [(run, config, checkpoint) for run in runs for config, checkpoint in [_files_of(run.folder)] if config and checkpoint]
+    if not usable or count < 1:
+        return []
+    dataset = next(iter(named_test_sets(Config.fromfile(str(usable[0][1]))).values()))
+    indices = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
+    predictions = {run.title: _predict(config, checkpoint, dataset, indices, device) for run, config, checkpoint in usable}
+    panels = []
+    for i, index in enumerate(indices):
+        info = dataset.img_infos[index]
+        path = Path(dataset.img_dir or '') / info['filename']
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]
+        pictures = {'image': image}
+        if info.get('ann') is not None and not dataset.test_mode or dataset.ann_dir is not None:
+            pictures['truth'] = colorize(dataset.get_gt_seg_map_by_idx(index).astype(np.uint8), dataset.PALETTE)
+        pictures.update({title: colorize(found[i].astype(np.uint8), dataset.PALETTE) for title, found in predictions.items()})
+        panels.append(Panel(info['filename'], {title: _fit(picture, height) for title, picture in pictures.items()}))
+    return panels
+
+
+def _files_of(folder: Path) -> tuple[Optional[Path], Optional[Path]]:
+    config = next(iter(sorted(folder.glob('*.py'))), None)
+    checkpoint = folder / 'latest.pth'
+    return config, checkpoint if checkpoint.exists() else None
+
+
+def _predict(config: Path, checkpoint: Path, dataset: Any, indices: Sequence[int], device: torch.device) -> list[np.ndarray]:
+    model = load_model(environment.load_config(str(config)), str(checkpoint), None, device)
+    found = []
+    with inference_mode(model, device):
+        for index in indices:
+            batch = collate([dataset[index]], samples_per_gpu=1)
+            inputs = to_device({'img': batch['img'][0], 'img_metas': batch['img_metas'][0]}, device)
+            found.append(model(img=[inputs['img']], img_metas=[inputs['img_metas']], return_loss=False)[0])
+    return found
+
+
+def _fit(picture: np.ndarray, height: int) -> np.ndarray:
+    width = round(picture.shape[1] * height / picture.shape[0])
+    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
