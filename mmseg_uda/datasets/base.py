@@ -1,0 +1,196 @@
+"""The base of this package's data sets: an MMSegmentation data set with safe lists, raw-id labels and clear errors."""
+from __future__ import annotations
+
+import os
+import os.path as osp
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from mmcv.utils import print_log
+from mmseg.datasets.custom import CustomDataset
+from mmseg.utils import get_root_logger
+
+from . import label_spaces
+from .labels import LabelReader
+from .pipeline_config import with_margins, with_safe_readers
+from .pipelines import LoadLabels
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """One way in which a data set's labels may lie on disk.
+
+    Attributes:
+        suffix: what replaces the image's suffix.
+        ids: ``train_ids`` or the name of a raw table of :mod:`~mmseg_uda.datasets.label_spaces`; None for class ids of the data set's own.
+    """
+    suffix: str
+    ids: Optional[str] = 'train_ids'
+
+
+def check_relative(name: str, split: str) -> None:
+    """Refuse an entry of a list file that leaves the data root.
+
+    Raises:
+        ValueError: an absolute path or one with ``..``.
+    """
+    if osp.isabs(name) or name.startswith('~') or '..' in name.replace('\\', '/').split('/') or (len(name) > 1 and name[1] == ':'):
+        raise ValueError(f"'{name}' in {split} leaves the data root: entries of a split list are relative paths without '..'. "
+                         'If you trust the list, set allow_outside_root=True.')
+
+
+class SegmentationDataset(CustomDataset):
+    """A data set of image and label files.
+
+    Subclasses set ``CLASSES``, ``PALETTE`` (or ``SPACES`` through ``label_space``), ``IMG_SUFFIX`` and ``LABEL_FILES``.
+
+    Args:
+        pipeline: transforms, as in MMSegmentation.
+        img_dir: image folder below ``data_root``; searched recursively unless ``split`` is given.
+        ann_dir: label folder; None where no labels are needed (an unlabelled target never opens one).
+        split: list file with one image name (no suffix) a line. Absolute entries and ``..`` are refused.
+        img_suffix: suffix(es) of the images, default the data set's own.
+        seg_map_suffix: suffix of the label files. By default the first form that exists: converted train ids, else the raw ids of the
+            download, which are translated while loading.
+        label_ids: what a label file given by ``seg_map_suffix`` holds, when its suffix does not tell: ``train_ids``, a raw table's name, or an
+            id map ``{file id: class id}``.
+        label_space: classes of the network: ``city19``, ``city16`` or ``super7``.
+        strict_labels: an id out of range stops with the file's name; False ignores those pixels.
+        crop_pseudo_margins: top, bottom, left, right in pixels of the file where pseudo-labels do not count (HRDA).
+        allow_outside_root: accept absolute paths and ``..`` in ``split``.
+        kwargs: other options of ``mmseg.datasets.CustomDataset``.
+
+    Raises:
+        FileNotFoundError: a missing folder or list. ValueError: no image in it, or an unsafe list.
+    """
+
+    NAME = 'data set'
+    IMG_SUFFIX: Sequence[str] = ('.png',)
+    LABEL_FILES: Sequence[LabelFiles] = (LabelFiles('.png', None),)
+    HAS_LABEL_SPACES = True
+    DEFAULT_ROOT: Optional[str] = None
+    ROOT_VARIABLE: Optional[str] = None
+    CONVERTER = ''
+
+    def __init__(self, pipeline: Sequence[Any] = (), img_dir: str = '', ann_dir: Optional[str] = None, split: Optional[str] = None,
+                 data_root: Optional[str] = None, img_suffix: Optional[str] = None, seg_map_suffix: Optional[str] = None,
+                 label_ids: Any = None, label_space: str = 'city19', strict_labels: bool = True, crop_pseudo_margins: Optional[Sequence[int]] = None,
+                 allow_outside_root: bool = False, **kwargs: Any) -> None:
+        if self.HAS_LABEL_SPACES and kwargs.get('classes') is None:
+            if label_space not in label_spaces.SPACES:
+                raise ValueError(f"unknown label_space '{label_space}'; known: {', '.join(label_spaces.SPACES)}")
+            self.CLASSES, self.PALETTE = label_spaces.SPACES[label_space]
+        self.label_space = label_space
+        self.allow_outside_root = allow_outside_root
+        self.img_suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix or self.IMG_SUFFIX)
+        self._label_forms = self._forms(seg_map_suffix, label_ids)
+        if data_root is None:
+            data_root = os.environ.get(self.ROOT_VARIABLE or '', self.DEFAULT_ROOT or '') or None
+        super().__init__(pipeline=with_margins(with_safe_readers(pipeline), crop_pseudo_margins), img_dir=img_dir, ann_dir=ann_dir, split=split,
+                         data_root=data_root, img_suffix=self.img_suffixes[0], seg_map_suffix=self._label_forms[0].suffix, **kwargs)
+        self.label_reader = self._reader(label_ids, strict_labels)
+        self.gt_seg_map_loader = LoadLabels(reduce_zero_label=self.reduce_zero_label)
+
+    def _forms(self, seg_map_suffix: Optional[str], label_ids: Any) -> list[LabelFiles]:
+        """The label files to look for, in order."""
+        if seg_map_suffix is not None:
+            known = {form.suffix: form.ids for form in self.LABEL_FILES}
+            ids = label_ids if isinstance(label_ids, str) else known.get(seg_map_suffix, self.LABEL_FILES[0].ids)
+            return [LabelFiles(seg_map_suffix, ids)]
+        forms = [form for form in self.LABEL_FILES if not (self.label_space == 'super7' and form.ids == 'train_ids')]
+        if isinstance(label_ids, str):
+            forms = [form for form in forms if form.ids == label_ids]
+        if not forms:
+            raise ValueError(f"{type(self).__name__} has no label files of kind {label_ids!r} for label_space '{self.label_space}'; "
+                             f'it knows {[(form.suffix, form.ids) for form in self.LABEL_FILES]}')
+        return forms
+
+    def _reader(self, label_ids: Any, strict: bool) -> LabelReader:
+        ids = self.label_form.ids
+        number = len(type(self).CLASSES if self.custom_classes and type(self).CLASSES else self.CLASSES or ())
+        if isinstance(label_ids, Mapping):
+            return LabelReader({int(raw): int(new) for raw, new in label_ids.items()}, number, known_ids=254, strict=strict)
+        if ids is None:
+            return LabelReader(None, number, strict=strict)
+        known = 18 if ids == 'train_ids' else label_spaces.RAW_ID_LIMIT[ids]
+        return LabelReader(label_spaces.table(ids, self.label_space), number, known_ids=known, strict=strict)
+
+    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]) -> list[dict[str, Any]]:
+        """Image and label names, sorted unless a split list gives the order."""
+        names = self._listed(img_dir, split) if split is not None else self._found(img_dir)
+        if not names:
+            raise ValueError(f'{self.NAME}: no image with suffix {" or ".join(self.img_suffixes)} in {split or img_dir}. '
+                             'Check data_root, img_dir and img_suffix.')
+        self.label_form = self._existing_form(ann_dir, names[0])
+        infos = []
+        for stem, suffix in names:
+            info: dict[str, Any] = dict(filename=stem + suffix)
+            if ann_dir is not None:
+                info['ann'] = dict(seg_map=self.label_name(stem))
+            infos.append(info)
+        print_log(f'{type(self).__name__}: {len(infos)} images in {img_dir}', logger=get_root_logger())
+        return infos
+
+    def label_name(self, stem: str) -> str:
+        """The label file, relative to ``ann_dir``, of an image name without suffix."""
+        return stem + self.label_form.suffix
+
+    def _existing_form(self, ann_dir: Optional[str], first: tuple[str, str]) -> LabelFiles:
+        if ann_dir is not None:
+            for form in self._label_forms:
+                self.label_form = form
+                if osp.exists(osp.join(ann_dir, self.label_name(first[0]))):
+                    return form
+        return self._label_forms[0]
+
+    def _listed(self, img_dir: str, split: str) -> list[tuple[str, str]]:
+        if not osp.isfile(split):
+            raise FileNotFoundError(f'{self.NAME}: the split list {split} does not exist; check data_root and split')
+        with open(split, encoding='utf-8') as file:
+            lines = [line.strip() for line in file if line.strip()]
+        names = []
+        for line in lines:
+            if not self.allow_outside_root:
+                check_relative(line, split)
+            suffix = next((s for s in self.img_suffixes if osp.exists(osp.join(img_dir, line + s))), self.img_suffixes[0])
+            names.append((line, suffix))
+        return names
+
+    def _found(self, img_dir: str) -> list[tuple[str, str]]:
+        if not osp.isdir(img_dir):
+            raise FileNotFoundError(f'{self.NAME}: the image folder {img_dir} does not exist. Set data_root (and img_dir) in the config or with '
+                                    '--cfg-options; docs/guides/datasets.md shows the layout and where to download it.')
+        names = []
+        for folder, _, files in os.walk(img_dir, followlinks=True):
+            prefix = osp.relpath(folder, img_dir)
+            for name in files:
+                suffix = next((s for s in self.img_suffixes if name.endswith(s)), None)
+                if suffix is not None and not name.startswith('.'):
+                    stem = name[:len(name) - len(suffix)]
+                    names.append((stem if prefix == '.' else f'{prefix}/{stem}'.replace(os.sep, '/'), suffix))
+        return sorted(names)
+
+    def get_ann_info(self, idx: int) -> dict[str, Any]:
+        """The label file of an image.
+
+        Raises:
+            ValueError: the data set was built without ``ann_dir``.
+        """
+        if 'ann' not in self.img_infos[idx]:
+            raise ValueError(f'{type(self).__name__} was built without ann_dir: it has no labels. Set ann_dir where labels are needed.')
+        return self.img_infos[idx]['ann']
+
+    def pre_pipeline(self, results: dict[str, Any]) -> None:
+        """Hand the label reader to the pipeline."""
+        super().pre_pipeline(results)
+        results['label_reader'] = self.label_reader
+        results['label_remedy'] = self.CONVERTER
+
+    def prepare_train_img(self, idx: int) -> dict[str, Any]:
+        """A training sample; without ``ann_dir`` the pipeline must not read labels."""
+        return super().prepare_train_img(idx) if 'ann' in self.img_infos[idx] else self.prepare_test_img(idx)
+
+    def read_label(self, idx: int) -> np.ndarray:
+        """The translated label map of an image: uint8 (H, W), 255 = ignored."""
+        return self.label_reader.read(osp.join(self.ann_dir, self.get_ann_info(idx)['seg_map']), self.CONVERTER)

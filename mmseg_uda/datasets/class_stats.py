@@ -1,0 +1,150 @@
+"""Pixel counts per file and class: built for any data set, stored with a hash of its file list."""
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import os.path as osp
+import tempfile
+from pathlib import Path
+from typing import Any, Iterable, Optional, Sequence
+
+from mmcv.utils import print_log
+from mmseg.utils import get_root_logger
+
+from ..utils.progress import progress
+from .labels import LabelReader, class_histogram
+
+STATS_FILE = 'sample_class_stats.json'
+SAMPLES_FILE = 'samples_with_class.json'
+STATS_DICT_FILE = 'sample_class_stats_dict.json'
+CACHE_VARIABLE = 'MMSEG_UDA_CACHE'
+
+Record = tuple[str, dict[int, int]]
+
+_worker: dict[str, Any] = {}
+
+
+def count_classes(label: Any, num_classes: int) -> dict[int, int]:
+    """Class id -> number of pixels (> 0), ascending, of a label map uint8 (H, W)."""
+    counts = class_histogram(label)[:num_classes]
+    return {cls: int(pixels) for cls, pixels in enumerate(counts) if pixels}
+
+
+def _start(reader: LabelReader, root: str) -> None:
+    _worker.update(reader=reader, root=root)
+
+
+def _count(name: str) -> Record:
+    reader = _worker['reader']
+    return name, count_classes(reader.read(osp.join(_worker['root'], name)), reader.num_classes)
+
+
+def count_files(names: Sequence[str], root: str, reader: LabelReader, workers: int = 4, quiet: bool = False) -> list[Record]:
+    """Count the classes of label files in worker processes, with a progress bar.
+
+    Args:
+        names: label files relative to ``root``.
+        reader: translates their ids.
+        workers: processes; 0 counts in this one.
+    """
+    if workers < 2 or len(names) < 2 * workers:
+        _start(reader, root)
+        return list(progress(map(_count, names), 'class statistics', len(names), quiet))
+    with multiprocessing.get_context('spawn' if os.name == 'nt' else 'fork').Pool(workers, _start, (reader, root)) as pool:
+        return list(progress(pool.imap(_count, names, chunksize=8), 'class statistics', len(names), quiet))
+
+
+def list_hash(names: Sequence[str], root: str, reader: LabelReader) -> str:
+    """Hash of a file list with the files' sizes and the id translation: another list, label set or conversion gives another hash."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(reader.lut.tobytes())
+    for name in names:
+        path = osp.join(root, name)
+        digest.update(f'{name}\x1f{osp.getsize(path) if osp.exists(path) else -1}\n'.encode())
+    return digest.hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON through a temporary file, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    with os.fdopen(handle, 'w', encoding='utf-8') as file:
+        json.dump(content, file)
+    os.replace(temporary, path)
+
+
+def write_stats(records: Iterable[Record], folder: Path) -> None:
+    """Write the three published JSON files: ``sample_class_stats.json``, its dict form, and ``samples_with_class.json``."""
+    records = sorted(records)
+    write_json(folder / STATS_FILE, [{**{str(cls): pixels for cls, pixels in counts.items()}, 'file': name} for name, counts in records])
+    write_json(folder / STATS_DICT_FILE, {name: {str(cls): pixels for cls, pixels in counts.items()} for name, counts in records})
+    classes = sorted({cls for _, counts in records for cls in counts})
+    write_json(folder / SAMPLES_FILE, {str(cls): [[name, counts[cls]] for name, counts in records if cls in counts] for cls in classes})
+
+
+def read_stats(path: Path, names: Sequence[str]) -> Optional[list[Record]]:
+    """Read ``sample_class_stats.json`` for the files ``names``.
+
+    Entries are found by path relative to the label folder, also behind a prefix as the published converters write it, else by base name where
+    that is unique.
+
+    Returns:
+        Records in the order of ``names``; None when the file is unreadable or lacks one of them (it belongs to another list).
+    """
+    try:
+        entries = json.loads(path.read_text(encoding='utf-8'))
+        stored = {str(entry['file']).replace('\\', '/'): {int(cls): int(n) for cls, n in entry.items() if cls != 'file'} for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    by_base: dict[str, Optional[str]] = {}
+    for name in stored:
+        base = name.rsplit('/', 1)[-1]
+        by_base[base] = None if base in by_base else name
+    records: list[Record] = []
+    for name in names:
+        base = name.rsplit('/', 1)[-1]
+        key = name if name in stored else by_base.get(base) or next((s for s in stored if s.endswith('/' + name)), None)
+        if key is None:
+            return None
+        records.append((name, stored[key]))
+    return records
+
+
+def cache_folder() -> Path:
+    """Where statistics go that cannot stand beside the data: ``$MMSEG_UDA_CACHE`` or ``~/.cache/mmseg_uda``."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / '.cache' / 'mmseg_uda')
+
+
+def dataset_stats(dataset: Any, workers: int = 4, quiet: bool = False) -> list[Record]:
+    """Class statistics of a labelled data set of this package, read from file or counted now.
+
+    Read are, in this order: ``sample_class_stats.<hash>.json`` beside the labels' folder or in the cache, then the published
+    ``sample_class_stats.json`` in ``data_root`` when it covers exactly this list. Otherwise the labels are counted and stored under the hash of the
+    file list, so that stale statistics are never used.
+
+    Args:
+        dataset: a :class:`~mmseg_uda.datasets.base.SegmentationDataset` with ``ann_dir``.
+
+    Returns:
+        (label file relative to ``ann_dir``, class -> pixels) for every image, in the data set's order.
+    """
+    names = [dataset.get_ann_info(i)['seg_map'] for i in range(len(dataset))]
+    key = list_hash(names, dataset.ann_dir, dataset.label_reader)
+    home = Path(dataset.data_root or osp.dirname(dataset.ann_dir.rstrip('/')) or '.')
+    stored = f'sample_class_stats.{key}.json'
+    for path in (home / stored, cache_folder() / stored, home / STATS_FILE):
+        if not path.exists():
+            continue
+        records = read_stats(path, names)
+        if records is not None and all(cls < dataset.label_reader.num_classes for _, counts in records for cls in counts):
+            return records
+        print_log(f'{path} does not fit the {len(names)} files of {dataset.ann_dir} (stale or of another split): counting again', get_root_logger())
+    records = count_files(names, dataset.ann_dir, dataset.label_reader, workers, quiet)
+    content = [{**{str(cls): pixels for cls, pixels in counts.items()}, 'file': name} for name, counts in records]
+    try:
+        write_json(home / stored, content)
+    except OSError:  # a read-only data folder
+        write_json(cache_folder() / stored, content)
+    return records

@@ -1,0 +1,79 @@
+"""Rewriting a published MMSeg pipeline for training: deferred normalisation, clear errors, unlabelled targets."""
+from __future__ import annotations
+
+import copy
+from typing import Any, Mapping, Optional, Sequence
+
+_READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
+_TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
+# Only these may follow a normalisation that is deferred: they neither read nor mix grey values.
+_AFTER_NORMALIZE = {'Pad', 'DefaultFormatBundle', 'StreamFormatBundle', 'Collect'}
+_DEFAULT_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction', 'img_norm_cfg')
+
+
+def _renamed(step: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(step, Mapping) and step.get('type') in names:
+        return {**step, 'type': names[step['type']]}
+    return copy.copy(step)
+
+
+def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
+    """``pipeline`` with the readers whose errors name the file and which translate raw label ids."""
+    return [_renamed(step, _READERS) for step in pipeline]
+
+
+def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
+    """Insert :class:`~mmseg_uda.datasets.pipelines.PseudoLabelMargins` after the loading steps and make ``Collect`` keep its mask.
+
+    Without ``margins`` a listed ``valid_pseudo_mask`` is dropped from ``Collect``.
+    """
+    steps = [copy.copy(step) for step in pipeline]
+    kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
+    if margins is not None:
+        loads = [i for i, kind in enumerate(kinds) if kind in {*_READERS, *_READERS.values()}]
+        steps.insert(loads[-1] + 1 if loads else 0, dict(type='PseudoLabelMargins', margins=tuple(margins)))
+    has_mask = margins is not None or 'PseudoLabelMargins' in kinds
+    for step in steps:
+        if isinstance(step, Mapping) and step.get('type') == 'Collect':
+            keys = [key for key in step['keys'] if key != 'valid_pseudo_mask']
+            step['keys'] = keys + ['valid_pseudo_mask'] * has_mask
+    return steps
+
+
+def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[Any]:
+    """A published training pipeline as this package runs it.
+
+    Args:
+        pipeline: steps as config dicts (built objects are kept as they are).
+        labelled: False for an unlabelled target: no step reads, and nothing collects, a label.
+
+    Returns:
+        New list. ``Normalize`` is deferred to the device when only padding and formatting follow it.
+    """
+    steps = [_renamed(step, _TRAINING) for step in pipeline]
+    if not labelled:
+        steps = [step for step in steps if not (isinstance(step, Mapping) and step.get('type') == 'LoadLabels')]
+    for i, step in enumerate(steps):
+        if not isinstance(step, Mapping):
+            continue
+        rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1:]}
+        if step.get('type') == 'Normalize' and rest <= _AFTER_NORMALIZE:
+            step['type'] = 'DeferredNormalize'
+        if step.get('type') == 'Collect':
+            if not labelled:
+                step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']
+            keys = tuple(step.get('meta_keys', _DEFAULT_META_KEYS))
+            step['meta_keys'] = keys + tuple(key for key in ('img_norm_cfg', 'img_shape', 'filename') if key not in keys)
+    return steps
+
+
+def deterministic_prefix(pipeline: Sequence[Any]) -> int:
+    """Number of leading built transforms that draw no random number: their result can be kept while a crop is drawn again."""
+    count = 0
+    for step in pipeline:
+        name = type(step).__name__
+        fixed_size = name == 'Resize' and step.ratio_range is None and step.img_scale is not None and len(step.img_scale) == 1
+        if name not in ('LoadImage', 'LoadLabels', 'LoadImageFromFile', 'LoadAnnotations', 'PseudoLabelMargins', 'ExactResize') and not fixed_size:
+            break
+        count += 1
+    return count

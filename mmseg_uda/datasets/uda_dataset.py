@@ -1,0 +1,141 @@
+"""The training set of every setting: independent streams of source, target(s) and labelled target images."""
+from __future__ import annotations
+
+import copy
+from typing import Any, Mapping, Optional, Sequence, Union
+
+import torch
+from mmcv.parallel import DataContainer
+from mmseg.datasets.builder import DATASETS
+from torch.utils.data import Dataset
+
+from ..methods.streams import LABELED_TARGET, SOURCE, TARGET
+from ..utils.config import build_from_config
+from ..utils.rng import numpy_generator
+from .pipeline_config import training_pipeline
+from .rare_classes import RareClassSampler
+from .stream_source import StreamSource
+
+Config = Mapping[str, Any]
+
+
+def build_parts(cfg: Any, labelled: bool) -> list[Any]:
+    """Build the data sets of one stream with their pipelines rewritten for training.
+
+    Args:
+        cfg: a data set config; a list of them, or lists of ``img_dir``, ``ann_dir``, ``split`` (one after another); ``RepeatDataset``,
+            ``ConcatDataset``; or a data set that is already built.
+        labelled: False: no label folder is opened.
+
+    Raises:
+        KeyError: unknown type or misspelt option, with the nearest valid spelling.
+    """
+    if isinstance(cfg, (list, tuple)):
+        return [part for one in cfg for part in build_parts(one, labelled)]
+    if not isinstance(cfg, Mapping):
+        return [cfg]
+    if cfg.get('type') == 'RepeatDataset':
+        return build_parts(cfg['dataset'], labelled) * int(cfg['times'])
+    if cfg.get('type') == 'ConcatDataset':
+        return build_parts(cfg['datasets'], labelled)
+    lists = {key: cfg[key] for key in ('img_dir', 'ann_dir', 'split') if isinstance(cfg.get(key), (list, tuple))}
+    if lists:
+        lengths = {key: len(value) for key, value in lists.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f'lists of img_dir, ann_dir and split must have equal lengths, got {lengths}')
+        return [part for values in zip(*lists.values()) for part in build_parts({**cfg, **dict(zip(lists, values))}, labelled)]
+    options = copy.deepcopy(dict(cfg))
+    if 'pipeline' in options:
+        options['pipeline'] = training_pipeline(options['pipeline'], labelled)
+        if not labelled:
+            options['ann_dir'] = None
+    return [build_from_config(options, DATASETS)]
+
+
+@DATASETS.register_module()
+class UDADataset(Dataset):
+    """Streams of a domain-adaptation run; a sample is one flat dict (see :mod:`mmseg_uda.methods.streams`).
+
+    Every stream walks its own data set in its own shuffled order, so that all pairings occur and nothing of size len(source) x len(target) is
+    made. Any position >= 0 can be read, and a sample is a pure function of (seed, position): workers, ranks and resumed runs agree.
+
+    Args:
+        source: config of the labelled source, or a list of them (one after another); None for target-only settings.
+        target: config of the unlabelled target, or a list of them (streams ``target``, ``target2``, ...). Label files are never opened, also if the
+            pipeline lists ``LoadAnnotations``.
+        labeled_target: config of the target images with labels (semi-supervised and active settings).
+        rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None. Further options:
+            :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
+        labeled_rare_class_sampling: the same for ``labeled_target``.
+        sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample (HRDA's ablations).
+        max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
+        seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it.
+
+    Raises:
+        ValueError: no stream at all, or streams with different classes.
+    """
+
+    def __init__(self, source: Optional[Config] = None, target: Union[Config, Sequence[Config], None] = None, labeled_target: Optional[Config] = None,
+                 rare_class_sampling: Optional[Config] = None, labeled_rare_class_sampling: Optional[Config] = None,
+                 sync_crop_size: Optional[Sequence[int]] = None, max_corrupt_files: int = 0, seed: int = 0) -> None:
+        targets = [] if target is None else list(target) if isinstance(target, (list, tuple)) else [target]
+        configs = {SOURCE: source, **{TARGET if i == 0 else f'{TARGET}{i + 1}': cfg for i, cfg in enumerate(targets)}, LABELED_TARGET: labeled_target}
+        configs = {name: cfg for name, cfg in configs.items() if cfg is not None}
+        if not configs:
+            raise ValueError('UDADataset needs at least one of source, target, labeled_target')
+        self.seed = seed
+        self.sync_crop_size = tuple(sync_crop_size) if sync_crop_size is not None else None
+        self.streams = {name: StreamSource(build_parts(cfg, name in (SOURCE, LABELED_TARGET)), name, seed, max_corrupt_files)
+                        for name, cfg in configs.items()}
+        self.stream_names = tuple(self.streams)
+        self._check_classes()
+        first = next(iter(self.streams.values())).first
+        self.CLASSES, self.PALETTE, self.ignore_index = first.CLASSES, first.PALETTE, getattr(first, 'ignore_index', 255)
+        self.samplers = {name: RareClassSampler(self._stream(name, key), **options)
+                         for name, key, options in ((SOURCE, 'rare_class_sampling', rare_class_sampling),
+                                                    (LABELED_TARGET, 'labeled_rare_class_sampling', labeled_rare_class_sampling))
+                         if options}
+
+    def _stream(self, name: str, option: str) -> StreamSource:
+        if name not in self.streams:
+            raise ValueError(f"{option} needs a '{name}' stream; this training set has {list(self.stream_names)}")
+        return self.streams[name]
+
+    def _check_classes(self) -> None:
+        named = {name: tuple(part.CLASSES) for name, stream in self.streams.items() for part in stream.parts if part.CLASSES}
+        if len(set(named.values())) > 1:
+            lists = '; '.join(f'{name}: {len(classes)} classes ({", ".join(classes[:4])}, ...)' for name, classes in named.items())
+            raise ValueError(f'all streams must have the same classes, got {lists}. Use the same label_space (or classes) for all.')
+
+    def __len__(self) -> int:
+        """Samples of one epoch of the longest stream; positions beyond it are valid."""
+        return max(len(stream) for stream in self.streams.values())
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        """The sample at a position of the global batch sequence."""
+        batch: dict[str, Any] = {}
+        for name, stream in self.streams.items():
+            sample = self.samplers[name].sample(position) if name in self.samplers else stream.sample(position)
+            prefix = '' if name == SOURCE else f'{name}_'
+            batch.update({f'{prefix}{key}': value for key, value in sample.items()})
+        if self.sync_crop_size is not None:
+            self._sync_crop(batch, position)
+        return batch
+
+    def _sync_crop(self, batch: dict[str, Any], position: int) -> None:
+        """Cut the same window from every image, label and mask of the sample, in place."""
+        maps = {key: value for key, value in batch.items() if isinstance(value, DataContainer) and isinstance(value.data, torch.Tensor)}
+        sizes = {tuple(value.data.shape[-2:]) for value in maps.values()}
+        height, width = self.sync_crop_size or (0, 0)
+        if len(sizes) > 1 or height > min(h for h, _ in sizes) or width > min(w for _, w in sizes):
+            raise ValueError(f'sync_crop_size={self.sync_crop_size} needs equally large maps at least of that size in all streams, got {sorted(sizes)}')
+        rows, columns = sizes.pop()
+        rng = numpy_generator(self.seed, 'sync_crop', position)
+        top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
+        for key, value in maps.items():
+            batch[key] = DataContainer(value.data[..., top:top + height, left:left + width].contiguous(), stack=True)
+        for key in [key for key in batch if key.endswith('img_metas')]:
+            meta = dict(batch[key].data)
+            inside = [max(0, min(size, full - start)) for full, start, size in zip(meta['img_shape'], (top, left), (height, width))]
+            meta.update(img_shape=(*inside, *meta['img_shape'][2:]), pad_shape=(height, width, *meta['img_shape'][2:]))
+            batch[key] = DataContainer(meta, cpu_only=True)
