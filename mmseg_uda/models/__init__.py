@@ -2,4 +2,5 @@
 from . import pretrained  # noqa: F401
 from .backbones import MixTransformer  # noqa: F401
 from .decode_heads import DAFormerHead, DLV2Head, HRDAHead, SegFormerHead  # noqa: F401
+from .necks import SegFormerAdapter  # noqa: F401
 from .segmentors import HRDAEncoderDecoder  # noqa: F401

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence
 
-import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
@@ -17,10 +16,14 @@ class SegmentorOutput(NamedTuple):
     representation: Tensor
 
 
-def attach_representation(segmentor: EncoderDecoder, channels: int = 256) -> int:
+def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropout: float = 0.1) -> int:
     """Give ``segmentor`` a representation tower unless its decode head has one; it is stored as ``segmentor.representation_head``.
 
     The tower reads what the head's last layer (``conv_seg``) reads, or, for a head without one, the deepest backbone map that it takes.
+
+    Args:
+        channels: D.
+        dropout: channel dropout inside the tower.
 
     Returns:
         Number of channels of the representation.
@@ -38,7 +41,7 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256) -> int
         deepest = head.in_channels[-1] if isinstance(head.in_channels, (list, tuple)) else head.in_channels
         width = deepest if conv is None else conv.in_channels
         norm_cfg = head.norm_cfg or dict(type='BN')
-        segmentor.representation_head = nn.Sequential(*tower(width, channels, norm_cfg, dropout=0.1), nn.Dropout2d(0.1),
+        segmentor.representation_head = nn.Sequential(*tower(width, channels, norm_cfg, dropout), nn.Dropout2d(dropout),
                                                       nn.Conv2d(channels, channels, 1))
     return channels
 
@@ -77,14 +80,8 @@ def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[T
     return scores, captured[0]
 
 
-def concat_outputs(parts: Sequence[SegmentorOutput]) -> SegmentorOutput:
-    """Join passes along the batch axis."""
-    return SegmentorOutput(torch.cat([p.logits for p in parts]), tuple(torch.cat(a) for a in zip(*(p.auxiliary for p in parts))),
-                           torch.cat([p.representation for p in parts]))
-
-
 def split_output(output: SegmentorOutput, sizes: Sequence[int]) -> list[SegmentorOutput]:
-    """Inverse of :func:`concat_outputs`."""
+    """Cut a pass over concatenated images into parts of the given batch sizes."""
     auxiliary = [a.split(list(sizes)) for a in output.auxiliary]
     return [SegmentorOutput(logits, tuple(a[i] for a in auxiliary), rep)
             for i, (logits, rep) in enumerate(zip(output.logits.split(list(sizes)), output.representation.split(list(sizes))))]
