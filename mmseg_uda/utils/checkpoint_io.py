@@ -61,7 +61,7 @@ def load_checkpoint_file(path: PathLike, map_location: Any = 'cpu', weights_only
             raise CheckpointError(f"'{path}' holds more than weights ({_first_line(error)}) and was not loaded, because unpickling it could run "
                                   f'code. If you trust its origin, pass {TRUST_FLAG} (or set {TRUST_VARIABLE}=1)') from None
         raise CheckpointError(f"'{path}' is not a readable checkpoint ({_first_line(error)}): download or copy it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # an unpickler that meets arbitrary bytes may raise anything
         raise CheckpointError(f"'{path}' is truncated or not a checkpoint ({_first_line(error)}): download or copy it again") from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"'{path}' holds a {type(loaded).__name__} instead of a dict of weights")
