@@ -13,6 +13,7 @@ from mmseg.models import build_segmentor
 from mmseg.models.segmentors.base import BaseSegmentor
 from torch import Tensor, nn
 
+from ..models.pretrained import init_segmentor_weights
 from ..utils.rng import StepRng
 
 STUDENT_PREFIX = 'student.'
@@ -162,7 +163,7 @@ class UDASegmentor(BaseSegmentor):
 
     def init_weights(self) -> None:
         """Initialise (load pretrained weights into) the student; methods with references or copies extend this."""
-        self.student.init_weights()
+        init_segmentor_weights(self.student)
 
     def extract_feat(self, img: Tensor) -> Any:
         return self.inference_model.extract_feat(img)
