@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .semi_supervised import IGNORE, percentile
+from .semi_supervised import IGNORE, ONE_PROCESS, Ranks, percentile
 
 
 @dataclass(frozen=True)
@@ -70,23 +70,27 @@ def onehot_ignore(label: Tensor, classes: int, official: bool = False) -> Tensor
     return onehot * valid[:, None]
 
 
-def contrast_masks(label_l: Tensor, label_u: Tensor, entropy_u: Tensor, low_percent: float, high_percent: float,
-                   size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def contrast_masks(label_l: Tensor, label_u: Tensor, entropy_u: Tensor, low_percent: float, high_percent: float, size: tuple[int, int],
+                   valid_only: bool = True, ranks: Ranks = ONE_PROCESS) -> tuple[Tensor, Tensor]:
     """Masks of reliable (low entropy) and unreliable (high entropy) pixels at feature size.
 
     Args:
         label_l: (Bl, H, W), label_u: (Bu, H, W) int64, 255 = ignore; entropy_u: (Bu, H, W).
         low_percent, high_percent: percentiles over the unlabelled pixels; low is entropy <= , high is entropy >= .
         size: (h, w) of the features; nearest interpolation.
+        valid_only: percentiles over the pixels of ``label_u`` that are not ignored (U2PL), or over all (released STAL).
 
     Returns:
         low, high: (Bl + Bu, 1, h, w) float of 0 and 1.
     """
-    known = (label_l != IGNORE).float()[:, None]
-    usable = (label_u != IGNORE)
-    low = ((entropy_u <= percentile(entropy_u, low_percent)) & usable).float()[:, None]
-    high = ((entropy_u >= percentile(entropy_u, high_percent)) & usable).float()[:, None]
-    return tuple(F.interpolate(torch.cat([known, part]), size=size, mode='nearest') for part in (low, high))  # type: ignore[return-value]
+    known = label_l != IGNORE
+    usable = label_u != IGNORE
+    values, counted = ranks.gather(entropy_u), ranks.gather(usable) if valid_only else None
+    low = usable & (entropy_u <= percentile(values, low_percent, counted))
+    high = usable & (entropy_u >= percentile(values, high_percent, counted))
+    masks = torch.stack([torch.cat([known, low]), torch.cat([known, high])], dim=1).float()
+    small = F.interpolate(masks, size=size, mode='nearest')
+    return small[:, :1], small[:, 1:]
 
 
 def probability_ranks(prob: Tensor) -> Tensor:

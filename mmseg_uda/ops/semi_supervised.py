@@ -1,7 +1,7 @@
 """Losses and class statistics of the semi-supervised engine of STAL: AEL (arXiv 2110.05474) and U2PL (arXiv 2203.03884)."""
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,22 @@ from torch import Tensor
 from .acquisition import entropy_map
 
 IGNORE = 255
+
+
+class Ranks(NamedTuple):
+    """How statistics of the batch are taken over all processes; the default is a single process.
+
+    Attributes:
+        world_size: number of processes.
+        total: sum of a tensor over the processes.
+        gather: concatenation of the processes' tensors along their first axis, in rank order.
+    """
+    world_size: int = 1
+    total: Callable[[Tensor], Tensor] = lambda value: value
+    gather: Callable[[Tensor], Tensor] = lambda value: value
+
+
+ONE_PROCESS = Ranks()
 
 
 def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -> Tensor:
@@ -39,12 +55,7 @@ def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -
     return low + step
 
 
-def kth_smallest(values: Tensor, k: int) -> Tensor:
-    """Value of the k-th smallest element (k from 1) of a flat tensor."""
-    return values.kthvalue(k).values
-
-
-def ohem_keep(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000) -> Tensor:
+def ohem_keep(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000, ranks: Ranks = ONE_PROCESS) -> Tensor:
     """Pixels that online hard example mining keeps.
 
     Fewer than ``min_kept`` valid pixels, or ``min_kept`` = 0: all valid ones. Otherwise those whose probability of the true class is at
@@ -53,32 +64,33 @@ def ohem_keep(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: 
     Args:
         logits: (B, C, H, W).
         target: (B, H, W) int64, 255 = ignore.
+        min_kept: of the batch of all processes.
 
     Returns:
         (B, H, W) bool.
     """
     valid = target != IGNORE
-    if min_kept <= 0 or min_kept > target.numel():
+    if min_kept <= 0 or min_kept > target.numel() * ranks.world_size:
         return valid
     prob = torch.softmax(logits.detach(), dim=1)
     true = prob.gather(1, target.masked_fill(~valid, 0)[:, None])[:, 0].masked_fill(~valid, 1.0)
-    bound = kth_smallest(true.flatten(), min_kept).clamp(min=threshold)
-    mine = valid.sum() >= min_kept
+    bound = ranks.gather(true.flatten()).kthvalue(min_kept).values.clamp(min=threshold)
+    mine = ranks.total(valid.sum()) >= min_kept
     return valid & ((true <= bound) | ~mine)
 
 
 def ohem_cross_entropy(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000,
-                       all_ignored: str = 'zero') -> Tensor:
-    """Cross entropy averaged over hard pixels (see :func:`ohem_keep`).
+                       all_ignored: str = 'zero', ranks: Ranks = ONE_PROCESS) -> Tensor:
+    """Cross entropy averaged over hard pixels (see :func:`ohem_keep`); the mean of the processes' losses is that of the whole batch.
 
     Args:
         logits: (B, C, H, W); target: (B, H, W) int64, 255 = ignore.
         all_ignored: loss when no pixel is valid: ``zero`` (with a graph), or ``nan`` as in the released code.
     """
-    keep = ohem_keep(logits, target, threshold, min_kept)
+    keep = ohem_keep(logits, target, threshold, min_kept, ranks)
     losses = F.cross_entropy(logits, target.masked_fill(~keep, IGNORE), ignore_index=IGNORE, reduction='none')
-    count = keep.sum()
-    return losses.sum() / (count if all_ignored == 'nan' else count.clamp(min=1))
+    count = ranks.total(keep.sum())
+    return ranks.world_size * losses.sum() / (count if all_ignored == 'nan' else count.clamp(min=1))
 
 
 def relative_confidence(class_confidence: Tensor, gamma: float = 1.0) -> Tensor:
@@ -110,7 +122,7 @@ def confidence_weights(logits: Tensor, confidence: Tensor, class_confidence: Ten
 
 
 def confidence_weighted_ce(logits: Tensor, confidence: Tensor, target: Tensor, class_confidence: Tensor, draws: Optional[Tensor],
-                           gamma: float = 2.0, class_gamma: float = 1.0) -> Tensor:
+                           gamma: float = 2.0, class_gamma: float = 1.0, ranks: Ranks = ONE_PROCESS) -> Tensor:
     """Adaptive, confidence-weighted cross entropy of AEL: sum of w * CE with w normalised over the whole batch.
 
     Ignored pixels add nothing to the loss but count in the normalisation. Nothing kept gives 0.
@@ -119,9 +131,9 @@ def confidence_weighted_ce(logits: Tensor, confidence: Tensor, target: Tensor, c
         target: (B, H, W) int64, 255 = ignore. Others as in :func:`confidence_weights`.
     """
     weight = confidence_weights(logits, confidence, class_confidence, draws, gamma, class_gamma)
-    weight = weight / (weight.sum() + 1e-12)
+    weight = weight / (ranks.total(weight.sum()) + 1e-12)
     losses = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction='none')
-    return (weight * losses).sum()
+    return ranks.world_size * (weight * losses).sum()
 
 
 def class_confidence_sums(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,12 +171,26 @@ def paste_class_probability(kappa: Tensor, never: Sequence[int] = ()) -> tuple[T
     return classes, torch.softmax(torch.sqrt(1 - kappa[classes]), dim=0)
 
 
+def draw_classes(probability: Tensor, draws: Tensor) -> Tensor:
+    """Classes drawn with replacement by inverting the cumulated probability.
+
+    Args:
+        probability: (T,) non-negative weights; draws: (n,) uniform in [0, 1).
+
+    Returns:
+        (n,) int64 positions; the last one when all weights are 0.
+    """
+    cumulated = probability.double().cumsum(0)
+    found = torch.searchsorted(cumulated, draws.to(cumulated) * cumulated[-1], right=True)
+    return found.clamp(max=len(probability) - 1)
+
+
 def class_sampling_probability(kappa: Tensor) -> Tensor:
     """Probability of each class to guide the box mask: softmax of 1 - kappa; (C,) -> (C,)."""
     return torch.softmax(1 - kappa, dim=0)
 
 
-def drop_by_entropy(label: Tensor, entropy: Tensor, percent: float, drop: str = 'high') -> Tensor:
+def drop_by_entropy(label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS) -> Tensor:
     """Ignore pseudo-labels by their entropy.
 
     Args:
@@ -178,11 +204,11 @@ def drop_by_entropy(label: Tensor, entropy: Tensor, percent: float, drop: str = 
         (B, H, W) int64, a new tensor.
     """
     if drop == 'low_official':
-        return label.masked_fill(entropy < percentile(entropy, percent), IGNORE)
+        return label.masked_fill(entropy < percentile(ranks.gather(entropy), percent), IGNORE)
     if drop != 'high':
         raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
     valid = label != IGNORE
-    return label.masked_fill(valid & (entropy >= percentile(entropy, percent, valid)), IGNORE)
+    return label.masked_fill(valid & (entropy >= percentile(ranks.gather(entropy), percent, ranks.gather(valid))), IGNORE)
 
 
 def percentile_cross_entropy(logits: Tensor, target: Tensor, teacher_logits: Tensor, percent: float) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """Parity of the STAL, U2PL and RIPU functions with the published implementations; see tests/golden/stal."""
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from mmseg_uda.components.adaptive_draws import AdaptiveDraws
+from mmseg_uda.components.banks import KeyBank
+from mmseg_uda.components.banks_images import class_components
+from mmseg_uda.methods.stal import STAL
+from mmseg_uda.models.representation import SegmentorOutput
 from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, semi_supervised
+from mmseg_uda.ops.ema import ema_alpha
+from tests.harness.synthetic import tiny_model
 from tests.parity.golden import golden_files, load
 
 LOSS = dict(atol=1e-5, rtol=1e-4)
@@ -108,7 +114,6 @@ def test_random_half_area_box(path: Path) -> None:
 
 @vectors('stal_cutmix_mask_*.npz')
 def test_class_box(path: Path) -> None:
-    from mmseg_uda.components.banks_images import class_components
     d = load(path)
     components = class_components(d['pred'] == d['cat'])
     np.testing.assert_array_equal(components, d['component_map'])
@@ -150,7 +155,6 @@ def test_onehot(path: Path) -> None:
 
 @vectors('stal_queue_*.npz')
 def test_queue(path: Path) -> None:
-    from mmseg_uda.components.banks import KeyBank
     d = tensors(path)
     size = int(d['queue_size'])
     ring = KeyBank(1, d['bank_0'].shape[1], size)
@@ -165,7 +169,6 @@ def test_queue(path: Path) -> None:
 
 @vectors('stal_contra_*.npz')
 def test_memory_bank_contrastive_loss(path: Path) -> None:
-    from mmseg_uda.components.banks import KeyBank
     d = tensors(path)
     rules = contrast.ContrastRules(
         low_rank=int(d['cfg_low_rank']), high_rank=int(d['cfg_high_rank']), anchor_threshold=float(d['cfg_current_class_threshold']),
@@ -273,3 +276,162 @@ def test_partial_label_losses(path: Path) -> None:
     close(consistency, torch.zeros(()) if official_nan else d['consistency_loss'])
     expected = torch.zeros_like(logits) if official_nan else d['grad_consistency']
     close(torch.autograd.grad(consistency, logits)[0], expected, **GRAD)
+
+
+# ---- whole iterations -------------------------------------------------------------------------------------------------------------
+class ReplayedDraws(AdaptiveDraws):
+    """Recorded decisions instead of random ones."""
+
+    def __init__(self, vector: dict[str, Tensor]) -> None:
+        self.vector = vector
+        self.seen: dict[str, Any] = {}
+
+    def uniform(self, sample: int, count: int = 1) -> list[float]:
+        return [0.0] * count
+
+    def paste_classes(self, classes: Tensor, probability: Tensor, count: int) -> Tensor:
+        assert torch.equal(classes, self.vector['acp_classes']) and count == 3
+        close(probability, self.vector['acp_prob'])
+        return self.vector['acp_draws']
+
+    def base_images(self, available: int, wanted: int) -> list[int]:
+        return [0 if self.vector['u_pick'] > 0.5 else 1]
+
+    def guide_classes(self, probability: Tensor, samples: Any) -> Tensor:
+        close(probability, self.vector['bank_class_prob'])
+        return self.vector['bank_class'].reshape(1)
+
+    def partners(self, weights: Tensor, samples: Any) -> Tensor:
+        assert weights[0, self.vector['second_id']] == 1
+        return self.vector['second_id'].reshape(1)
+
+    def component_order(self, count: int, sample: int) -> list[int]:
+        order = self.vector['cutmix_component_order'].tolist()
+        assert sorted(order) == list(range(1, count + 1))
+        return order
+
+    def box(self, sample: int) -> tuple[float, tuple[float, float]]:
+        return float(self.vector['cutmix_u_y']), tuple(self.vector['cutmix_u_pos'].tolist())
+
+    def class_maps(self, classes: int, size: tuple[int, int], name: str) -> Tensor:
+        return self.vector['cons_rand_sup' if name == 'labeled' else 'cons_rand_unsup']
+
+    def ranks(self, counts: Tensor, number: int, name: str) -> Tensor:
+        recorded = self.vector['anchor_idx' if name == 'anchors' else 'negative_idx']
+        table = torch.zeros(len(counts), number, dtype=torch.int64)
+        table[self.active()] = recorded
+        return table
+
+
+class ReplayedNetworks:
+    """Stored outputs in place of the student's and the teacher's forward passes, in the published order of calls."""
+
+    def __init__(self, vector: dict[str, Tensor], method: STAL) -> None:
+        self.method = method
+        self.inputs: dict[str, Tensor] = {}
+        self.modes: dict[str, list[bool]] = {'student': [], 'teacher': []}
+        empty = torch.zeros(1, 1, 1, 1)
+        self.leaves = {name: vector[f'student_{name}'].clone().requires_grad_()
+                       for name in ('sup_pred', 'sup_aux', 'sup_rep', 'unsup_pred', 'unsup_rep')}
+        leaf = self.leaves
+        self.outputs = {
+            'student': [('sup', SegmentorOutput(leaf['sup_pred'], (leaf['sup_aux'],), leaf['sup_rep'])),
+                        ('unsup', SegmentorOutput(leaf['unsup_pred'], (), leaf['unsup_rep']))],
+            'teacher': [('sup', SegmentorOutput(vector['teacher_sup_pred'], (), vector['teacher_sup_rep'])),
+                        ('weak', SegmentorOutput(vector['teacher_weak_pred'], (), empty)),
+                        ('strong', SegmentorOutput(empty, (), vector['teacher_strong_rep']))]}
+
+    def __call__(self, network: torch.nn.Module, img: Tensor) -> SegmentorOutput:
+        name = 'student' if network is self.method.student else 'teacher'
+        step, output = self.outputs[name][len(self.modes[name])]
+        self.modes[name].append(network.training)
+        self.inputs[f'{name}_{step}'] = img
+        return output
+
+
+def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
+    """A STAL with every released behaviour and the state of a vector."""
+    classes = int(d['num_classes'])
+    model = tiny_model(classes)
+    model['decode_head']['align_corners'] = True
+    contrast_options: Any = dict(official=True, low_percent=20.0, high_percent=80.0, start=0.1)
+    if 'anchor_idx' in d:
+        names = {'low_rank': 'low_rank', 'high_rank': 'high_rank', 'anchor_threshold': 'current_class_threshold',
+                 'negative_threshold': 'current_class_negative_threshold', 'num_queries': 'num_queries', 'num_negatives': 'num_negatives',
+                 'temperature': 'temperature'}
+        contrast_options.update({ours: d[f'cfg_{theirs}'].item() for ours, theirs in names.items()},
+                                bank_size_overrides=dict(enumerate(d['queue_size'].tolist())), low_percent=float(d['cfg_low_entropy_threshold']),
+                                high_percent=float(d['cfg_unsupervised_entropy_ignore']))
+    method = STAL(
+        model=model, max_iters=int(d['total_epochs']), ohem=dict(min_kept_per_image=fraction_min_kept), copy_paste=dict(prob=1.0), num_mixed=1,
+        cutmix=dict(size=d['cutmix_bank_before'].shape[1], dtype='float32'), drop='low_official', joint_forward=False, contrast=contrast_options,
+        representation=dict(channels=d['student_sup_rep'].shape[1], dropout=0.0))
+    method.iteration = int(d['epoch'])
+    method.confidence.value.copy_(d['class_conf_before'][0])
+    bank = method.image_bank
+    bank.images = torch.zeros(bank.size, *d['unlabeled_second'].shape)
+    bank.images[d['second_id']] = d['unlabeled_second']
+    bank.presence.copy_(d['cutmix_bank_before'])
+    bank.filled.fill_(True)
+    bank.head.copy_(d['unlabeled_ids'][0 if d['u_pick'] > 0.5 else 1])
+    if 'bank_before' in d:
+        method.contrast.bank.load(d['bank_before'], d['bank_len_before'])
+    return method
+
+
+@vectors('stal_train_step_*.npz')
+def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    d = tensors(path)
+    batch_size, _, size, _ = d['images_sup_raw'].shape
+    method = official_stal(d, float(d['cfg_min_kept']) / batch_size)
+    networks, draws = ReplayedNetworks(d, method), ReplayedDraws(d)
+    monkeypatch.setattr('mmseg_uda.methods.stal.forward_with_representation', networks)
+    monkeypatch.setattr(method, 'draws', lambda device: draws)
+    recorded: dict[str, Any] = {}
+
+    def recording(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            recorded.setdefault(name, []).append((args, original(*args, **kwargs)))
+            return recorded[name][-1][1]
+        monkeypatch.setattr(module, name, call)
+
+    for name in ('confidence_weighted_ce',):
+        recording(semi_supervised, name)
+    for name in ('contrast_masks', 'contrast_sets', 'contrast_slots', 'onehot_ignore'):
+        recording(contrast, name)
+    draws.active = lambda: recorded['contrast_slots'][-1][1].active
+    method.train()
+    terms = {term.name: term for term in method.training_losses({
+        'labeled_target_img': d['images_sup_raw'][:, :3], 'labeled_target_gt_semantic_seg': d['labels_sup_raw'][:, None, :size],
+        'paste_img': d['images_sup_raw'][:, 3:], 'paste_gt_semantic_seg': d['labels_sup_raw'][:, None, size:],
+        'target_img': d['unlabeled_batch']})}
+
+    inputs = networks.inputs
+    assert torch.equal(inputs['student_sup'], d['student_in_sup']) and torch.equal(inputs['teacher_sup'], d['student_in_sup'])
+    close(inputs['teacher_weak'], d['teacher_in_weak'])
+    close(inputs['student_unsup'], d['student_in_unsup'])
+    assert networks.modes == {'student': d['student_modes_train'].tolist(), 'teacher': d['teacher_modes_train'].tolist()}
+    for i, (args, loss) in enumerate(recorded['confidence_weighted_ce']):
+        close(args[1], d[f'cons{i}_conf'])
+        assert torch.equal(args[2], d[f'cons{i}_gt'])
+        close(loss, d[f'cons{i}_loss'])
+    close(method.confidence.value, d['class_conf_after'][0])
+    assert torch.equal(method.image_bank.presence, d['cutmix_bank_after'])
+    close(terms['supervised'].loss, d['loss_sup'])
+    total = sum(term.weight * term.loss for term in terms.values())
+    close(total, d['loss_total'])
+    leaves = {name: leaf for name, leaf in networks.leaves.items() if d[f'grad_student_{name}'].numel()}
+    for (name, _), grad in zip(leaves.items(), torch.autograd.grad(total, list(leaves.values()))):
+        close(grad, d[f'grad_student_{name}'], **GRAD)
+    close(torch.lerp(d['student_w'], d['teacher_w_before'], ema_alpha(int(d['i_iter']), 0.99)), d['teacher_w_after'])
+    if 'contra_raw' in d:
+        close(terms['contrast'].loss, d['contra_raw'])
+        for actual, key in zip(recorded['contrast_masks'][0][1], ('low_mask', 'high_mask')):
+            assert torch.equal(actual, d[key])
+        for (_, actual), key in zip(recorded['onehot_ignore'], ('label_l_small', 'label_u_small')):
+            assert torch.equal(actual.long(), d[key])
+        close(recorded['contrast_sets'][0][0][1], torch.cat([d['prob_l'], d['prob_u']]))
+        assert torch.equal(recorded['contrast_sets'][0][1].keys.sum(dim=1), d['new_keys'])
+        assert torch.equal(method.contrast.bank.lengths, d['bank_len_after'])

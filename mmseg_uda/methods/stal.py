@@ -1,0 +1,246 @@
+"""STAL / ILM-ASSL: semi-supervised training with bought image labels (arXiv 2301.13361)."""
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.runner import get_dist_info
+from torch import Tensor
+
+from ..components.adaptive_draws import AdaptiveDraws
+from ..components.banks import ClassConfidenceBank
+from ..components.banks_images import ImageBank, class_components
+from ..components.contrastive import MemoryBankContrast, PixelGroup
+from ..components.copy_paste import ClassCopyPaste
+from ..components.cross_rank import current_ranks
+from ..components.ema import EMATeacher
+from ..models.representation import SegmentorOutput, attach_representation, forward_with_representation, split_output
+from ..ops import semi_supervised as ops
+from ..ops.acquisition import entropy_map
+from ..ops.adaptive_mix import box_mask, class_box
+from ..registry import UDA
+from ..utils.config import check_options, option_names
+from .base import LossTerm, UDASegmentor
+from .streams import Stream, split_streams
+
+
+DEFAULTS: Mapping[str, Any] = {}
+
+
+class MixPairs(NamedTuple):
+    """Target crops to be mixed: base and partner (M, 3, H, W), their slots (M, 2) in the image bank, the guide classes (M,), and the numbers
+    of the bases in the batch."""
+    base: Tensor
+    partner: Tensor
+    slots: Tensor
+    guides: Tensor
+    samples: list[int]
+
+
+@UDA.register_module()
+class STAL(UDASegmentor):
+    """AEL (confidence bank, adaptive copy-paste and CutMix, weighted consistency) with U2PL's memory-bank contrast.
+
+    Labelled images are those of the streams ``labeled_target`` and ``source`` (together one batch); ``target`` is unlabelled.
+
+    Args:
+        alpha: cap of the teacher's EMA rate.
+        aux_weight: weight of each auxiliary head's supervised loss.
+        ohem: ``threshold``, ``min_kept_per_image`` (over all labelled images of the step) of the supervised loss.
+        gamma, class_gamma: exponents of the confidence and of the class shares in the consistency loss.
+        confidence: options of :class:`ClassConfidenceBank`.
+        copy_paste: options of :class:`ClassCopyPaste`, None = off.
+        cutmix: ``area_threshold`` of a component and options of :class:`ImageBank`.
+        num_mixed: mixed images per step and rank; None mixes every target image.
+        drop: ``high`` drops the most uncertain pseudo-labels (papers), ``low_official`` the most certain (released code).
+        drop_percent: percentage a_0 dropped at first; it falls linearly to 0.
+        contrast: options of :class:`MemoryBankContrast`, plus ``weight`` and ``start`` (share of the run without contrast); None = off.
+        representation: ``channels`` and ``dropout`` of the representation tower that segmentors without one get.
+        teacher_eval: the teacher labels without dropout and batch statistics.
+        joint_forward: labelled and mixed images go through the networks together, so that batch statistics exist for one image each.
+        epoch_iters: schedules advance in steps of so many iterations; None = continuously.
+    """
+    required_streams = ('labeled_target', 'target')
+
+    def __init__(self, model: Any, alpha: float = 0.99, aux_weight: float = 0.4, ohem: Optional[Mapping[str, Any]] = None, gamma: float = 2.0,
+                 class_gamma: float = 1.0, confidence: Optional[Mapping[str, Any]] = None, copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
+                 cutmix: Optional[Mapping[str, Any]] = None, num_mixed: Optional[int] = None, drop: str = 'high', drop_percent: float = 20.0,
+                 contrast: Optional[Mapping[str, Any]] = DEFAULTS, representation: Optional[Mapping[str, Any]] = None, teacher_eval: bool = False,
+                 joint_forward: bool = True, epoch_iters: Optional[int] = None, test_with: str = 'teacher', **kwargs: Any) -> None:
+        super().__init__(model, **kwargs)
+        if drop not in ('high', 'low_official'):
+            raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
+        if num_mixed is not None and num_mixed < 1:
+            raise ValueError(f'num_mixed must be at least 1 or None, got {num_mixed}')
+        if not self.max_iters:
+            raise ValueError('STAL schedules its thresholds over the run: set runner.max_iters')
+        self.num_classes = self.student.decode_head.num_classes
+        channels = attach_representation(self.student, **(representation or {}))
+        self.teacher = EMATeacher(self.student, alpha)
+        self.aux_weight, self.gamma, self.class_gamma = aux_weight, gamma, class_gamma
+        self.ohem = {'threshold': 0.7, 'min_kept_per_image': 25000, **(ohem or {})}
+        check_options(self.ohem, ('threshold', 'min_kept_per_image'), 'uda.ohem')
+        self.confidence = ClassConfidenceBank(self.num_classes, **{'seed': self.seed, **(confidence or {})})
+        self.copy_paste = None if copy_paste is None else ClassCopyPaste(**copy_paste)
+        self._build_cutmix(dict(cutmix or {}))
+        self._build_contrast(contrast, channels)
+        self.num_mixed, self.drop, self.drop_percent = num_mixed, drop, drop_percent
+        self.teacher_eval, self.joint_forward, self.epoch_iters = teacher_eval, joint_forward, epoch_iters
+        self.test_with = test_with
+
+    def _build_cutmix(self, options: dict[str, Any]) -> None:
+        self.area_threshold = float(options.pop('area_threshold', 0.005))
+        check_options(options, (option_names(ImageBank) or set()) - {'num_classes'}, 'uda.cutmix')
+        self.image_bank = ImageBank(self.num_classes, **options)
+
+    def _build_contrast(self, options: Optional[Mapping[str, Any]], channels: int) -> None:
+        self.contrast: Optional[MemoryBankContrast] = None
+        if options is None:
+            return
+        options = dict(options)
+        self.contrast_weight, self.contrast_start = float(options.pop('weight', 0.1)), float(options.pop('start', 0.1))
+        options.setdefault('high_rank', max(20, self.num_classes))
+        self.contrast = MemoryBankContrast(self.num_classes, channels, **options)
+
+    @property
+    def align_corners(self) -> bool:
+        return bool(self.student.decode_head.align_corners)
+
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1)."""
+        step = self.epoch_iters or 1
+        return (self.iteration // step * step) / float(self.max_iters or 1)
+
+    def end_iteration(self) -> None:
+        self.teacher.update(self.student, self.iteration)
+
+    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        streams = split_streams(batch)
+        draws = self.draws(streams['target'].img.device)
+        ranks = current_ranks()
+        img_l, label_l = self.labeled_batch(streams, draws)
+        early = None if self.joint_forward else self._teach([img_l])
+        img_m, scores_m = self.mix(self.unlabeled_pairs(streams['target'].img, draws, ranks), draws, ranks)
+        entropy = entropy_map(scores_m)
+        share = self.drop_percent * (1 - self.progress())
+        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, share if self.drop == 'low_official' else 100 - share, self.drop, ranks)
+        teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
+        student_l, student_m = self._passes(self.student, [img_l, img_m])
+        scores_l = self.upsample(teacher_l.logits, img_l).float()
+        self.record_view('labeled', img=img_l, label=label_l)
+        self.record_view('mixed', img=img_m, label=label_m)
+
+        predicted_l = self.upsample(student_l.logits, img_l)
+        yield LossTerm('supervised', self.supervised_loss(student_l, predicted_l, label_l, ranks), keep_graph=True)
+
+        sums, counts = ops.class_confidence_sums(predicted_l.float(), label_l)
+        self.confidence.update(ranks.total(sums), ranks.total(counts))
+        yield LossTerm('consistency_labeled', self.consistency_loss(predicted_l, scores_l, scores_l.argmax(dim=1), draws, 'labeled', ranks),
+                       keep_graph=True)
+        yield LossTerm('consistency_mixed', self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', ranks),
+                       keep_graph=self.contrast is not None)
+        if self.contrast is not None:
+            yield LossTerm('contrast', self.contrast_loss(PixelGroup(student_l.representation, teacher_l.representation, label_l, scores_l),
+                                                          PixelGroup(student_m.representation, teacher_m.representation, label_m, scores_m),
+                                                          entropy, share, draws, ranks), weight=self.contrast_weight)
+
+    def draws(self, device: torch.device) -> AdaptiveDraws:
+        """The random decisions of this iteration."""
+        return AdaptiveDraws(self.rng, device)
+
+    def labeled_batch(self, streams: Mapping[str, Stream], draws: AdaptiveDraws) -> tuple[Tensor, Tensor]:
+        """Images and labels of the labelled streams after copy-paste; streams alternate image by image."""
+        parts = [streams[name] for name in ('source', 'labeled_target') if name in streams]
+        order = [(stream, i) for i in range(max(p.batch_size for p in parts)) for stream in parts if i < stream.batch_size]
+        images = torch.stack([stream.img[i] for stream, i in order])
+        labels = torch.stack([_labels(stream)[i] for stream, i in order])
+        if self.copy_paste is None:
+            return images, labels
+        return self.copy_paste(images, labels, streams.get('paste'), self.confidence.value, draws, [i for _, i in order])
+
+    @torch.no_grad()
+    def unlabeled_pairs(self, images: Tensor, draws: AdaptiveDraws, ranks: ops.Ranks) -> MixPairs:
+        """Store the target crops in the image bank and draw a partner for each crop that is mixed."""
+        samples = draws.base_images(len(images), self.num_mixed or len(images))
+        base = images[samples]
+        slots = self.image_bank.insert(ranks.gather(base))
+        first = get_dist_info()[0] * len(samples) if ranks.world_size > 1 else 0
+        guides = draws.guide_classes(ops.class_sampling_probability(self.confidence.value), samples)
+        partners = draws.partners(self.image_bank.candidates(guides), samples)
+        return MixPairs(base, self.image_bank.fetch(partners), torch.stack([slots[first:first + len(samples)], partners], dim=1), guides, samples)
+
+    @torch.no_grad()
+    def mix(self, pairs: MixPairs, draws: AdaptiveDraws, ranks: ops.Ranks) -> tuple[Tensor, Tensor]:
+        """Box CutMix of the pairs around a component of the guide class in the partner; images and teacher scores are mixed alike.
+
+        Where the teacher sees the guide classes is the one thing that goes to the host: components are labelled there.
+
+        Returns:
+            images (M, 3, H, W) and class scores (M, C, H, W).
+        """
+        count = len(pairs.samples)
+        self.teacher.model.eval()
+        images = torch.cat([pairs.base, pairs.partner])
+        scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images).float()
+        self.teacher.model.train()
+        predictions = scores.argmax(dim=1)
+        guided = (predictions[count:] == pairs.guides[:, None, None]).cpu().numpy()
+        mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(images.device)[:, None]
+        slots, seen = ranks.gather(pairs.slots), ranks.gather(predictions.unflatten(0, (2, count)).transpose(0, 1))
+        for column in (0, 1):
+            self.image_bank.note_presence(slots[:, column], seen[:, column])
+        return pairs.base * (1 - mask) + pairs.partner * mask, scores[:count] * (1 - mask) + scores[count:] * mask
+
+    def _box_mask(self, guided: Any, draws: AdaptiveDraws, sample: int) -> Tensor:
+        components = class_components(guided)
+        order = draws.component_order(int(components.max()), sample)
+        return box_mask(class_box(components, order, self.area_threshold, *draws.box(sample)), guided.shape)
+
+    def _teach(self, images: Sequence[Tensor]) -> list[SegmentorOutput]:
+        self.teacher.model.train(not self.teacher_eval)
+        with torch.no_grad():
+            return self._passes(self.teacher.model, images)
+
+    def _passes(self, network: Any, images: Sequence[Tensor]) -> list[SegmentorOutput]:
+        if self.joint_forward:
+            return split_output(forward_with_representation(network, torch.cat(list(images))), [len(img) for img in images])
+        return [forward_with_representation(network, img) for img in images]
+
+    def upsample(self, scores: Tensor, img: Tensor) -> Tensor:
+        """Class scores at the size of the image."""
+        return F.interpolate(scores, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
+
+    # ---- losses -----------------------------------------------------------------------------------------------------------------
+    def supervised_loss(self, output: SegmentorOutput, predicted: Tensor, label: Tensor, ranks: ops.Ranks) -> Tensor:
+        """Hard-example cross entropy of the main and the auxiliary heads, each with its own mining."""
+        min_kept = int(self.ohem['min_kept_per_image'] * len(label) * ranks.world_size)
+
+        def mined(scores: Tensor) -> Tensor:
+            return ops.ohem_cross_entropy(scores.float(), label, self.ohem['threshold'], min_kept, ranks=ranks)
+
+        total = mined(predicted)
+        for auxiliary in output.auxiliary:
+            total = total + self.aux_weight * mined(self.upsample(auxiliary, label[:, None]))
+        return total
+
+    def consistency_loss(self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, ranks: ops.Ranks) -> Tensor:
+        """Confidence-weighted cross entropy with the teacher's labels."""
+        confidence = torch.softmax(scores.float(), dim=1).amax(dim=1)
+        maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]), name)
+        return ops.confidence_weighted_ce(predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, ranks)
+
+    def contrast_loss(self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draws: AdaptiveDraws,
+                      ranks: ops.Ranks) -> Tensor:
+        """Memory-bank contrast; before its start a zero that keeps the representation tower in the graph."""
+        assert self.contrast is not None
+        if self.progress() < self.contrast_start:
+            return 0 * (labeled.representation.sum() + mixed.representation.sum())
+        return self.contrast(labeled, mixed, entropy, share, draws.ranks, ranks)
+
+
+def _labels(stream: Stream) -> Tensor:
+    if stream.label is None:
+        raise KeyError(f"STAL needs labels in the stream '{stream.name}': its pipeline must load annotations")
+    return stream.label[:, 0]
