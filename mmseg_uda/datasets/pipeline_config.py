@@ -14,12 +14,21 @@ _DEFAULT_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad
 def _renamed(step: Any, names: Mapping[str, str]) -> Any:
     if isinstance(step, Mapping) and step.get('type') in names:
         return {**step, 'type': names[step['type']]}
-    return copy.copy(step)
+    return step
+
+
+def flattened(pipeline: Sequence[Any]) -> list[Any]:
+    """Copies of the steps, with those of nested ``dict(type='Compose', transforms=[...])`` in line."""
+    steps: list[Any] = []
+    for step in pipeline:
+        nested = isinstance(step, Mapping) and step.get('type') == 'Compose'
+        steps += flattened(step['transforms']) if nested else [copy.copy(step)]
+    return steps
 
 
 def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
     """``pipeline`` with the readers whose errors name the file and which translate raw label ids."""
-    return [_renamed(step, _READERS) for step in pipeline]
+    return [_renamed(step, _READERS) for step in flattened(pipeline)]
 
 
 def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
@@ -27,7 +36,7 @@ def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> l
 
     Without ``margins`` a listed ``valid_pseudo_mask`` is dropped from ``Collect``.
     """
-    steps = [copy.copy(step) for step in pipeline]
+    steps = flattened(pipeline)
     kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
     if margins is not None:
         loads = [i for i, kind in enumerate(kinds) if kind in {*_READERS, *_READERS.values()}]
@@ -50,7 +59,7 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
     Returns:
         New list. ``Normalize`` is deferred to the device when only padding and formatting follow it.
     """
-    steps = [_renamed(step, _TRAINING) for step in pipeline]
+    steps = [_renamed(step, _TRAINING) for step in flattened(pipeline)]
     if not labelled:
         steps = [step for step in steps if not (isinstance(step, Mapping) and step.get('type') == 'LoadLabels')]
     for i, step in enumerate(steps):
