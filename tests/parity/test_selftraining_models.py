@@ -12,6 +12,7 @@ from mmseg.models import build_head, build_segmentor
 from torch import Tensor
 
 from mmseg_uda.compat.keys_mit import mit_from_mmseg, mit_to_mmseg
+from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.models.backbones.mit import MixTransformer
 from mmseg_uda.models.decode_heads import HRDALogits
 from mmseg_uda.models.training_interface import logits, reference_views, segmentation_losses, training_features
@@ -220,3 +221,21 @@ def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
         size = tuple(d['img'].shape[2:])
         metas = [dict(ori_shape=size, img_shape=(*size, 3), flip=False)] * d['img'].shape[0]
         close(segmentor.slide_inference(d['img'], metas, rescale=True)[..., ::8, ::8], d['slide_logits_sub'], **LOGITS)
+
+
+@pytest.mark.parametrize('path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem)
+def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
+    expected = {entry['mmseg030_name']: (entry['lr'], entry['weight_decay'])
+                for entry in json.loads(path.read_text()).values() if entry['mmseg030_name']}
+    depths = [1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.')) for i in range(4)]
+    segmentor = build_segmentor(mmcv.ConfigDict(
+        type='EncoderDecoder', backbone=dict(type='MixTransformer', embed_dims=4, num_layers=depths),
+        decode_head=daformer_head_config(FUSIONS['sepaspp'])))
+    keys = dict(head=dict(lr_mult=10.0), pos_block=dict(decay_mult=0.0), norm=dict(decay_mult=0.0))
+    optimizer = build_optimizers(dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01, paramwise_cfg=dict(custom_keys=keys)),
+                                 dict(segmentor=segmentor))['segmentor']
+    saved_names = {value.data_ptr(): name for name, value in segmentor.state_dict().items()}
+    actual = {saved_names[p.data_ptr()]: (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
+    assert set(actual) == set(expected)
+    assert all(actual[name] == pytest.approx(expected[name]) for name in expected)
+    assert len(optimizer.param_groups) == 3

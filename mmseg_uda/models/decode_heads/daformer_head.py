@@ -130,10 +130,10 @@ def build_layer(in_channels: int, out_channels: int, type: str, **options: Any) 
         options: of the layer.
 
     Raises:
-        KeyError: unknown type, with the nearest valid one.
+        ValueError: unknown type, with the nearest valid one.
     """
     if type not in LAYERS:
-        raise KeyError(f"unknown layer type '{type}' in decoder_params: {nearest(type, LAYERS)}")
+        raise ValueError(f"unknown layer type '{type}' in decoder_params: {nearest(type, LAYERS)}")
     return LAYERS[type](in_channels, out_channels, **options)
 
 
