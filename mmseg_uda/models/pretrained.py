@@ -11,6 +11,7 @@ import torch
 from mmcv.cnn.utils.weight_init import INITIALIZERS
 from torch import Tensor, nn
 
+from ..compat.keys import below
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 
 #: keys that files written before torch 0.4.1 lack; their value has no influence
@@ -126,13 +127,7 @@ def init_segmentor_weights(segmentor: nn.Module) -> None:
         segmentor.init_weights()  # type: ignore[operator]
     finally:
         backbone.init_cfg = init_cfg
-    load_pretrained(backbone, pretrained, (lambda state: below(state, prefix)) if prefix else None)
-
-
-def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The part of ``state`` whose keys begin with ``prefix``, without it."""
-    prefix = prefix.rstrip('.') + '.'
-    return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+    load_pretrained(backbone, pretrained, (lambda state: below(state, prefix.rstrip('.') + '.')) if prefix else None)
 
 
 @INITIALIZERS.register_module()

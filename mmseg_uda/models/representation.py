@@ -1,4 +1,5 @@
 """A pixel representation beside the class scores, for any MMSeg ``EncoderDecoder`` (contrastive learning)."""
+
 from __future__ import annotations
 
 from typing import NamedTuple, Optional, Sequence
@@ -11,6 +12,7 @@ from .decode_heads.dlv3plus_rep_head import tower
 
 class SegmentorOutput(NamedTuple):
     """One forward pass: class scores (B, C, h, w), scores of the auxiliary heads, representation (B, D, h', w')."""
+
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
     representation: Tensor
@@ -33,7 +35,9 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropou
     """
     head = segmentor.decode_head
     if isinstance(head, nn.ModuleList) or hasattr(segmentor, 'extract_multi_resolution'):
-        raise ValueError(f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one decode head')
+        raise ValueError(
+            f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one decode head'
+        )
     if hasattr(head, 'forward_with_representation'):
         return int(head.representation_channels)
     if not hasattr(segmentor, 'representation_head'):
@@ -41,8 +45,9 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropou
         deepest = head.in_channels[-1] if isinstance(head.in_channels, (list, tuple)) else head.in_channels
         width = deepest if conv is None else conv.in_channels
         norm_cfg = head.norm_cfg or dict(type='BN')
-        segmentor.representation_head = nn.Sequential(*tower(width, channels, norm_cfg, dropout), nn.Dropout2d(dropout),
-                                                      nn.Conv2d(channels, channels, 1))
+        segmentor.representation_head = nn.Sequential(
+            *tower(width, channels, norm_cfg, dropout), nn.Dropout2d(dropout), nn.Conv2d(channels, channels, 1)
+        )
     return channels
 
 
@@ -83,5 +88,9 @@ def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[T
 def split_output(output: SegmentorOutput, sizes: Sequence[int]) -> list[SegmentorOutput]:
     """Cut a pass over concatenated images into parts of the given batch sizes."""
     auxiliary = [a.split(list(sizes)) for a in output.auxiliary]
-    return [SegmentorOutput(logits, tuple(a[i] for a in auxiliary), rep)
-            for i, (logits, rep) in enumerate(zip(output.logits.split(list(sizes)), output.representation.split(list(sizes))))]
+    return [
+        SegmentorOutput(logits, tuple(a[i] for a in auxiliary), rep)
+        for i, (logits, rep) in enumerate(
+            zip(output.logits.split(list(sizes)), output.representation.split(list(sizes)))
+        )
+    ]

@@ -11,6 +11,7 @@ import torch
 from mmseg.models import build_head, build_segmentor
 from torch import Tensor
 
+from mmseg_uda.compat.keys import below
 from mmseg_uda.compat.keys_mit import mit_from_mmseg, mit_to_mmseg
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.models.backbones.mit import MixTransformer
@@ -39,10 +40,6 @@ def close(actual: Any, expected: Any, **tolerance: float) -> None:
     torch.testing.assert_close(actual, torch.as_tensor(expected).to(actual.dtype), **(tolerance or TENSOR))
 
 
-def part(d: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix):]: value for key, value in d.items() if key.startswith(prefix)}
-
-
 def box_of(values: Tensor) -> Any:
     box = tuple(int(v) for v in values)
     return None if box[0] < 0 else box
@@ -58,7 +55,7 @@ def tiny_mit(depths: Any, **options: Any) -> MixTransformer:
 def test_mit(path: Path, fused: bool) -> None:
     d = tensors(path)
     network = tiny_mit(d['depths'], fused_attention=fused)
-    network.load_state_dict(mit_to_mmseg(part(d, 'sd/')))
+    network.load_state_dict(mit_to_mmseg(below(d, 'sd/')))
     with torch.no_grad():
         for i, out in enumerate(network(d['img'])):
             close(out, d[f'out{i}'], atol=5e-6, rtol=1e-5)
@@ -88,7 +85,7 @@ def test_daformer_head(path: Path) -> None:
     d = tensors(path)
     kind = next(kind for kind in FUSIONS if kind in path.stem)
     head = build_head(mmcv.ConfigDict(daformer_head_config(FUSIONS[kind]))).eval()
-    mmcv.runner.load_state_dict(head, part(d, 'sd/'), strict=True)
+    mmcv.runner.load_state_dict(head, below(d, 'sd/'), strict=True)
     with torch.no_grad():
         close(head([d[f'feat{i}'] for i in range(4)]), d['out'], **LOGITS)
 
@@ -98,7 +95,7 @@ def test_dlv2_head(path: Path) -> None:
     d = tensors(path)
     head = build_head(dict(type='DLV2Head', in_channels=d['feat'].shape[1], in_index=0, dilations=(6, 12), num_classes=d['out'].shape[1],
                            align_corners=False)).eval()
-    head.load_state_dict(part(d, 'sd/'))
+    head.load_state_dict(below(d, 'sd/'))
     with torch.no_grad():
         close(head([d['feat']]), d['out'], **LOGITS)
 
@@ -145,7 +142,7 @@ def test_hrda_fuse(path: Path) -> None:
     close(fused, d['fused'])
     close(attended, d['lr_out'])
     losses = head.weighted_losses(HRDALogits(fused, attended, high, box), d['label'], d.get('seg_weight'))
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in part(d, 'loss.').items() if 'acc' not in key}
+    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key}
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -159,7 +156,7 @@ def test_hrda_fuse(path: Path) -> None:
 def hrda_model(d: dict[str, Tensor], weights: str, **options: Any) -> Any:
     scale = 'all' if options.pop('all_scales', False) else 0.5
     segmentor = build_segmentor(mmcv.ConfigDict(hrda_config(int(d['hr_crop']), feature_scale=scale, **options)))
-    mmcv.runner.load_state_dict(segmentor, part(d, weights), strict=False)
+    mmcv.runner.load_state_dict(segmentor, below(d, weights), strict=False)
     return segmentor
 
 
@@ -172,7 +169,7 @@ def test_hrda_training_pass(path: Path) -> None:
     for actual, name in ((outputs.fused, 'fused'), (outputs.low, 'lr_out'), (outputs.high, 'hr_out')):
         close(actual, d[name], **LOGITS)
     losses = segmentation_losses(segmentor, features, d['label'], d['seg_weight'])
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in part(d, 'loss/').items() if 'acc' not in key}
+    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key}
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)

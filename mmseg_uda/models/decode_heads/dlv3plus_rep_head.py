@@ -1,4 +1,5 @@
 """DeepLabV3+ decode head with a representation tower beside the classifier (U2PL and STAL)."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
@@ -11,7 +12,9 @@ from mmseg.ops import resize
 from torch import Tensor, nn
 
 
-def conv_block(in_channels: int, out_channels: int, kernel: int, norm_cfg: Any, dilation: int = 1, bias: bool = False) -> list[nn.Module]:
+def conv_block(
+    in_channels: int, out_channels: int, kernel: int, norm_cfg: Any, dilation: int = 1, bias: bool = False
+) -> list[nn.Module]:
     """Convolution that keeps the size, normalisation, ReLU; PyTorch's default initialisation."""
     padding = dilation * (kernel // 2)
     conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, dilation=dilation, bias=bias)
@@ -20,8 +23,11 @@ def conv_block(in_channels: int, out_channels: int, kernel: int, norm_cfg: Any, 
 
 def tower(in_channels: int, channels: int, norm_cfg: Any, dropout: float) -> nn.Sequential:
     """Two 3x3 blocks with channel dropout between them: what the classifier and the representation have in common."""
-    return nn.Sequential(*conv_block(in_channels, channels, 3, norm_cfg, bias=True), nn.Dropout2d(dropout),
-                         *conv_block(channels, channels, 3, norm_cfg, bias=True))
+    return nn.Sequential(
+        *conv_block(in_channels, channels, 3, norm_cfg, bias=True),
+        nn.Dropout2d(dropout),
+        *conv_block(channels, channels, 3, norm_cfg, bias=True),
+    )
 
 
 class PooledASPP(nn.Module):
@@ -33,7 +39,9 @@ class PooledASPP(nn.Module):
         align_corners: of the upsampling of the pooled branch.
     """
 
-    def __init__(self, in_channels: int, channels: int, dilations: Sequence[int], norm_cfg: Any, align_corners: bool) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, dilations: Sequence[int], norm_cfg: Any, align_corners: bool
+    ) -> None:
         super().__init__()
         self.align_corners = align_corners
         self.conv1 = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_block(in_channels, channels, 1, norm_cfg))
@@ -65,19 +73,33 @@ class DLV3PlusRepHead(BaseDecodeHead):
     Source: arXiv 2203.03884, released decoder; see docs/methods/stal.md.
     """
 
-    def __init__(self, in_channels: Sequence[int] = (256, 2048), dilations: Sequence[int] = (12, 24, 36), low_channels: int = 256,
-                 representation_channels: int = 256, in_index: Sequence[int] = (0, 3), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (256, 2048),
+        dilations: Sequence[int] = (12, 24, 36),
+        low_channels: int = 256,
+        representation_channels: int = 256,
+        in_index: Sequence[int] = (0, 3),
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault('init_cfg', None)
-        super().__init__(in_channels=list(in_channels), in_index=list(in_index), input_transform='multiple_select', **kwargs)
+        super().__init__(
+            in_channels=list(in_channels), in_index=list(in_index), input_transform='multiple_select', **kwargs
+        )
         low, deep = in_channels
         self.low_conv = nn.Sequential(*conv_block(low, low_channels, 1, self.norm_cfg, bias=True))
         self.aspp = PooledASPP(deep, self.channels, dilations, self.norm_cfg, self.align_corners)
-        self.head = nn.Sequential(*conv_block((len(dilations) + 2) * self.channels, self.channels, 3, self.norm_cfg),
-                                  nn.Dropout2d(self.dropout_ratio))
+        self.head = nn.Sequential(
+            *conv_block((len(dilations) + 2) * self.channels, self.channels, 3, self.norm_cfg),
+            nn.Dropout2d(self.dropout_ratio),
+        )
         fused = low_channels + self.channels
         self.classifier = tower(fused, self.channels, self.norm_cfg, self.dropout_ratio)
-        self.representation = nn.Sequential(*tower(fused, representation_channels, self.norm_cfg, self.dropout_ratio),
-                                            nn.Dropout2d(self.dropout_ratio), nn.Conv2d(representation_channels, representation_channels, 1))
+        self.representation = nn.Sequential(
+            *tower(fused, representation_channels, self.norm_cfg, self.dropout_ratio),
+            nn.Dropout2d(self.dropout_ratio),
+            nn.Conv2d(representation_channels, representation_channels, 1),
+        )
         self.representation_channels = representation_channels
 
     def fuse(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -105,14 +127,21 @@ def convert_stal_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Args:
         state: weights by name; prefixes ``module.`` are dropped.
     """
-    plain = {key[len('module.'):] if key.startswith('module.') else key: value for key, value in state.items()}
-    renames = [('encoder.conv1.', 'backbone.stem.'), ('encoder.bn1.', 'backbone.stem.7.'), ('encoder.', 'backbone.'),
-               ('decoder.classifier.8.', 'decode_head.conv_seg.'), ('decoder.', 'decode_head.'), ('auxor.aux.0.', 'auxiliary_head.convs.0.conv.'),
-               ('auxor.aux.1.', 'auxiliary_head.convs.0.bn.'), ('auxor.aux.4.', 'auxiliary_head.conv_seg.')]
+    plain = {key[len('module.') :] if key.startswith('module.') else key: value for key, value in state.items()}
+    renames = [
+        ('encoder.conv1.', 'backbone.stem.'),
+        ('encoder.bn1.', 'backbone.stem.7.'),
+        ('encoder.', 'backbone.'),
+        ('decoder.classifier.8.', 'decode_head.conv_seg.'),
+        ('decoder.', 'decode_head.'),
+        ('auxor.aux.0.', 'auxiliary_head.convs.0.conv.'),
+        ('auxor.aux.1.', 'auxiliary_head.convs.0.bn.'),
+        ('auxor.aux.4.', 'auxiliary_head.conv_seg.'),
+    ]
     converted: dict[str, Tensor] = {}
     for key, value in plain.items():
         old, new = next(((old, new) for old, new in renames if key.startswith(old)), ('', ''))
-        converted[new + key[len(old):]] = value
+        converted[new + key[len(old) :]] = value
     bias = converted.pop('auxiliary_head.convs.0.conv.bias', None)
     mean = 'auxiliary_head.convs.0.bn.running_mean'
     if bias is not None and mean in converted:
