@@ -1,4 +1,5 @@
 """The random decisions of one STAL iteration in one place, so that a test can replay recorded ones."""
+
 from __future__ import annotations
 
 from typing import Sequence

@@ -1,4 +1,5 @@
 """Memory banks as tensors on the training device: class confidence, contrastive keys."""
+
 from __future__ import annotations
 
 from typing import Any, Sequence, Union
@@ -21,6 +22,7 @@ class ClassConfidenceBank(nn.Module):
 
     State: ``value`` (C,), initialised uniformly in [0, 1) from ``seed``.
     """
+
     value: Tensor
 
     def __init__(self, num_classes: int, momentum: float = 0.999, skip_absent: bool = False, seed: int = 0) -> None:
@@ -52,13 +54,16 @@ class KeyBank(nn.Module):
     State: ``keys`` (sum of sizes + 1, D), whose last row is scratch space; ``lengths`` and ``heads`` (C,) int64: filled entries and the
     slot that is written next.
     """
+
     keys: Tensor
     lengths: Tensor
     heads: Tensor
     sizes: Tensor
     starts: Tensor
 
-    def __init__(self, num_classes: int, channels: int, sizes: Union[int, Sequence[int]] = 30000, dtype: str = 'float32') -> None:
+    def __init__(
+        self, num_classes: int, channels: int, sizes: Union[int, Sequence[int]] = 30000, dtype: str = 'float32'
+    ) -> None:
         super().__init__()
         capacity = [sizes] * num_classes if isinstance(sizes, int) else [int(size) for size in sizes]
         if len(capacity) != num_classes or min(capacity) < 1:
@@ -108,13 +113,17 @@ class KeyBank(nn.Module):
     def contents(self, label: int) -> Tensor:
         """All stored features of one class, oldest first; (n, D). For inspection: waits for the device."""
         count = int(self.lengths[label])
-        return self.gather(torch.tensor([label], device=self.keys.device), torch.arange(count, device=self.keys.device)[None])[0]
+        return self.gather(
+            torch.tensor([label], device=self.keys.device), torch.arange(count, device=self.keys.device)[None]
+        )[0]
 
     @torch.no_grad()
     def load(self, features: Tensor, lengths: Sequence[Any]) -> None:
         """Replace everything by the concatenation over classes ``features`` (sum of lengths, D), oldest first."""
         self.lengths.zero_()
         self.heads.zero_()
-        owner = torch.repeat_interleave(torch.arange(len(self.lengths)), torch.as_tensor(lengths).cpu()).to(self.keys.device)
+        owner = torch.repeat_interleave(torch.arange(len(self.lengths)), torch.as_tensor(lengths).cpu()).to(
+            self.keys.device
+        )
         classes = torch.arange(len(self.lengths), device=self.keys.device)
         self.enqueue(features.to(self.keys.device), owner[None] == classes[:, None])

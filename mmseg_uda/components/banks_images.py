@@ -1,4 +1,5 @@
 """Image memory for class-guided box CutMix (AEL's adaptive CutMix)."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -31,12 +32,15 @@ class ImageBank(nn.Module):
     State: ``images`` (n, 3, H, W), allocated with the first crop (n = 0 or K), ``presence`` (C, K), ``filled`` (K,) bool, ``head`` (slot that
     is written next).
     """
+
     images: Tensor
     presence: Tensor
     filled: Tensor
     head: Tensor
 
-    def __init__(self, num_classes: int, size: int = 32, presence_threshold: float = 0.01, dtype: str = 'float16') -> None:
+    def __init__(
+        self, num_classes: int, size: int = 32, presence_threshold: float = 0.01, dtype: str = 'float16'
+    ) -> None:
         super().__init__()
         if size < 1:
             raise ValueError(f'the image bank needs room for at least one crop, got size={size}')
@@ -61,12 +65,16 @@ class ImageBank(nn.Module):
             ValueError: more crops than slots, or crops of another size.
         """
         if len(images) > self.size:
-            raise ValueError(f'{len(images)} crops per step do not fit into the image bank: set uda.cutmix.size to at least {len(images)}')
+            raise ValueError(
+                f'{len(images)} crops per step do not fit into the image bank: set uda.cutmix.size to at least {len(images)}'
+            )
         if not len(self.images):
             self.images = self.images.new_zeros(self.size, *images.shape[1:])
         if self.images.shape[1:] != images.shape[1:]:
-            raise ValueError(f'the image bank holds crops of {tuple(self.images.shape[1:])}, the batch has {tuple(images.shape[1:])}: '
-                             'resume with the crop size of the checkpoint')
+            raise ValueError(
+                f'the image bank holds crops of {tuple(self.images.shape[1:])}, the batch has {tuple(images.shape[1:])}: '
+                'resume with the crop size of the checkpoint'
+            )
         slots = (self.head + torch.arange(len(images), device=self.head.device)) % self.size
         self.images[slots] = images.to(self.images.dtype)
         self.presence[:, slots] = 0

@@ -1,4 +1,5 @@
 """The contrastive loss with a memory bank as a component."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -23,6 +24,7 @@ class PixelGroup(NamedTuple):
         label: (B, H, W) int64, 255 = ignore: ground truth or kept pseudo-labels.
         scores: teacher's class scores (B, C, H, W) at label size.
     """
+
     representation: Tensor
     keys: Tensor
     label: Tensor
@@ -49,29 +51,48 @@ class MemoryBankContrast(nn.Module):
     Keys, masks and anchors are taken over all ranks; the loss value is that of the whole batch.
     """
 
-    def __init__(self, num_classes: int, channels: int = 256, bank_size: int = 30000, bank_size_overrides: Optional[Mapping[int, int]] = None,
-                 bank_dtype: str = 'float32', low_percent: Optional[float] = None, high_percent: Optional[float] = None, official: bool = False,
-                 **rules: Any) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        channels: int = 256,
+        bank_size: int = 30000,
+        bank_size_overrides: Optional[Mapping[int, int]] = None,
+        bank_dtype: str = 'float32',
+        low_percent: Optional[float] = None,
+        high_percent: Optional[float] = None,
+        official: bool = False,
+        **rules: Any,
+    ) -> None:
         super().__init__()
         self.rules = replace(ops.ContrastRules(official_keys=official, official_slots=official), **rules)
         if not 0 < self.rules.low_rank < num_classes:
-            raise ValueError(f'contrast.low_rank={self.rules.low_rank} with {num_classes} classes leaves no negative keys, the loss would always be 0: '
-                             f'set it between 1 and {num_classes - 1}')
+            raise ValueError(
+                f'contrast.low_rank={self.rules.low_rank} with {num_classes} classes leaves no negative keys, the loss would always be 0: '
+                f'set it between 1 and {num_classes - 1}'
+            )
         self.num_classes = num_classes
         self.official = official
         self.low_percent = low_percent
         self.high_percent = high_percent
         overrides = {int(label): size for label, size in (bank_size_overrides or {}).items()}
-        self.bank = KeyBank(num_classes, channels, [overrides.get(label, bank_size) for label in range(num_classes)], bank_dtype)
+        self.bank = KeyBank(
+            num_classes, channels, [overrides.get(label, bank_size) for label in range(num_classes)], bank_dtype
+        )
 
-    def _masks(self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks) -> tuple[Tensor, Tensor]:
+    def _masks(
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks
+    ) -> tuple[Tensor, Tensor]:
         low = share if self.low_percent is None else self.low_percent
         high = 100 - share if self.high_percent is None else self.high_percent
         size = (mixed.keys.shape[2], mixed.keys.shape[3])
-        return ops.contrast_masks(labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks)
+        return ops.contrast_masks(
+            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks
+        )
 
     @torch.no_grad()
-    def sets(self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks) -> tuple[ops.ContrastSets, Tensor]:
+    def sets(
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks
+    ) -> tuple[ops.ContrastSets, Tensor]:
         """Pixel sets over the images of all ranks, labelled ones first, and the largest probability of each pixel (N,)."""
         size = mixed.keys.shape[2:]
         low, high = self._masks(labeled, mixed, entropy, share, ranks)
@@ -86,13 +107,23 @@ class MemoryBankContrast(nn.Module):
             return torch.cat([ranks.gather(labeled_part), ranks.gather(mixed_part)])
 
         (label_l, prob_l), (label_m, prob_m) = small(labeled), small(mixed)
-        onehot = torch.cat([ops.onehot_ignore(ranks.gather(part), self.num_classes, self.official) for part in (label_l, label_m)])
+        onehot = torch.cat(
+            [ops.onehot_ignore(ranks.gather(part), self.num_classes, self.official) for part in (label_l, label_m)]
+        )
         prob = everywhere(prob_l, prob_m)
-        sets = ops.contrast_sets(onehot, prob, everywhere(*low.split(counts)), everywhere(*high.split(counts)),
-                                 counts[0] * ranks.world_size, self.rules)
+        sets = ops.contrast_sets(
+            onehot,
+            prob,
+            everywhere(*low.split(counts)),
+            everywhere(*high.split(counts)),
+            counts[0] * ranks.world_size,
+            self.rules,
+        )
         return sets, prob.amax(dim=1).flatten()
 
-    def forward(self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draw: RankDraw, ranks: Ranks) -> Tensor:
+    def forward(
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draw: RankDraw, ranks: Ranks
+    ) -> Tensor:
         """Update the banks and return the loss (scalar).
 
         Args:
@@ -110,7 +141,9 @@ class MemoryBankContrast(nn.Module):
         student = torch.cat([gather_with_gradient(group.representation, ranks) for group in (labeled, mixed)])
         anchors = _flat(student).float()[ops.rank_to_index(sets.anchors, anchor_ranks)]
         prototypes = ops.class_prototypes(keys, sets, confidence if rules.confidence_weighted else None)
-        negatives = self.bank.gather(slots.bank_class, negative_ranks).unflatten(1, (rules.num_queries, rules.num_negatives))
+        negatives = self.bank.gather(slots.bank_class, negative_ranks).unflatten(
+            1, (rules.num_queries, rules.num_negatives)
+        )
         return ops.contrast_loss(anchors, prototypes[:, None].expand_as(anchors), negatives, slots, rules.temperature)
 
 

@@ -1,4 +1,5 @@
 """Class-adaptive copy-paste between labelled images (AEL)."""
+
 from __future__ import annotations
 
 from typing import Optional, Sequence
@@ -29,7 +30,13 @@ class ClassCopyPaste:
         scale: range of the donor's scale; half of the draws lie below 1, half above.
     """
 
-    def __init__(self, prob: float = 0.5, draws: int = 3, never: Sequence[int] = CITYSCAPES_STUFF, scale: tuple[float, float] = (0.1, 2.0)) -> None:
+    def __init__(
+        self,
+        prob: float = 0.5,
+        draws: int = 3,
+        never: Sequence[int] = CITYSCAPES_STUFF,
+        scale: tuple[float, float] = (0.1, 2.0),
+    ) -> None:
         if not 0 <= prob <= 1:
             raise ValueError(f'copy_paste.prob must lie in [0, 1], got {prob}')
         self.prob = prob
@@ -37,8 +44,15 @@ class ClassCopyPaste:
         self.never = tuple(never)
         self.scale = scale
 
-    def __call__(self, images: Tensor, labels: Tensor, donors: Optional[Stream], kappa: Tensor, draws: AdaptiveDraws,
-                 samples: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        donors: Optional[Stream],
+        kappa: Tensor,
+        draws: AdaptiveDraws,
+        samples: Sequence[int],
+    ) -> tuple[Tensor, Tensor]:
         """Paste into images (B, 3, H, W) with labels (B, H, W); ``samples`` numbers the images for their random generators."""
         chosen = draws.paste_classes(*paste_class_probability(kappa, self.never), self.draws)
         if donors is not None and donors.label is not None:
@@ -50,7 +64,9 @@ class ClassCopyPaste:
         donor_labels = donor_labels.masked_fill(torch.tensor(absent, device=labels.device)[:, None, None], 0)
         return class_copy_paste(images, labels, donor_images, donor_labels, chosen)
 
-    def _donors(self, images: Tensor, labels: Tensor, draws: AdaptiveDraws, samples: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def _donors(
+        self, images: Tensor, labels: Tensor, draws: AdaptiveDraws, samples: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
         placed = []
         for i, sample in enumerate(samples):
             donor = next((j for j, other in enumerate(samples) if other == sample and j != i), i)

@@ -1,4 +1,5 @@
 """Batch statistics over all ranks, so that R ranks with B images compute what one rank with R*B images computes."""
+
 from __future__ import annotations
 
 import torch
@@ -43,4 +44,4 @@ def gather_with_gradient(value: Tensor, ranks: Ranks) -> Tensor:
     everything = ranks.gather(value)
     own = get_dist_info()[0] * len(value)
     scaled = value.detach() + (value - value.detach()) * ranks.world_size
-    return torch.cat([everything[:own], scaled, everything[own + len(value):]])
+    return torch.cat([everything[:own], scaled, everything[own + len(value) :]])

@@ -1,4 +1,5 @@
 """STAL / ILM-ASSL: semi-supervised training with bought image labels (arXiv 2301.13361)."""
+
 from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
@@ -24,13 +25,13 @@ from ..utils.config import check_options, option_names
 from .base import LossTerm, UDASegmentor
 from .streams import Stream, split_streams
 
-
 DEFAULTS: Mapping[str, Any] = {}
 
 
 class MixPairs(NamedTuple):
     """Target crops to be mixed: base and partner (M, 3, H, W), their slots (M, 2) in the image bank, the guide classes (M,), and the numbers
     of the bases in the batch."""
+
     base: Tensor
     partner: Tensor
     slots: Tensor
@@ -61,13 +62,31 @@ class STAL(UDASegmentor):
         joint_forward: labelled and mixed images go through the networks together, so that batch statistics exist for one image each.
         epoch_iters: schedules advance in steps of so many iterations; None = continuously.
     """
+
     required_streams = ('labeled_target', 'target')
 
-    def __init__(self, model: Any, alpha: float = 0.99, aux_weight: float = 0.4, ohem: Optional[Mapping[str, Any]] = None, gamma: float = 2.0,
-                 class_gamma: float = 1.0, confidence: Optional[Mapping[str, Any]] = None, copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
-                 cutmix: Optional[Mapping[str, Any]] = None, num_mixed: Optional[int] = None, drop: str = 'high', drop_percent: float = 20.0,
-                 contrast: Optional[Mapping[str, Any]] = DEFAULTS, representation: Optional[Mapping[str, Any]] = None, teacher_eval: bool = False,
-                 joint_forward: bool = True, epoch_iters: Optional[int] = None, test_with: str = 'teacher', **kwargs: Any) -> None:
+    def __init__(
+        self,
+        model: Any,
+        alpha: float = 0.99,
+        aux_weight: float = 0.4,
+        ohem: Optional[Mapping[str, Any]] = None,
+        gamma: float = 2.0,
+        class_gamma: float = 1.0,
+        confidence: Optional[Mapping[str, Any]] = None,
+        copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
+        cutmix: Optional[Mapping[str, Any]] = None,
+        num_mixed: Optional[int] = None,
+        drop: str = 'high',
+        drop_percent: float = 20.0,
+        contrast: Optional[Mapping[str, Any]] = DEFAULTS,
+        representation: Optional[Mapping[str, Any]] = None,
+        teacher_eval: bool = False,
+        joint_forward: bool = True,
+        epoch_iters: Optional[int] = None,
+        test_with: str = 'teacher',
+        **kwargs: Any,
+    ) -> None:
         super().__init__(model, **kwargs)
         if drop not in ('high', 'low_official'):
             raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
@@ -125,7 +144,9 @@ class STAL(UDASegmentor):
         img_m, scores_m = self.mix(self.unlabeled_pairs(streams['target'].img, draws, ranks), draws, ranks)
         entropy = entropy_map(scores_m)
         share = self.drop_percent * (1 - self.progress())
-        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, share if self.drop == 'low_official' else 100 - share, self.drop, ranks)
+        label_m = ops.drop_by_entropy(
+            scores_m.argmax(dim=1), entropy, share if self.drop == 'low_official' else 100 - share, self.drop, ranks
+        )
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
         scores_l = self.upsample(teacher_l.logits, img_l).float()
@@ -137,14 +158,29 @@ class STAL(UDASegmentor):
 
         sums, counts = ops.class_confidence_sums(predicted_l.float(), label_l)
         self.confidence.update(ranks.total(sums), ranks.total(counts))
-        yield LossTerm('consistency_labeled', self.consistency_loss(predicted_l, scores_l, scores_l.argmax(dim=1), draws, 'labeled', ranks),
-                       keep_graph=True)
-        yield LossTerm('consistency_mixed', self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', ranks),
-                       keep_graph=self.contrast is not None)
+        yield LossTerm(
+            'consistency_labeled',
+            self.consistency_loss(predicted_l, scores_l, scores_l.argmax(dim=1), draws, 'labeled', ranks),
+            keep_graph=True,
+        )
+        yield LossTerm(
+            'consistency_mixed',
+            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', ranks),
+            keep_graph=self.contrast is not None,
+        )
         if self.contrast is not None:
-            yield LossTerm('contrast', self.contrast_loss(PixelGroup(student_l.representation, teacher_l.representation, label_l, scores_l),
-                                                          PixelGroup(student_m.representation, teacher_m.representation, label_m, scores_m),
-                                                          entropy, share, draws, ranks), weight=self.contrast_weight)
+            yield LossTerm(
+                'contrast',
+                self.contrast_loss(
+                    PixelGroup(student_l.representation, teacher_l.representation, label_l, scores_l),
+                    PixelGroup(student_m.representation, teacher_m.representation, label_m, scores_m),
+                    entropy,
+                    share,
+                    draws,
+                    ranks,
+                ),
+                weight=self.contrast_weight,
+            )
 
     def draws(self, device: torch.device) -> AdaptiveDraws:
         """The random decisions of this iteration."""
@@ -153,12 +189,16 @@ class STAL(UDASegmentor):
     def labeled_batch(self, streams: Mapping[str, Stream], draws: AdaptiveDraws) -> tuple[Tensor, Tensor]:
         """Images and labels of the labelled streams after copy-paste; streams alternate image by image."""
         parts = [streams[name] for name in ('source', 'labeled_target') if name in streams]
-        order = [(stream, i) for i in range(max(p.batch_size for p in parts)) for stream in parts if i < stream.batch_size]
+        order = [
+            (stream, i) for i in range(max(p.batch_size for p in parts)) for stream in parts if i < stream.batch_size
+        ]
         images = torch.stack([stream.img[i] for stream, i in order])
         labels = torch.stack([_labels(stream)[i] for stream, i in order])
         if self.copy_paste is None:
             return images, labels
-        return self.copy_paste(images, labels, streams.get('paste'), self.confidence.value, draws, [i for _, i in order])
+        return self.copy_paste(
+            images, labels, streams.get('paste'), self.confidence.value, draws, [i for _, i in order]
+        )
 
     @torch.no_grad()
     def unlabeled_pairs(self, images: Tensor, draws: AdaptiveDraws, ranks: ops.Ranks) -> MixPairs:
@@ -169,7 +209,13 @@ class STAL(UDASegmentor):
         first = get_dist_info()[0] * len(samples) if ranks.world_size > 1 else 0
         guides = draws.guide_classes(ops.class_sampling_probability(self.confidence.value), samples)
         partners = draws.partners(self.image_bank.candidates(guides), samples)
-        return MixPairs(base, self.image_bank.fetch(partners), torch.stack([slots[first:first + len(samples)], partners], dim=1), guides, samples)
+        return MixPairs(
+            base,
+            self.image_bank.fetch(partners),
+            torch.stack([slots[first : first + len(samples)], partners], dim=1),
+            guides,
+            samples,
+        )
 
     @torch.no_grad()
     def mix(self, pairs: MixPairs, draws: AdaptiveDraws, ranks: ops.Ranks) -> tuple[Tensor, Tensor]:
@@ -187,7 +233,9 @@ class STAL(UDASegmentor):
         self.teacher.model.train()
         predictions = scores.argmax(dim=1)
         guided = (predictions[count:] == pairs.guides[:, None, None]).cpu().numpy()
-        mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(images.device)[:, None]
+        mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(
+            images.device
+        )[:, None]
         slots, seen = ranks.gather(pairs.slots), ranks.gather(predictions.unflatten(0, (2, count)).transpose(0, 1))
         for column in (0, 1):
             self.image_bank.note_presence(slots[:, column], seen[:, column])
@@ -205,7 +253,9 @@ class STAL(UDASegmentor):
 
     def _passes(self, network: Any, images: Sequence[Tensor]) -> list[SegmentorOutput]:
         if self.joint_forward:
-            return split_output(forward_with_representation(network, torch.cat(list(images))), [len(img) for img in images])
+            return split_output(
+                forward_with_representation(network, torch.cat(list(images))), [len(img) for img in images]
+            )
         return [forward_with_representation(network, img) for img in images]
 
     def upsample(self, scores: Tensor, img: Tensor) -> Tensor:
@@ -225,14 +275,25 @@ class STAL(UDASegmentor):
             total = total + self.aux_weight * mined(self.upsample(auxiliary, label[:, None]))
         return total
 
-    def consistency_loss(self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, ranks: ops.Ranks) -> Tensor:
+    def consistency_loss(
+        self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, ranks: ops.Ranks
+    ) -> Tensor:
         """Confidence-weighted cross entropy with the teacher's labels."""
         confidence = torch.softmax(scores.float(), dim=1).amax(dim=1)
         maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]), name)
-        return ops.confidence_weighted_ce(predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, ranks)
+        return ops.confidence_weighted_ce(
+            predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, ranks
+        )
 
-    def contrast_loss(self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draws: AdaptiveDraws,
-                      ranks: ops.Ranks) -> Tensor:
+    def contrast_loss(
+        self,
+        labeled: PixelGroup,
+        mixed: PixelGroup,
+        entropy: Tensor,
+        share: float,
+        draws: AdaptiveDraws,
+        ranks: ops.Ranks,
+    ) -> Tensor:
         """Memory-bank contrast; before its start a zero that keeps the representation tower in the graph."""
         assert self.contrast is not None
         if self.progress() < self.contrast_start:

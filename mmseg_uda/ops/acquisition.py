@@ -3,6 +3,7 @@
 Image level: STAL (arXiv 2301.13361, section "active learning"): mean entropy and a quota per city.
 Region and pixel level: RIPU (arXiv 2111.12940, eq. 3 to 6): region impurity times region uncertainty, greedy selection.
 """
+
 from __future__ import annotations
 
 import math
@@ -67,7 +68,9 @@ def window_sum(values: Tensor, radius: int) -> Tensor:
     return total
 
 
-def region_score(logits: Tensor, radius: int, norm_classes: Optional[int] = None, eps: float = 1e-6) -> tuple[Tensor, Tensor, Tensor]:
+def region_score(
+    logits: Tensor, radius: int, norm_classes: Optional[int] = None, eps: float = 1e-6
+) -> tuple[Tensor, Tensor, Tensor]:
     """RIPU's region score: impurity of the predicted classes times mean uncertainty, in a (2 radius + 1)^2 window.
 
     Classes are counted one after another, so that the memory needed does not grow with their number.
@@ -112,8 +115,14 @@ def picks_per_round(pixels: int, ratio: float, rounds: int, radius: int) -> int:
     return math.ceil(pixels * (ratio / rounds) / (2 * radius + 1) ** 2)
 
 
-def greedy_select(score: np.ndarray, active: np.ndarray, picks: int, label_radius: int,
-                  block_radius: int, when_exhausted: str = 'stop') -> tuple[np.ndarray, np.ndarray]:
+def greedy_select(
+    score: np.ndarray,
+    active: np.ndarray,
+    picks: int,
+    label_radius: int,
+    block_radius: int,
+    when_exhausted: str = 'stop',
+) -> tuple[np.ndarray, np.ndarray]:
     """Take the best pixel again and again, blocking a window around each pick (RIPU algorithm 1).
 
     Equivalent to one full-map maximum per pick, but sorts once: each earlier pick can block at most (2 block_radius + 1)^2
@@ -146,8 +155,14 @@ def greedy_select(score: np.ndarray, active: np.ndarray, picks: int, label_radiu
 
     def take(row: int, column: int) -> None:
         centres.append((row, column))
-        selected[max(row - label_radius, 0):row + label_radius + 1, max(column - label_radius, 0):column + label_radius + 1] = True
-        active[max(row - block_radius, 0):row + block_radius + 1, max(column - block_radius, 0):column + block_radius + 1] = True
+        selected[
+            max(row - label_radius, 0) : row + label_radius + 1,
+            max(column - label_radius, 0) : column + label_radius + 1,
+        ] = True
+        active[
+            max(row - block_radius, 0) : row + block_radius + 1,
+            max(column - block_radius, 0) : column + block_radius + 1,
+        ] = True
 
     for column, row in zip(*(part.tolist() for part in np.divmod(order, height))):
         if len(centres) == picks:

@@ -1,4 +1,5 @@
 """Mixing by class statistics: copy-paste and box CutMix of AEL (arXiv 2110.05474), batch mixing of U2PL (arXiv 2203.03884)."""
+
 from __future__ import annotations
 
 import math
@@ -11,7 +12,9 @@ from torch import Tensor
 IGNORE = 255
 
 
-def class_copy_paste(images: Tensor, labels: Tensor, paste_images: Tensor, paste_labels: Tensor, paste_classes: Tensor) -> tuple[Tensor, Tensor]:
+def class_copy_paste(
+    images: Tensor, labels: Tensor, paste_images: Tensor, paste_labels: Tensor, paste_classes: Tensor
+) -> tuple[Tensor, Tensor]:
     """Paste the pixels of some classes from a donor into each image.
 
     A sample whose donor label sums to 0 (an empty donor) stays as it is.
@@ -24,12 +27,16 @@ def class_copy_paste(images: Tensor, labels: Tensor, paste_images: Tensor, paste
     Returns:
         images, labels: new tensors.
     """
-    wanted = torch.zeros(IGNORE + 1, dtype=torch.bool, device=labels.device).index_fill_(0, paste_classes.to(labels.device), True)
+    wanted = torch.zeros(IGNORE + 1, dtype=torch.bool, device=labels.device).index_fill_(
+        0, paste_classes.to(labels.device), True
+    )
     mask = wanted[paste_labels] & (paste_labels.flatten(1).sum(dim=1) != 0)[:, None, None]
     return torch.where(mask[:, None], paste_images, images), torch.where(mask, paste_labels, labels)
 
 
-def random_half_area_box(size: Union[int, tuple[int, int]], u_y: float, u_pos: Sequence[float], share: float = 0.5) -> tuple[int, int, int, int]:
+def random_half_area_box(
+    size: Union[int, tuple[int, int]], u_y: float, u_pos: Sequence[float], share: float = 0.5
+) -> tuple[int, int, int, int]:
     """A random box that covers ``share`` of the image (CutMix as in AEL).
 
     Args:
@@ -47,7 +54,9 @@ def random_half_area_box(size: Union[int, tuple[int, int]], u_y: float, u_pos: S
     return y0, x0, y0 + box_h, x0 + box_w
 
 
-def class_box(components: np.ndarray, order: Sequence[int], area_threshold: float, u_y: float, u_pos: Sequence[float]) -> tuple[int, int, int, int]:
+def class_box(
+    components: np.ndarray, order: Sequence[int], area_threshold: float, u_y: float, u_pos: Sequence[float]
+) -> tuple[int, int, int, int]:
     """The bounding box of the first large component of a class, or a random box of half the area.
 
     Args:
@@ -70,7 +79,7 @@ def class_box(components: np.ndarray, order: Sequence[int], area_threshold: floa
 def box_mask(box: Sequence[int], size: tuple[int, int], device: Optional[torch.device] = None) -> Tensor:
     """Mask of a box [y0, x0, y1, x1]: (H, W) float, 1 inside."""
     mask = torch.zeros(size, device=device)
-    mask[box[0]:box[2], box[1]:box[3]] = 1
+    mask[box[0] : box[2], box[1] : box[3]] = 1
     return mask
 
 
@@ -96,7 +105,9 @@ def class_presence(prediction: Tensor, classes: int, area_threshold: float) -> T
     batch = len(prediction)
     offset = torch.arange(batch, device=prediction.device)[:, None] * classes
     flat = (prediction.flatten(1) + offset).flatten()
-    counts = torch.zeros(batch * classes, device=flat.device).index_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
+    counts = torch.zeros(batch * classes, device=flat.device).index_add_(
+        0, flat, torch.ones_like(flat, dtype=torch.float32)
+    )
     counts = counts.view(batch, classes).T
     return ((counts > 0) & (counts >= area_threshold * prediction[0].numel())).float()
 
@@ -133,11 +144,15 @@ def classmix_mask(label: Tensor, permutation: Sequence[int]) -> Tensor:
         (H, W) float.
     """
     classes = torch.unique(label)
-    chosen = classes[torch.as_tensor(np.asarray(permutation), device=label.device, dtype=torch.int64)][:len(classes) // 2]
+    chosen = classes[torch.as_tensor(np.asarray(permutation), device=label.device, dtype=torch.int64)][
+        : len(classes) // 2
+    ]
     return torch.isin(label, chosen).float()
 
 
-def mix_batch(images: Tensor, labels: Tensor, confidence: Tensor, masks: Tensor, cutout: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+def mix_batch(
+    images: Tensor, labels: Tensor, confidence: Tensor, masks: Tensor, cutout: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mix every image with the next one of the batch (a batch of one mixes with itself).
 
     Args:

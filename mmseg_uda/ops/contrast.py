@@ -3,6 +3,7 @@
 Everything is a batched tensor form over classes: variable-length pixel sets are boolean masks, and "the r-th pixel of the set" is a binary
 search in the mask's running count. No step depends on a size that only the device knows.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class ContrastRules:
         official_slots: slot i takes the anchors and prototype of class i but the bank of the i-th present class (released code).
         confidence_weighted: prototypes are means weighted by the largest class probability.
     """
+
     low_rank: int = 3
     high_rank: int = 20
     anchor_threshold: float = 0.3
@@ -45,6 +47,7 @@ class ContrastRules:
 
 class ContrastSets(NamedTuple):
     """Pixel sets per class over the N = B h w feature pixels in batch-row-column order; (C, N) bool each."""
+
     valid: Tensor
     anchors: Tensor
     keys: Tensor
@@ -70,8 +73,16 @@ def onehot_ignore(label: Tensor, classes: int, official: bool = False) -> Tensor
     return onehot * valid[:, None]
 
 
-def contrast_masks(label_l: Tensor, label_u: Tensor, entropy_u: Tensor, low_percent: float, high_percent: float, size: tuple[int, int],
-                   valid_only: bool = True, ranks: Ranks = ONE_PROCESS) -> tuple[Tensor, Tensor]:
+def contrast_masks(
+    label_l: Tensor,
+    label_u: Tensor,
+    entropy_u: Tensor,
+    low_percent: float,
+    high_percent: float,
+    size: tuple[int, int],
+    valid_only: bool = True,
+    ranks: Ranks = ONE_PROCESS,
+) -> tuple[Tensor, Tensor]:
     """Masks of reliable (low entropy) and unreliable (high entropy) pixels at feature size.
 
     Args:
@@ -100,7 +111,9 @@ def probability_ranks(prob: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, places)
 
 
-def contrast_sets(onehot: Tensor, prob: Tensor, low_mask: Tensor, high_mask: Tensor, num_labeled: int, rules: ContrastRules) -> ContrastSets:
+def contrast_sets(
+    onehot: Tensor, prob: Tensor, low_mask: Tensor, high_mask: Tensor, num_labeled: int, rules: ContrastRules
+) -> ContrastSets:
     """Valid pixels, anchors and negative keys of every class.
 
     Args:
@@ -154,6 +167,7 @@ def class_prototypes(features: Tensor, sets: ContrastSets, confidence: Optional[
 
 class ContrastSlots(NamedTuple):
     """Slots of the loss: the class whose bank each slot uses (C,), whether it takes part (C,) bool, and the number of present classes."""
+
     bank_class: Tensor
     active: Tensor
     present: Tensor
@@ -176,7 +190,9 @@ def contrast_slots(sets: ContrastSets, bank_lengths: Tensor, official: bool = Fa
     return ContrastSlots(bank_class, active, present)
 
 
-def contrast_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, slots: ContrastSlots, temperature: float) -> Tensor:
+def contrast_loss(
+    anchors: Tensor, positives: Tensor, negatives: Tensor, slots: ContrastSlots, temperature: float
+) -> Tensor:
     """InfoNCE with cosine similarities, averaged over queries, summed over active slots, divided by the number of present classes.
 
     Args:
@@ -191,7 +207,9 @@ def contrast_loss(anchors: Tensor, positives: Tensor, negatives: Tensor, slots: 
     return torch.where(slots.active, losses, torch.zeros_like(losses)).sum() / slots.present.clamp(min=1)
 
 
-def momentum_prototypes(prototypes: Tensor, momentum: Tensor, iteration: int, bank_class: Optional[Tensor] = None) -> Tensor:
+def momentum_prototypes(
+    prototypes: Tensor, momentum: Tensor, iteration: int, bank_class: Optional[Tensor] = None
+) -> Tensor:
     """Prototypes blended with their running values: (1 - a) mu + a mu_old, a = min(1 - 1/iteration, 0.999).
 
     Args:

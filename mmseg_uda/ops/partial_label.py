@@ -1,4 +1,5 @@
 """Losses of RIPU (arXiv 2111.12940, eq. 8 to 10) for a target with few labelled pixels."""
+
 from __future__ import annotations
 
 import torch

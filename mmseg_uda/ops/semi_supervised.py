@@ -1,4 +1,5 @@
 """Losses and class statistics of the semi-supervised engine of STAL: AEL (arXiv 2110.05474) and U2PL (arXiv 2203.03884)."""
+
 from __future__ import annotations
 
 from typing import Callable, NamedTuple, Optional, Sequence
@@ -20,6 +21,7 @@ class Ranks(NamedTuple):
         total: sum of a tensor over the processes.
         gather: concatenation of the processes' tensors along their first axis, in rank order.
     """
+
     world_size: int = 1
     total: Callable[[Tensor], Tensor] = lambda value: value
     gather: Callable[[Tensor], Tensor] = lambda value: value
@@ -55,7 +57,9 @@ def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -
     return low + step
 
 
-def ohem_keep(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000, ranks: Ranks = ONE_PROCESS) -> Tensor:
+def ohem_keep(
+    logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000, ranks: Ranks = ONE_PROCESS
+) -> Tensor:
     """Pixels that online hard example mining keeps.
 
     Fewer than ``min_kept`` valid pixels, or ``min_kept`` = 0: all valid ones. Otherwise those whose probability of the true class is at
@@ -79,8 +83,14 @@ def ohem_keep(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: 
     return valid & ((true <= bound) | ~mine)
 
 
-def ohem_cross_entropy(logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000,
-                       all_ignored: str = 'zero', ranks: Ranks = ONE_PROCESS) -> Tensor:
+def ohem_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    threshold: float = 0.7,
+    min_kept: int = 100000,
+    all_ignored: str = 'zero',
+    ranks: Ranks = ONE_PROCESS,
+) -> Tensor:
     """Cross entropy averaged over hard pixels (see :func:`ohem_keep`); the mean of the processes' losses is that of the whole batch.
 
     Args:
@@ -99,8 +109,14 @@ def relative_confidence(class_confidence: Tensor, gamma: float = 1.0) -> Tensor:
     return (doubt / (doubt.max() + 1e-12)) ** gamma
 
 
-def confidence_weights(logits: Tensor, confidence: Tensor, class_confidence: Tensor, draws: Optional[Tensor],
-                       gamma: float = 2.0, class_gamma: float = 1.0) -> Tensor:
+def confidence_weights(
+    logits: Tensor,
+    confidence: Tensor,
+    class_confidence: Tensor,
+    draws: Optional[Tensor],
+    gamma: float = 2.0,
+    class_gamma: float = 1.0,
+) -> Tensor:
     """Unnormalised pixel weights of the adaptive consistency loss: conf^gamma, thinned per class predicted by the student.
 
     Args:
@@ -121,8 +137,16 @@ def confidence_weights(logits: Tensor, confidence: Tensor, class_confidence: Ten
     return weight * (draw > 1 - share[predicted])
 
 
-def confidence_weighted_ce(logits: Tensor, confidence: Tensor, target: Tensor, class_confidence: Tensor, draws: Optional[Tensor],
-                           gamma: float = 2.0, class_gamma: float = 1.0, ranks: Ranks = ONE_PROCESS) -> Tensor:
+def confidence_weighted_ce(
+    logits: Tensor,
+    confidence: Tensor,
+    target: Tensor,
+    class_confidence: Tensor,
+    draws: Optional[Tensor],
+    gamma: float = 2.0,
+    class_gamma: float = 1.0,
+    ranks: Ranks = ONE_PROCESS,
+) -> Tensor:
     """Adaptive, confidence-weighted cross entropy of AEL: sum of w * CE with w normalised over the whole batch.
 
     Ignored pixels add nothing to the loss but count in the normalisation. Nothing kept gives 0.
@@ -190,7 +214,9 @@ def class_sampling_probability(kappa: Tensor) -> Tensor:
     return torch.softmax(1 - kappa, dim=0)
 
 
-def drop_by_entropy(label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS) -> Tensor:
+def drop_by_entropy(
+    label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS
+) -> Tensor:
     """Ignore pseudo-labels by their entropy.
 
     Args:
@@ -208,10 +234,14 @@ def drop_by_entropy(label: Tensor, entropy: Tensor, percent: float, drop: str = 
     if drop != 'high':
         raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
     valid = label != IGNORE
-    return label.masked_fill(valid & (entropy >= percentile(ranks.gather(entropy), percent, ranks.gather(valid))), IGNORE)
+    return label.masked_fill(
+        valid & (entropy >= percentile(ranks.gather(entropy), percent, ranks.gather(valid))), IGNORE
+    )
 
 
-def percentile_cross_entropy(logits: Tensor, target: Tensor, teacher_logits: Tensor, percent: float) -> tuple[Tensor, Tensor]:
+def percentile_cross_entropy(
+    logits: Tensor, target: Tensor, teacher_logits: Tensor, percent: float
+) -> tuple[Tensor, Tensor]:
     """Unsupervised loss of U2PL: CE over the pseudo-labels below the entropy percentile, times (all pixels / kept pixels).
 
     Args:

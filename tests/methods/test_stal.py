@@ -1,4 +1,5 @@
 """STAL trains at any batch size, resumes exactly, and ranks equal one process."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
+from tests.harness.methods import check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 
 STREAMS = ('source', 'labeled_target', 'target')
@@ -14,15 +15,25 @@ CONTRAST = dict(start=0.0, low_rank=1, num_queries=8, num_negatives=4, bank_size
 
 
 def stal(**changes: Any) -> dict[str, Any]:
-    options: dict[str, Any] = dict(type='STAL', representation=dict(channels=4, dropout=0.0), ohem=dict(min_kept_per_image=500),
-                                   copy_paste=dict(never=(0,)), cutmix=dict(size=8), contrast=CONTRAST)
+    options: dict[str, Any] = dict(
+        type='STAL',
+        representation=dict(channels=4, dropout=0.0),
+        ohem=dict(min_kept_per_image=500),
+        copy_paste=dict(never=(0,)),
+        cutmix=dict(size=8),
+        contrast=CONTRAST,
+    )
     return {**options, **changes}
 
 
 VARIANTS = {
     'default': stal(),
-    'official': stal(drop='low_official', num_mixed=1, joint_forward=False,
-                     contrast=dict(CONTRAST, official=True, low_percent=20.0, high_percent=80.0)),
+    'official': stal(
+        drop='low_official',
+        num_mixed=1,
+        joint_forward=False,
+        contrast=dict(CONTRAST, official=True, low_percent=20.0, high_percent=80.0),
+    ),
     'no_contrast': stal(contrast=None, copy_paste=None, teacher_eval=True),
 }
 

@@ -1,40 +1,31 @@
 """Parity of the STAL, U2PL and RIPU functions with the published implementations; see tests/golden/stal."""
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from mmcv import Config
+from mmseg.core.evaluation.metrics import intersect_and_union
+from mmseg.models import build_head, build_segmentor
 from torch import Tensor
 
-from mmseg_uda.components.adaptive_draws import AdaptiveDraws
+import mmseg_uda  # noqa: F401
+from mmseg_uda.active.scoring import slide_scores
+from mmseg_uda.active.transforms import resize_pair
 from mmseg_uda.components.banks import KeyBank
 from mmseg_uda.components.banks_images import class_components
-from mmseg_uda.methods.stal import STAL
-from mmseg_uda.models.representation import SegmentorOutput
-from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, semi_supervised
+from mmseg_uda.datasets.label_spaces import lookup_array, table
+from mmseg_uda.models.decode_heads.dlv3plus_rep_head import convert_stal_state
+from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, scale_crop, semi_supervised
 from mmseg_uda.ops.ema import ema_alpha
-from tests.harness.synthetic import tiny_model
 from tests.parity.golden import golden_files, load
+from tests.parity.stal_replay import GRAD, close, formula_state, official_shapes, tensors, vectors
 
-LOSS = dict(atol=1e-5, rtol=1e-4)
-GRAD = dict(atol=1e-6, rtol=1e-4)
-
-
-def vectors(pattern: str) -> Any:
-    files = golden_files('stal', pattern)
-    return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) for key, value in load(path).items() if value.dtype.kind in 'fiub'}
-
-
-def close(actual: Any, expected: Any, **tolerance: float) -> None:
-    actual = torch.as_tensor(actual)
-    torch.testing.assert_close(actual, torch.as_tensor(expected).to(actual.dtype), **(tolerance or LOSS))
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
 # ---- losses and class statistics --------------------------------------------------------------------------------------------------
@@ -100,8 +91,9 @@ def test_percentile_cross_entropy(path: Path) -> None:
 def test_class_copy_paste(path: Path) -> None:
     d = tensors(path)
     height = d['images'].shape[2]
-    images, labels = adaptive_mix.class_copy_paste(d['images'][:, :3], d['labels'][:, :height], d['images'][:, 3:], d['labels'][:, height:],
-                                                   d['query_cat'])
+    images, labels = adaptive_mix.class_copy_paste(
+        d['images'][:, :3], d['labels'][:, :height], d['images'][:, 3:], d['labels'][:, height:], d['query_cat']
+    )
     assert torch.equal(images, d['out_images']) and torch.equal(labels, d['out_labels'])
 
 
@@ -171,10 +163,17 @@ def test_queue(path: Path) -> None:
 def test_memory_bank_contrastive_loss(path: Path) -> None:
     d = tensors(path)
     rules = contrast.ContrastRules(
-        low_rank=int(d['cfg_low_rank']), high_rank=int(d['cfg_high_rank']), anchor_threshold=float(d['cfg_current_class_threshold']),
-        negative_threshold=float(d['cfg_current_class_negative_threshold']), num_queries=int(d['cfg_num_queries']),
-        num_negatives=int(d['cfg_num_negatives']), temperature=float(d['cfg_temperature']), official_keys=True, official_slots=True,
-        confidence_weighted=bool(d['conf_weight']))
+        low_rank=int(d['cfg_low_rank']),
+        high_rank=int(d['cfg_high_rank']),
+        anchor_threshold=float(d['cfg_current_class_threshold']),
+        negative_threshold=float(d['cfg_current_class_negative_threshold']),
+        num_queries=int(d['cfg_num_queries']),
+        num_negatives=int(d['cfg_num_negatives']),
+        temperature=float(d['cfg_temperature']),
+        official_keys=True,
+        official_slots=True,
+        confidence_weighted=bool(d['conf_weight']),
+    )
     classes = int(d['num_classes'])
     bank = KeyBank(classes, d['rep'].shape[1], d['queue_size'].tolist())
     bank.load(d['bank_before'], d['bank_len_before'])
@@ -189,8 +188,8 @@ def test_memory_bank_contrastive_loss(path: Path) -> None:
     close(torch.cat([bank.contents(c) for c in range(classes)]), d['bank_after'])
     slots = contrast.contrast_slots(sets, bank.lengths, official=True)
     ranks = [torch.zeros(classes, d[key].shape[1], dtype=torch.int64) for key in ('anchor_idx', 'negative_idx')]
-    for table, key in zip(ranks, ('anchor_idx', 'negative_idx')):
-        table[slots.active] = d[key]
+    for drawn, key in zip(ranks, ('anchor_idx', 'negative_idx')):
+        drawn[slots.active] = d[key]
     confidence = prob.amax(dim=1).flatten() if d['conf_weight'] else None
     prototypes = contrast.class_prototypes(flat, sets, confidence)[:, None].expand(-1, rules.num_queries, -1)
     if 'momentum_prototype' in d:
@@ -252,8 +251,9 @@ def test_greedy_select(path: Path) -> None:
         score = acquisition.region_score(logits, radius, norm_classes=19)[0] if region else acquisition.pixel_score(logits, radius)
         close(score, d[f'score_{r}'])
         active = d[f'active_before_{r}'].copy()
-        _, new = acquisition.greedy_select(d[f'score_{r}'], active, picks, *((radius, 2 * radius) if region else (0, radius)),
-                                           when_exhausted='corner')
+        _, new = acquisition.greedy_select(
+            d[f'score_{r}'], active, picks, *((radius, 2 * radius) if region else (0, radius)), when_exhausted='corner'
+        )
         selected |= new
         mask = acquisition.reveal(mask, truth, new)
         np.testing.assert_array_equal(active, d[f'active_{r}'])
@@ -279,135 +279,10 @@ def test_partial_label_losses(path: Path) -> None:
 
 
 # ---- whole iterations -------------------------------------------------------------------------------------------------------------
-class ReplayedDraws(AdaptiveDraws):
-    """Recorded decisions instead of random ones."""
-
-    def __init__(self, vector: dict[str, Tensor]) -> None:
-        self.vector = vector
-        self.seen: dict[str, Any] = {}
-
-    def uniform(self, sample: int, count: int = 1) -> list[float]:
-        return [0.0] * count
-
-    def paste_classes(self, classes: Tensor, probability: Tensor, count: int) -> Tensor:
-        assert torch.equal(classes, self.vector['acp_classes']) and count == 3
-        close(probability, self.vector['acp_prob'])
-        return self.vector['acp_draws']
-
-    def base_images(self, available: int, wanted: int) -> list[int]:
-        return [0 if self.vector['u_pick'] > 0.5 else 1]
-
-    def guide_classes(self, probability: Tensor, samples: Any) -> Tensor:
-        close(probability, self.vector['bank_class_prob'])
-        return self.vector['bank_class'].reshape(1)
-
-    def partners(self, weights: Tensor, samples: Any) -> Tensor:
-        assert weights[0, self.vector['second_id']] == 1
-        return self.vector['second_id'].reshape(1)
-
-    def component_order(self, count: int, sample: int) -> list[int]:
-        order = self.vector['cutmix_component_order'].tolist()
-        assert sorted(order) == list(range(1, count + 1))
-        return order
-
-    def box(self, sample: int) -> tuple[float, tuple[float, float]]:
-        return float(self.vector['cutmix_u_y']), tuple(self.vector['cutmix_u_pos'].tolist())
-
-    def class_maps(self, classes: int, size: tuple[int, int], name: str) -> Tensor:
-        return self.vector['cons_rand_sup' if name == 'labeled' else 'cons_rand_unsup']
-
-    def ranks(self, counts: Tensor, number: int, name: str) -> Tensor:
-        recorded = self.vector['anchor_idx' if name == 'anchors' else 'negative_idx']
-        table = torch.zeros(len(counts), number, dtype=torch.int64)
-        table[self.active()] = recorded
-        return table
-
-
-class ReplayedNetworks:
-    """Stored outputs in place of the student's and the teacher's forward passes, in the published order of calls."""
-
-    def __init__(self, vector: dict[str, Tensor], method: STAL) -> None:
-        self.method = method
-        self.inputs: dict[str, Tensor] = {}
-        self.modes: dict[str, list[bool]] = {'student': [], 'teacher': []}
-        empty = torch.zeros(1, 1, 1, 1)
-        self.leaves = {name: vector[f'student_{name}'].clone().requires_grad_()
-                       for name in ('sup_pred', 'sup_aux', 'sup_rep', 'unsup_pred', 'unsup_rep')}
-        leaf = self.leaves
-        self.outputs = {
-            'student': [('sup', SegmentorOutput(leaf['sup_pred'], (leaf['sup_aux'],), leaf['sup_rep'])),
-                        ('unsup', SegmentorOutput(leaf['unsup_pred'], (), leaf['unsup_rep']))],
-            'teacher': [('sup', SegmentorOutput(vector['teacher_sup_pred'], (), vector['teacher_sup_rep'])),
-                        ('weak', SegmentorOutput(vector['teacher_weak_pred'], (), empty)),
-                        ('strong', SegmentorOutput(empty, (), vector['teacher_strong_rep']))]}
-
-    def __call__(self, network: torch.nn.Module, img: Tensor) -> SegmentorOutput:
-        name = 'student' if network is self.method.student else 'teacher'
-        step, output = self.outputs[name][len(self.modes[name])]
-        self.modes[name].append(network.training)
-        self.inputs[f'{name}_{step}'] = img
-        return output
-
-
-def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
-    """A STAL with every released behaviour and the state of a vector."""
-    classes = int(d['num_classes'])
-    model = tiny_model(classes)
-    model['decode_head']['align_corners'] = True
-    contrast_options: Any = dict(official=True, low_percent=20.0, high_percent=80.0, start=0.1)
-    if 'anchor_idx' in d:
-        names = {'low_rank': 'low_rank', 'high_rank': 'high_rank', 'anchor_threshold': 'current_class_threshold',
-                 'negative_threshold': 'current_class_negative_threshold', 'num_queries': 'num_queries', 'num_negatives': 'num_negatives',
-                 'temperature': 'temperature'}
-        contrast_options.update({ours: d[f'cfg_{theirs}'].item() for ours, theirs in names.items()},
-                                bank_size_overrides=dict(enumerate(d['queue_size'].tolist())), low_percent=float(d['cfg_low_entropy_threshold']),
-                                high_percent=float(d['cfg_unsupervised_entropy_ignore']))
-    method = STAL(
-        model=model, max_iters=int(d['total_epochs']), ohem=dict(min_kept_per_image=fraction_min_kept), copy_paste=dict(prob=1.0), num_mixed=1,
-        cutmix=dict(size=d['cutmix_bank_before'].shape[1], dtype='float32'), drop='low_official', joint_forward=False, contrast=contrast_options,
-        representation=dict(channels=d['student_sup_rep'].shape[1], dropout=0.0))
-    method.iteration = int(d['epoch'])
-    method.confidence.value.copy_(d['class_conf_before'][0])
-    bank = method.image_bank
-    bank.images = torch.zeros(bank.size, *d['unlabeled_second'].shape)
-    bank.images[d['second_id']] = d['unlabeled_second']
-    bank.presence.copy_(d['cutmix_bank_before'])
-    bank.filled.fill_(True)
-    bank.head.copy_(d['unlabeled_ids'][0 if d['u_pick'] > 0.5 else 1])
-    if 'bank_before' in d:
-        method.contrast.bank.load(d['bank_before'], d['bank_len_before'])
-    return method
-
-
 @vectors('stal_train_step_*.npz')
 def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     d = tensors(path)
-    batch_size, _, size, _ = d['images_sup_raw'].shape
-    method = official_stal(d, float(d['cfg_min_kept']) / batch_size)
-    networks, draws = ReplayedNetworks(d, method), ReplayedDraws(d)
-    monkeypatch.setattr('mmseg_uda.methods.stal.forward_with_representation', networks)
-    monkeypatch.setattr(method, 'draws', lambda device: draws)
-    recorded: dict[str, Any] = {}
-
-    def recording(module: Any, name: str) -> None:
-        original = getattr(module, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            recorded.setdefault(name, []).append((args, original(*args, **kwargs)))
-            return recorded[name][-1][1]
-        monkeypatch.setattr(module, name, call)
-
-    for name in ('confidence_weighted_ce',):
-        recording(semi_supervised, name)
-    for name in ('contrast_masks', 'contrast_sets', 'contrast_slots', 'onehot_ignore'):
-        recording(contrast, name)
-    draws.active = lambda: recorded['contrast_slots'][-1][1].active
-    method.train()
-    terms = {term.name: term for term in method.training_losses({
-        'labeled_target_img': d['images_sup_raw'][:, :3], 'labeled_target_gt_semantic_seg': d['labels_sup_raw'][:, None, :size],
-        'paste_img': d['images_sup_raw'][:, 3:], 'paste_gt_semantic_seg': d['labels_sup_raw'][:, None, size:],
-        'target_img': d['unlabeled_batch']})}
-
+    method, networks, terms, recorded = replay_iteration(d, monkeypatch)
     inputs = networks.inputs
     assert torch.equal(inputs['student_sup'], d['student_in_sup']) and torch.equal(inputs['teacher_sup'], d['student_in_sup'])
     close(inputs['teacher_weak'], d['teacher_in_weak'])
@@ -435,3 +310,96 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         close(recorded['contrast_sets'][0][0][1], torch.cat([d['prob_l'], d['prob_u']]))
         assert torch.equal(recorded['contrast_sets'][0][1].keys.sum(dim=1), d['new_keys'])
         assert torch.equal(method.contrast.bank.lengths, d['bank_len_after'])
+
+
+# ---- data, network and evaluation -------------------------------------------------------------------------------------------------
+@vectors('stal_crop_*.npz')
+def test_pad_and_crop(path: Path) -> None:
+    d = load(path)
+    crop, offset = int(d['crop']), d['offset_hw']
+    height, width = d['image'].shape[2:]
+    if str(d['kind']) == 'center':
+        offset = scale_crop.centre_offset(height, width, crop)
+    else:
+        assert all(0 <= o < count for o, count in zip(offset, scale_crop.crop_range(height, width, crop)))
+    image = scale_crop.pad_and_crop(d['image'][0].transpose(1, 2, 0), crop, offset)
+    np.testing.assert_array_equal(image.transpose(2, 0, 1), d['out_image'][0])
+    np.testing.assert_array_equal(scale_crop.pad_and_crop(d['label'][0, 0], crop, offset, fill=0), d['out_label'][0, 0])
+
+
+@vectors('stal_rand_resize_*.npz')
+def test_random_resize(path: Path) -> None:
+    d = load(path)
+    height, width, (low, high) = int(d['h']), int(d['w']), d['scale']
+    sizes = [scale_crop.scaled_size(height, width, scale_crop.random_scale(low, high, *u)) for u in d['u']]
+    np.testing.assert_array_equal(sizes, d['out_hw'])
+    size = scale_crop.scaled_size(height, width, scale_crop.random_scale(low, high, *d['u_last']))
+    image, (label,) = resize_pair(np.ascontiguousarray(d['image'][0].transpose(1, 2, 0)), [d['label'][0, 0]], size)
+    np.testing.assert_allclose(image.transpose(2, 0, 1), d['out_image'][0], atol=1e-5, rtol=1e-4)
+    np.testing.assert_array_equal(label, d['out_label'][0, 0])
+
+
+@vectors('stal_label_map*.npz')
+def test_label_tables(path: Path) -> None:
+    d = load(path)
+    np.testing.assert_array_equal(lookup_array(table('gta', 'city19'))[d['gta5_raw']], d['gta5_mapped'])
+    np.testing.assert_array_equal(lookup_array(table('synthia', 'city16'))[d['synthia_raw']], d['synthia_mapped'])
+
+
+@vectors('stal_slide_eval_*.npz')
+def test_slide_scores(path: Path) -> None:
+    d = tensors(path)
+
+    def predict(image: Tensor) -> Tensor:
+        scores = F.conv2d(image, d['weight'], stride=4, padding=1)
+        return F.interpolate(scores, size=image.shape[2:], mode='bilinear', align_corners=True)
+
+    close(slide_scores(predict, d['image'], int(d['crop']))[0], d['logits'])
+
+
+@vectors('stal_iou_*.npz')
+def test_iou(path: Path) -> None:
+    d = load(path)
+    intersection, union, _, target = intersect_and_union(d['output'], d['target'], int(d['num_classes']), 255)
+    for actual, key in ((intersection, 'intersection'), (union, 'union'), (target, 'target_area')):
+        np.testing.assert_array_equal(actual.numpy(), d[key])
+
+
+@vectors('stal_decoder_forward_*.npz')
+def test_decoder(path: Path) -> None:
+    d = tensors(path)
+    classes, low, high, a, b = (int(d['num_classes']), int(d['size_low']), int(d['size_high']), float(d['a']), float(d['b']))
+    common = dict(num_classes=classes, dropout_ratio=0.1, norm_cfg=dict(type='BN'), align_corners=True)
+    head = build_head(dict(type='DLV3PlusRepHead', channels=256, **common))
+    aux = build_head(dict(type='FCNHead', in_channels=1024, channels=256, in_index=2, num_convs=1, concat_input=False, **common))
+    state = convert_stal_state(formula_state(official_shapes(classes)))
+    for module, prefix in ((head, 'decode_head.'), (aux, 'auxiliary_head.')):
+        result = module.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}, strict=False)
+        assert not result.unexpected_keys and all(key.endswith('num_batches_tracked') for key in result.missing_keys)
+        module.eval()
+
+    def wave(channels: int, size: int, a: float, b: float) -> Tensor:
+        i = torch.arange(channels * size * size, dtype=torch.float64)
+        return (torch.sin(a * i) + 0.5 * torch.cos(b * i)).float().reshape(1, channels, size, size)
+
+    features = [wave(256, low, a, b), torch.zeros(1), wave(1024, high, 1.1 * a, b), wave(2048, high, 1.3 * a, 0.7 * b)]
+    with torch.no_grad():
+        pred, rep = head.forward_with_representation(features)
+        close(pred, d['pred'], atol=1e-4, rtol=1e-4)
+        close(head(features), d['pred'], atol=1e-4, rtol=1e-4)
+        close(rep[:, :, ::2, ::2], d['rep'], atol=1e-4, rtol=1e-4)
+        close(aux(features), d['aux'], atol=1e-4, rtol=1e-4)
+
+
+def test_full_model_takes_the_released_keys() -> None:
+    """Every released tensor has a place of its shape in the configured network, and the parameter counts agree."""
+    cfg = Config.fromfile(str(CONFIGS / '_base_' / 'models' / 'deeplabv3plus-rep_r101-d8_stem128.py'))
+    with torch.device('meta'):
+        model = build_segmentor(cfg.model)
+    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    released = {}
+    for line in golden_files('stal', 'stal_official_param_shapes.tsv')[0].read_text().splitlines()[1:]:
+        name, shape, _ = line.split('\t')
+        released['module.' + name] = torch.empty([] if shape == 'scalar' else [int(size) for size in shape.split('x')], device='meta')
+    converted = {key: tuple(value.shape) for key, value in convert_stal_state(released).items()}
+    assert converted == wanted
