@@ -101,6 +101,8 @@ class SegmentationDataset(CustomDataset):
         forms = [form for form in self.LABEL_FILES if not (self.label_space == 'super7' and form.ids == 'train_ids')]
         if isinstance(label_ids, str):
             forms = [form for form in forms if form.ids == label_ids]
+        elif isinstance(label_ids, Mapping):  # an id map is about the raw ids
+            forms = [form for form in forms if form.ids != 'train_ids'] or forms
         if not forms:
             raise ValueError(f"{type(self).__name__} has no label files of kind {label_ids!r} for label_space '{self.label_space}'; "
                              f'it knows {[(form.suffix, form.ids) for form in self.LABEL_FILES]}')

@@ -14,6 +14,8 @@ from .index_stream import IndexStream, fixed_randomness
 from .labels import CorruptFileError
 from .pipeline_config import deterministic_prefix
 
+_REPLACEMENTS = 20  # draws in search of a readable file before a sample is given up
+
 
 class StreamSource:
     """Reads the samples of one stream by position.
@@ -63,7 +65,7 @@ class StreamSource:
             accept: (augmented results, class) -> is the crop good enough?
         """
         with fixed_randomness(self.seed, self.name, position):
-            for attempt in range(self.max_corrupt_files + 1):
+            for attempt in range(_REPLACEMENTS + 1 if self.max_corrupt_files else 1):
                 index, cls = choose(attempt)
                 try:
                     loaded = self._load(index)
@@ -75,7 +77,7 @@ class StreamSource:
                     if accept is None or accept(sample, cls):
                         return sample
                 return loaded.augment()
-        raise CorruptFileError(f'{self.max_corrupt_files + 1} draws for one {self.name} sample met corrupt files: {self.corrupt_files}')
+        raise CorruptFileError(f'{_REPLACEMENTS + 1} draws for one {self.name} sample met corrupt files: {self.corrupt_files}')
 
     def _index(self, position: int, attempt: int) -> int:
         if attempt == 0:

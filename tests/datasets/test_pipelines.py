@@ -1,0 +1,107 @@
+"""Training transforms give what MMSegmentation's give."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmseg.datasets import build_dataset
+from mmseg.datasets.pipelines import Compose, RandomCrop
+from PIL import Image
+
+from mmseg_uda.datasets.index_stream import fixed_randomness
+from mmseg_uda.datasets.pipeline_config import deterministic_prefix, training_pipeline
+from mmseg_uda.datasets.pipelines import ClassLimitedCrop, ExactResize, PseudoLabelMargins
+from mmseg_uda.datasets.uda_dataset import UDADataset
+from mmseg_uda.ops.normalize import normalize_on_device
+
+from .worlds import gta_config, image, labelled_pipeline, make_gta
+
+
+@pytest.mark.parametrize('crop', [(16, 16), (32, 48)])
+def test_deferred_normalisation_equals_the_stock_pipeline(tmp_path: Path, crop: tuple[int, int]) -> None:
+    config = gta_config(make_gta(tmp_path)) | dict(pipeline=labelled_pipeline(crop, cat_max_ratio=0.75))
+    ours = UDADataset(source=config)
+    stock = build_dataset(config)
+    for position in range(4):
+        sample = ours[position]
+        with fixed_randomness(0, 'source', position):
+            expected = stock[ours.streams['source'].indices[position]]
+        assert sample['img'].data.dtype == torch.uint8
+        img = normalize_on_device(sample['img'].data[None], [sample['img_metas'].data])[0]
+        torch.testing.assert_close(img, expected['img'].data, atol=1e-5, rtol=1e-5)
+        assert torch.equal(sample['gt_semantic_seg'].data, expected['gt_semantic_seg'].data)
+
+
+def test_normalisation_stays_in_the_worker_when_grey_values_change_after_it() -> None:
+    pipeline = labelled_pipeline()
+    pipeline.insert(6, dict(type='RandomRotate', prob=0.5, degree=10))
+    kinds = [step['type'] for step in training_pipeline(pipeline)]
+    assert 'Normalize' in kinds and 'DeferredNormalize' not in kinds
+    assert 'DeferredNormalize' in [step['type'] for step in training_pipeline(labelled_pipeline())]
+
+
+def test_a_float_image_is_normalised_in_the_worker() -> None:
+    steps = training_pipeline([dict(type='Normalize', mean=[1.0, 2.0, 3.0], std=[2.0, 2.0, 2.0], to_rgb=False), dict(type='DefaultFormatBundle')])
+    out = Compose(steps)(dict(img=np.full((2, 2, 3), 5, np.float32)))
+    assert out['img'].data[:, 0, 0].tolist() == [2.0, 1.5, 1.0]
+
+
+@pytest.mark.parametrize('ratio', [0.75, 0.3, 1.0])
+def test_class_limited_crop_draws_what_the_stock_crop_draws(ratio: float) -> None:
+    label = np.zeros((40, 60), np.uint8)
+    label[:, 30:] = 3
+    label[:5] = 255
+    options = dict(crop_size=(16, 20), cat_max_ratio=ratio)
+    for seed in range(20):
+        outputs = []
+        for crop in (RandomCrop(**options), ClassLimitedCrop(**options)):
+            with fixed_randomness(seed):
+                outputs.append(crop(dict(img=image(1, (40, 60)), gt_semantic_seg=label, seg_fields=['gt_semantic_seg'])))
+        np.testing.assert_array_equal(outputs[0]['img'], outputs[1]['img'])
+        np.testing.assert_array_equal(outputs[0]['gt_semantic_seg'], outputs[1]['gt_semantic_seg'])
+
+
+def test_the_class_limit_needs_no_labels() -> None:
+    out = ClassLimitedCrop(crop_size=(8, 8), cat_max_ratio=0.75)(dict(img=image(0)))
+    assert out['img'].shape == (8, 8, 3)
+
+
+def test_nested_steps_are_run_in_line_and_unlabelled_pipelines_read_no_label() -> None:
+    nested = [dict(type='LoadImageFromFile'), dict(type='Compose', transforms=labelled_pipeline()[1:])]
+    assert training_pipeline(nested) == training_pipeline(labelled_pipeline())
+    steps = training_pipeline(nested, labelled=False)
+    assert 'LoadLabels' not in [step['type'] for step in steps]
+    assert steps[-1]['keys'] == ['img']
+
+
+def test_meta_keys_that_the_engine_needs_are_added() -> None:
+    steps = training_pipeline([dict(type='Collect', keys=['img'], meta_keys=('flip',))])
+    assert set(steps[-1]['meta_keys']) == {'flip', 'img_norm_cfg', 'img_shape', 'filename'}
+
+
+@pytest.mark.parametrize('resize, expected', [(dict(img_scale=(40, 24)), 3), (dict(img_scale=(40, 24), ratio_range=(0.5, 2.0)), 2)])
+def test_only_steps_without_randomness_are_kept_for_redraws(resize: dict[str, Any], expected: int) -> None:
+    pipeline = labelled_pipeline()
+    pipeline[2] = dict(type='Resize', **resize)
+    assert deterministic_prefix(Compose(training_pipeline(pipeline)).transforms) == expected
+
+
+def test_exact_resize_is_pillows() -> None:
+    img, label = image(3, (50, 30)), image(4, (50, 30))[..., 0].copy()
+    results = ExactResize((20, 10))(dict(img=img, gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
+    expected = Image.fromarray(cv2.cvtColor(img, cv2.COLOR_BGR2RGB)).resize((20, 10), Image.BICUBIC)
+    np.testing.assert_array_equal(results['img'][..., ::-1], np.array(expected))
+    np.testing.assert_array_equal(results['gt_semantic_seg'], np.array(Image.fromarray(label).resize((20, 10), Image.NEAREST)))
+    with pytest.raises(ValueError, match='bilinear'):
+        ExactResize((2, 2), 'cubic')
+
+
+def test_margins_larger_than_the_image_leave_nothing() -> None:
+    out = PseudoLabelMargins((30, 240, 30, 30))(dict(img=image(0), seg_fields=[]))
+    assert out['valid_pseudo_mask'].sum() == 0 and out['seg_fields'] == ['valid_pseudo_mask']
+    with pytest.raises(ValueError, match='four numbers'):
+        PseudoLabelMargins((1, 2, 3))
