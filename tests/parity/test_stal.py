@@ -23,12 +23,11 @@ from mmseg_uda.models.decode_heads.dlv3plus_rep_head import convert_stal_state
 from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, scale_crop, semi_supervised
 from mmseg_uda.ops.ema import ema_alpha
 from tests.parity.golden import golden_files, load
-from tests.parity.stal_replay import GRAD, close, formula_state, official_shapes, tensors, vectors
+from tests.parity.stal_replay import GRAD, close, formula_state, official_shapes, replay_iteration, tensors, vectors
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 
-# ---- losses and class statistics --------------------------------------------------------------------------------------------------
 @vectors('stal_consistency_*.npz')
 def test_confidence_weighted_ce(path: Path) -> None:
     d = tensors(path)
@@ -86,7 +85,6 @@ def test_percentile_cross_entropy(path: Path) -> None:
     close(torch.autograd.grad(loss, predict)[0], d['grad'], **GRAD)
 
 
-# ---- mixing -----------------------------------------------------------------------------------------------------------------------
 @vectors('stal_copy_paste_*.npz')
 def test_class_copy_paste(path: Path) -> None:
     d = tensors(path)
@@ -136,7 +134,6 @@ def test_batch_mix(path: Path) -> None:
     assert torch.equal(images, d['out_data']) and torch.equal(labels, d['out_target']) and torch.equal(confidence, d['out_logits'])
 
 
-# ---- contrast ---------------------------------------------------------------------------------------------------------------------
 @vectors('stal_onehot_*.npz')
 def test_onehot(path: Path) -> None:
     d = tensors(path)
@@ -205,7 +202,6 @@ def test_memory_bank_contrastive_loss(path: Path) -> None:
     close(torch.autograd.grad(loss, rep)[0], d['grad_rep'], **GRAD)
 
 
-# ---- acquisition ------------------------------------------------------------------------------------------------------------------
 @vectors('stal_acquisition_*.npz')
 def test_image_score(path: Path) -> None:
     d = tensors(path)
@@ -278,7 +274,6 @@ def test_partial_label_losses(path: Path) -> None:
     close(torch.autograd.grad(consistency, logits)[0], expected, **GRAD)
 
 
-# ---- whole iterations -------------------------------------------------------------------------------------------------------------
 @vectors('stal_train_step_*.npz')
 def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     d = tensors(path)
@@ -312,7 +307,6 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(method.contrast.bank.lengths, d['bank_len_after'])
 
 
-# ---- data, network and evaluation -------------------------------------------------------------------------------------------------
 @vectors('stal_crop_*.npz')
 def test_pad_and_crop(path: Path) -> None:
     d = load(path)
