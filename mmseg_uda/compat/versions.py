@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib import metadata
 from typing import NamedTuple
 
@@ -58,7 +59,6 @@ def installed_version(requirement: Requirement) -> str | None:
 
     The imported module wins over the metadata when it is already loaded, for it is the one that will be used.
     """
-    import sys
     module = sys.modules.get(requirement.module)
     if module is None:
         for name in requirement.distributions:
