@@ -1,4 +1,6 @@
-"""Convert published checkpoints to this package's names, or back: ``python tools/convert_checkpoint.py SOURCE TARGET``."""
+"""Convert published checkpoints to this package's names, or back: ``python tools/convert_checkpoint.py SOURCE
+TARGET``."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.compat.convert import main
 

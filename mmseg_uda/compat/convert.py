@@ -1,4 +1,5 @@
 """Converting checkpoint files (``tools/convert_checkpoint.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -21,15 +22,26 @@ TARGETS = {
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA and MIC checkpoints to the names of this package, or back.')
+        description='Convert SegFormer, DAFormer, HRDA and MIC checkpoints to the names of this package, or back.'
+    )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
-    parser.add_argument('--to', choices=sorted(TARGETS), default='ours',
-                        help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (student alone, "
-                        'published names)')
-    parser.add_argument('--config', help="config whose student must take the converted weights without a missing or left-over key (with --to ours)")
-    parser.add_argument(files.TRUST_FLAG, action='store_true',
-                        help='unpickle the source fully: published checkpoints often hold more than weights; only for files whose origin you trust')
+    parser.add_argument(
+        '--to',
+        choices=sorted(TARGETS),
+        default='ours',
+        help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
+        'published names)',
+    )
+    parser.add_argument(
+        '--config',
+        help="config whose student must take the converted weights without a missing or left-over key (with --to ours)",
+    )
+    parser.add_argument(
+        files.TRUST_FLAG,
+        action='store_true',
+        help='unpickle the source fully (published files often hold more than weights); only if you trust its origin',
+    )
     args = parser.parse_args(argv)
     if args.config and args.to != 'ours':
         parser.error('--config checks weights with the names of this package: it needs --to ours')
@@ -55,7 +67,8 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Tensor]:
 
 
 def kept_meta(meta: dict[str, Any]) -> dict[str, Any]:
-    """Class names and palette, as plain types: what testing needs. Everything else describes the run that wrote the file."""
+    """Class names and palette, as plain types: what testing needs. Everything else describes the run that wrote the
+    file."""
     return {key: files.plain(meta[key]) for key in ('CLASSES', 'PALETTE') if meta.get(key) is not None}
 
 
@@ -66,6 +79,7 @@ def check_against_config(state: dict[str, Tensor], config: str, source: str) -> 
         CheckpointError: names missing, left-over and wrongly sized keys.
     """
     from mmseg.models import build_segmentor
+
     cfg = mmcv.Config.fromfile(config)
     cfg.model.pretrained = None
     own = build_segmentor(cfg.model, cfg.get('train_cfg'), cfg.get('test_cfg')).state_dict()

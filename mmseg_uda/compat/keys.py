@@ -1,18 +1,20 @@
-"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC), to this package's names and back.
+"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC), to this package's names
+and back.
 
-=============================  ===========================  =============================================================
+=============================  ===========================  ===========================================================
 published                      here                         remark
-=============================  ===========================  =============================================================
+=============================  ===========================  ===========================================================
 ``model.*``                    (root)                       student
 ``ema_model.*``                ``uda.teacher.model.*``      EMA teacher
 ``mic.teacher.ema_model.*``    ``uda.mask_teacher.model.*`` MIC's own teacher, where it has one
 ``imnet_model.*``              (dropped)                    ImageNet network; it is rebuilt from its own file
 (root)                         (root)                       SegFormer and other plain MMSeg checkpoints
-=============================  ===========================  =============================================================
+=============================  ===========================  ===========================================================
 
-Inside a network only the Mix Transformer (:mod:`mmseg_uda.compat.keys_mit`) and SegFormer's first head have other names; the heads of
-DAFormer, HRDA and DeepLabV2 keep theirs.
+Inside a network only the Mix Transformer (:mod:`mmseg_uda.compat.keys_mit`) and SegFormer's first head have other
+names; the heads of DAFormer, HRDA and DeepLabV2 keep theirs.
 """
+
 from __future__ import annotations
 
 import re
@@ -35,15 +37,15 @@ HEAD = 'decode_head.'
 
 def below(state: State, prefix: str) -> dict[str, Tensor]:
     """The part of ``state`` whose keys begin with ``prefix``, without it."""
-    return {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
 def published_to_ours(state: State) -> dict[str, Tensor]:
     """A published checkpoint's weights under this package's names.
 
     Args:
-        state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a SegFormer or other MMSeg segmentor, or
-            the ImageNet file of a Mix Transformer.
+        state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a SegFormer or
+            other MMSeg segmentor, or the ImageNet file of a Mix Transformer.
 
     Returns:
         Keys as in this package's checkpoints; for an ImageNet file the keys of the backbone alone.
@@ -65,7 +67,7 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
         teacher = below(state, prefix)
         if teacher:
             converted.update({own + key: value for key, value in segmentor_to_ours(teacher).items()})
-            converted[own[:-len(STUDENT)] + INITIALIZED] = torch.ones((), dtype=torch.bool)
+            converted[own[: -len(STUDENT)] + INITIALIZED] = torch.ones((), dtype=torch.bool)
     known = (STUDENT, *TEACHERS, *DROPPED)
     unknown = [key for key in state if not key.startswith(known)]
     if unknown:
@@ -78,10 +80,12 @@ def ours_to_published(state: State, prefixed: bool = True) -> dict[str, Tensor]:
 
     Args:
         state: ``state_dict`` of a checkpoint of this package.
-        prefixed: as a DAFormer-family run writes it (``model.``, ``ema_model.``); otherwise the student alone, at the root, as SegFormer.
+        prefixed: as a DAFormer-family run writes it (``model.``, ``ema_model.``); otherwise the student alone, at the
+            root, as SegFormer.
 
     Returns:
-        Published names. The ImageNet network is not part of a checkpoint and therefore missing; other state of a method has no counterpart.
+        Published names. The ImageNet network is not part of a checkpoint and therefore missing; other state of a
+        method has no counterpart.
     """
     student = segmentor_to_published({key: value for key, value in state.items() if not key.startswith('uda.')})
     if not prefixed:
@@ -107,7 +111,9 @@ def segmentor_to_ours(state: State) -> dict[str, Tensor]:
     if is_original_mit(below(state, BACKBONE)):
         state = _with_backbone(state, mit_to_mmseg)
     state = _reorder_segformer_head(dict(state))
-    if any(key.startswith(f'{HEAD}linear_pred.') for key in state):  # the head's base class left an unused classifier there
+    if any(
+        key.startswith(f'{HEAD}linear_pred.') for key in state
+    ):  # the head's base class left an unused classifier there
         state = {key: value for key, value in state.items() if not key.startswith(f'{HEAD}conv_seg.')}
     return dict(state)
 
@@ -120,11 +126,17 @@ def segmentor_to_published(state: State) -> dict[str, Tensor]:
 
 
 def _reorder_segformer_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """SegFormer's own head: levels are called ``linear_c1`` to ``linear_c4`` and concatenated from the last to the first."""
-    levels = sorted({int(found.group(1)) for key in state if (found := re.match(rf'{re.escape(HEAD)}linear_c(\d+)\.', key))})
+    """SegFormer's own head: levels are called ``linear_c1`` to ``linear_c4`` and concatenated from the last to the
+    first."""
+    levels = sorted(
+        {int(found.group(1)) for key in state if (found := re.match(rf'{re.escape(HEAD)}linear_c(\d+)\.', key))}
+    )
     if not levels:
         return state
     fuse = f'{HEAD}linear_fuse.conv.weight'
-    renamed = {re.sub(r'linear_c(\d+)\.', lambda found: f'linear_c.{int(found.group(1)) - 1}.', key): value for key, value in state.items()}
+    renamed = {
+        re.sub(r'linear_c(\d+)\.', lambda found: f'linear_c.{int(found.group(1)) - 1}.', key): value
+        for key, value in state.items()
+    }
     renamed[fuse] = torch.cat(state[fuse].chunk(len(levels), dim=1)[::-1], dim=1)
     return renamed

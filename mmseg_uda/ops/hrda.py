@@ -3,6 +3,7 @@
 Source: Hoyer, Dai, Van Gool 2022, "HRDA: Context-Aware High-Resolution Domain-Adaptive Semantic Segmentation", sec. 3.
 Boxes are ``(y1, y2, x1, x2)``, half open, in pixels of the high-resolution input.
 """
+
 from __future__ import annotations
 
 from typing import Optional, Sequence, Union
@@ -22,8 +23,8 @@ def crop_offset_count(size: int, crop: int, divisor: int, legacy: bool = False) 
     Args:
         size, crop: side of the image and of the crop in pixels.
         divisor: offsets are multiples of it.
-        legacy: count as the released code does: it never draws the last aligned offset (and stops where this count would be 0; here the crop
-            then stands at 0).
+        legacy: count as the released code does: it never draws the last aligned offset (and stops where this count
+            would be 0; here the crop then stands at 0).
 
     Returns:
         At least 1.
@@ -32,13 +33,16 @@ def crop_offset_count(size: int, crop: int, divisor: int, legacy: bool = False) 
     return max((margin + 1) // divisor, 1) if legacy else margin // divisor + 1
 
 
-def draw_crop_box(size: Sequence[int], crop: Sequence[int], divisor: int, generator: Generator = None, legacy: bool = False) -> Box:
+def draw_crop_box(
+    size: Sequence[int], crop: Sequence[int], divisor: int, generator: Generator = None, legacy: bool = False
+) -> Box:
     """Draw one detail crop, uniform over the aligned offsets.
 
     Args:
         size: (H, W) of the image.
         crop: (h, w) of the crop; clipped to the image.
-        divisor: offsets are multiples of it; output stride times the ratio of the two resolutions keeps the grids aligned.
+        divisor: offsets are multiples of it; output stride times the ratio of the two resolutions keeps the grids
+            aligned.
         generator: torch (CPU) or NumPy generator; None draws from torch's global one.
         legacy: see :func:`crop_offset_count`.
     """
@@ -78,9 +82,14 @@ def _starts(size: int, window: int, stride: int) -> list[int]:
 
 
 def sliding_boxes(size: Sequence[int], window: Sequence[int], stride: Sequence[int]) -> list[Box]:
-    """Windows that cover an image, row by row; the last of a row is shifted inside, an image below the window gives one smaller box."""
+    """Windows that cover an image, row by row; the last of a row is shifted inside, an image below the window gives
+    one smaller box."""
     (height, width), (h, w) = size, window
-    return [(y, min(y + h, height), x, min(x + w, width)) for y in _starts(height, h, stride[0]) for x in _starts(width, w, stride[1])]
+    return [
+        (y, min(y + h, height), x, min(x + w, width))
+        for y in _starts(height, h, stride[0])
+        for x in _starts(width, w, stride[1])
+    ]
 
 
 def hrda_slide_boxes(size: Sequence[int], window: Sequence[int], overlapping: bool = True) -> list[Box]:
@@ -90,7 +99,8 @@ def hrda_slide_boxes(size: Sequence[int], window: Sequence[int], overlapping: bo
 
 
 def crop_windows(img: Tensor, boxes: Sequence[Box]) -> Tensor:
-    """Cut ``boxes`` of equal size from (B, C, H, W): (len(boxes) * B, C, h, w), all images of the first box, then of the second, ..."""
+    """Cut ``boxes`` of equal size from (B, C, H, W): (len(boxes) * B, C, h, w), all images of the first box, then of
+    the second, ..."""
     return torch.cat([crop(img, box) for box in boxes])
 
 
@@ -118,13 +128,20 @@ def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1) -> Tens
     return merged / count
 
 
-def hrda_fuse(low: Tensor, high: Tensor, attention: Union[Tensor, float], box: Optional[Box] = None, stride: int = 4,
-              ratio: float = 2.0) -> tuple[Tensor, Tensor]:
+def hrda_fuse(
+    low: Tensor,
+    high: Tensor,
+    attention: Union[Tensor, float],
+    box: Optional[Box] = None,
+    stride: int = 4,
+    ratio: float = 2.0,
+) -> tuple[Tensor, Tensor]:
     """Fuse context and detail predictions by the scale attention (paper eq. 7 to 9).
 
     Args:
         low: context logits (B, C, h, w) on the low-resolution grid.
-        high: detail logits, of the crop ``box`` (B, C, (y2-y1)/stride, (x2-x1)/stride) or, without box, of the whole image.
+        high: detail logits, of the crop ``box`` (B, C, (y2-y1)/stride, (x2-x1)/stride) or, without box, of the whole
+            image.
         attention: weight of the detail in [0, 1], (B, C or 1, h, w) like ``low``, or a constant.
         box: detail crop in input pixels, or None when ``high`` covers everything.
         stride: output stride of both predictions relative to their own input.

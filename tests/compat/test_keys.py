@@ -1,4 +1,6 @@
-"""Published checkpoints converted to this package's names give the published outputs, and convert back to the same file."""
+"""Published checkpoints converted to this package's names give the published outputs, and convert back to the same
+file."""
+
 from __future__ import annotations
 
 import datetime
@@ -23,15 +25,24 @@ from tests.parity.golden import golden_files, load
 ASPP = dict(type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=BN)
 HEADS = {
     'daformer': daformer_head_config(ASPP),
-    'segformer': dict(type='SegFormerHead', in_channels=[4, 8, 20, 32], in_index=[0, 1, 2, 3], channels=8, num_classes=5, norm_cfg=BN,
-                      decoder_params=dict(embed_dims=6, conv_kernel_size=1)),
+    'segformer': dict(
+        type='SegFormerHead',
+        in_channels=[4, 8, 20, 32],
+        in_index=[0, 1, 2, 3],
+        channels=8,
+        num_classes=5,
+        norm_cfg=BN,
+        decoder_params=dict(embed_dims=6, conv_kernel_size=1),
+    ),
 }
 
 
 @pytest.fixture(scope='module')
 def published_backbone() -> dict[str, Tensor]:
     """A Mix Transformer in the original naming, its input and outputs."""
-    return {key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()}
+    return {
+        key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -41,23 +52,34 @@ def published_head() -> dict[str, Tensor]:
 
 
 def config(head: str, depths: Any) -> mmcv.ConfigDict:
-    return mmcv.ConfigDict(type='EncoderDecoder', backbone=dict(type='MixTransformer', embed_dims=4, num_layers=[int(d) for d in depths]),
-                           decode_head=HEADS[head], train_cfg=dict(), test_cfg=dict(mode='whole'))
+    return mmcv.ConfigDict(
+        type='EncoderDecoder',
+        backbone=dict(type='MixTransformer', embed_dims=4, num_layers=[int(d) for d in depths]),
+        decode_head=HEADS[head],
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
 
 
 @pytest.fixture
 def published_run(published_backbone: dict[str, Tensor], published_head: dict[str, Tensor]) -> dict[str, Tensor]:
     """``state_dict`` of a DAFormer-family run: student, teacher and ImageNet network."""
-    network = {**{f'backbone.{k}': v for k, v in below(published_backbone, 'sd/').items()},
-               **{f'decode_head.{k}': v for k, v in below(published_head, 'sd/').items()}}
+    network = {
+        **{f'backbone.{k}': v for k, v in below(published_backbone, 'sd/').items()},
+        **{f'decode_head.{k}': v for k, v in below(published_head, 'sd/').items()},
+    }
     network = {key: value for key, value in network.items() if 'backbone.head' not in key}
     teacher = {key: value * 0.5 if value.is_floating_point() else value for key, value in network.items()}
-    return {**{f'model.{k}': v for k, v in network.items()}, **{f'ema_model.{k}': v for k, v in teacher.items()},
-            **{f'imnet_model.{k}': v for k, v in network.items()}}
+    return {
+        **{f'model.{k}': v for k, v in network.items()},
+        **{f'ema_model.{k}': v for k, v in teacher.items()},
+        **{f'imnet_model.{k}': v for k, v in network.items()},
+    }
 
 
-def test_published_run_gives_the_published_outputs(published_run: dict[str, Tensor], published_backbone: dict[str, Tensor],
-                                                   published_head: dict[str, Tensor]) -> None:
+def test_published_run_gives_the_published_outputs(
+    published_run: dict[str, Tensor], published_backbone: dict[str, Tensor], published_head: dict[str, Tensor]
+) -> None:
     state = published_to_ours(published_run)
     segmentor = build_segmentor(config('daformer', published_backbone['depths'])).eval()
     segmentor.load_state_dict({key: value for key, value in state.items() if not key.startswith('uda.')})
@@ -73,7 +95,9 @@ def test_round_trip_of_a_run(published_run: dict[str, Tensor]) -> None:
     expected = {key: value for key, value in published_run.items() if not key.startswith('imnet_model.')}
     assert set(back) == set(expected)
     assert all(torch.equal(back[key], expected[key]) for key in expected)
-    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(below(published_run, 'model.'))
+    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(
+        below(published_run, 'model.')
+    )
 
 
 class Student(UDASegmentor):
@@ -84,21 +108,29 @@ class Student(UDASegmentor):
         self.teacher = EMATeacher(self.student, 0.9)
 
 
-def test_method_takes_student_and_teacher(published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]) -> None:
+def test_method_takes_student_and_teacher(
+    published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]
+) -> None:
     method = Student(config('daformer', published_backbone['depths']))
     method.load_state_dict(published_to_ours(published_run))
     assert bool(method.teacher.initialized)
-    torch.testing.assert_close(method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5)
+    torch.testing.assert_close(
+        method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5
+    )
 
 
 def original_segformer(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A network of this package in the naming of SegFormer's own repository."""
-    renamed: dict[str, Tensor] = {f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()}
+    renamed: dict[str, Tensor] = {
+        f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()
+    }
     for key, value in below(state, 'decode_head.').items():
         if key.startswith('linear_c.'):
-            level, rest = key[len('linear_c.'):].split('.', 1)
+            level, rest = key[len('linear_c.') :].split('.', 1)
             key = f'linear_c{int(level) + 1}.{rest}'
-        renamed[f'decode_head.{key}'] = torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
+        renamed[f'decode_head.{key}'] = (
+            torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
+        )
     renamed['decode_head.conv_seg.weight'] = torch.zeros(5, 8, 1, 1)
     renamed['decode_head.conv_seg.bias'] = torch.zeros(5)
     return renamed
@@ -118,18 +150,26 @@ def test_imagenet_file_and_plain_checkpoints(published_backbone: dict[str, Tenso
     assert set(segmentor_to_ours(plain)) == set(published_to_ours(plain)) == set(plain)
 
 
-@pytest.mark.parametrize('state, message', [
-    ({'uda.teacher.initialized': 1}, 'already has the names'), ({'conv1.weight': 1}, "begins with 'backbone.'"),
-    ({'model.backbone.conv1.weight': 1, 'queue': 1}, 'belong to no known network: queue')])
+@pytest.mark.parametrize(
+    'state, message',
+    [
+        ({'uda.teacher.initialized': 1}, 'already has the names'),
+        ({'conv1.weight': 1}, "begins with 'backbone.'"),
+        ({'model.backbone.conv1.weight': 1, 'queue': 1}, 'belong to no known network: queue'),
+    ],
+)
 def test_unknown_files_are_refused(state: dict[str, Any], message: str) -> None:
     with pytest.raises(KeyError, match=message):
         published_to_ours({key: torch.zeros(value) for key, value in state.items()})
 
 
-# ---- the tool ---------------------------------------------------------------------------------------------------------------------
+# ---- the tool ------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def files(tmp_path: Path, published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]) -> Path:
-    torch.save(dict(meta=dict(CLASSES=('road', 'car'), PALETTE=[[0, 0, 0]], time='x'), state_dict=published_run), tmp_path / 'published.pth')
+    torch.save(
+        dict(meta=dict(CLASSES=('road', 'car'), PALETTE=[[0, 0, 0]], time='x'), state_dict=published_run),
+        tmp_path / 'published.pth',
+    )
     model = config('daformer', published_backbone['depths'])
     mmcv.Config(dict(model=model)).dump(str(tmp_path / 'config.py'))
     return tmp_path
@@ -152,7 +192,9 @@ def test_tool_checks_the_network(files: Path, published_run: dict[str, Tensor]) 
     assert not (files / 'ours.pth').exists()
 
 
-def test_tool_refuses_foreign_pickles_unless_trusted(files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tool_refuses_foreign_pickles_unless_trusted(
+    files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv('MMSEG_UDA_TRUST_CHECKPOINT', raising=False)
     torch.save(dict(meta=dict(written=datetime.timedelta(1)), state_dict=published_run), files / 'published.pth')
     with pytest.raises(CheckpointError, match='--trust-checkpoint'):

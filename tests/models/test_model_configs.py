@@ -1,4 +1,5 @@
 """Every model file builds, trains one pass and answers at the input's size."""
+
 from __future__ import annotations
 
 from pathlib import Path

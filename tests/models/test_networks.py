@@ -1,4 +1,5 @@
 """MiT, the DAFormer head's variants, and HRDA's options."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,12 +19,14 @@ def features(batch: int = 2) -> list[torch.Tensor]:
     return [torch.randn(batch, c, 16 // 2**i, 24 // 2**i, generator=generator) for i, c in enumerate((4, 8, 20, 32))]
 
 
-# ---- MiT --------------------------------------------------------------------------------------------------------------------------
+# ---- MiT -----------------------------------------------------------------------------------------------------------
 def small_mit(**options: Any) -> Any:
     return build_backbone(dict(dict(type='mit_b0', embed_dims=4, num_layers=(1, 2, 1, 1), style='pytorch'), **options))
 
 
-@pytest.mark.parametrize('name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)])
+@pytest.mark.parametrize(
+    'name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)]
+)
 def test_published_sizes(name: str, blocks: int, width: int) -> None:
     network = build_backbone(dict(type=name))
     assert [s[0].projection.out_channels for s in network.layers] == [width, 2 * width, 5 * width, 8 * width]
@@ -46,7 +49,9 @@ def test_fused_attention_is_mmsegs_attention_with_equal_gradients() -> None:
 
 
 def test_saved_names_are_those_of_stock_mmseg() -> None:
-    stock = build_backbone(dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8]))
+    stock = build_backbone(
+        dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8])
+    )
     network = small_mit(original_eps=False).eval()
     stock.load_state_dict(network.state_dict())
     img = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -58,24 +63,37 @@ def test_saved_names_are_those_of_stock_mmseg() -> None:
 
 def test_stage_norms_are_called_norm() -> None:
     names = [name for name, _ in small_mit().named_parameters()]
-    assert sum(name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name for name in names) == 8
+    assert (
+        sum(
+            name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name
+            for name in names
+        )
+        == 8
+    )
     assert not any('.2.' in name.split('blocks')[0] and name.endswith('.2.weight') for name in names)
 
 
-# ---- heads ------------------------------------------------------------------------------------------------------------------------
+# ---- heads ---------------------------------------------------------------------------------------------------------
 ACTIVE = dict(act_cfg=dict(type='ReLU'), norm_cfg=BN)
 ISA = dict(type='isa', isa_channels=8, down_factor=(4, 4), key_query_num_convs=1, **ACTIVE)
 ASPP = dict(dilations=(1, 3), pool=True, **ACTIVE)
 CONV = dict(type='conv', kernel_size=1, **ACTIVE)
 VARIANTS = [
-    (dict(), ISA), (dict(), dict(type='aspp', sep=True, context_cfg=ISA, **ASPP)), (dict(embed_cfg=dict(type='conv', kernel_size=3, **ACTIVE)), CONV),
+    (dict(), ISA),
+    (dict(), dict(type='aspp', sep=True, context_cfg=ISA, **ASPP)),
+    (dict(embed_cfg=dict(type='conv', kernel_size=3, **ACTIVE)), CONV),
     (dict(embed_cfg=dict(type='sep_conv', kernel_size=3, **ACTIVE), embed_neck_cfg='same_as_embed_cfg'), CONV),
     (dict(embed_neck_cfg=dict(type='rawconv_and_aspp', kernel_size=1, sep=True, **ASPP)), CONV),
-    (dict(embed_dims=[4, 8, 20, 32], embed_cfg=dict(type='id'), embed_neck_cfg=dict(type='id')), dict(CONV, kernel_size=3)),
+    (
+        dict(embed_dims=[4, 8, 20, 32], embed_cfg=dict(type='id'), embed_neck_cfg=dict(type='id')),
+        dict(CONV, kernel_size=3),
+    ),
 ]
 
 
-@pytest.mark.parametrize('params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id'])
+@pytest.mark.parametrize(
+    'params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id']
+)
 def test_daformer_head_variants(params: dict[str, Any], fusion: dict[str, Any]) -> None:
     cfg = daformer_head_config(fusion)
     cfg['decoder_params'].update(params)
@@ -100,16 +118,29 @@ def test_adapter_neck_upsamples_without_touching_its_input() -> None:
 
 
 def test_segformer_head_ignores_the_classifier_that_published_files_carry() -> None:
-    cfg = dict(type='SegFormerHead', in_channels=[4, 8, 20, 32], in_index=[0, 1, 2, 3], channels=8, num_classes=5, norm_cfg=BN,
-               decoder_params=dict(embed_dims=6))
+    cfg = dict(
+        type='SegFormerHead',
+        in_channels=[4, 8, 20, 32],
+        in_index=[0, 1, 2, 3],
+        channels=8,
+        num_classes=5,
+        norm_cfg=BN,
+        decoder_params=dict(embed_dims=6),
+    )
     head = build_head(cfg)
-    head.load_state_dict({**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)})
+    head.load_state_dict(
+        {**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)}
+    )
     assert head(features()).shape == (2, 5, 16, 24)
 
 
 def hrda_daformer(**options: Any) -> Any:
     single = daformer_head_config(dict(type='aspp', sep=True, dilations=(1, 6), pool=False, **ACTIVE))
-    return build_head(mmcv.ConfigDict(dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)))
+    return build_head(
+        mmcv.ConfigDict(
+            dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)
+        )
+    )
 
 
 def test_attention_head_is_narrow_and_without_context() -> None:
@@ -121,7 +152,9 @@ def test_attention_head_is_narrow_and_without_context() -> None:
 
 
 def test_single_attention_map() -> None:
-    assert dict(hrda_daformer(attention_classwise=False).named_parameters())['scale_attention.conv_seg.weight'].shape == (1, 4, 1, 1)
+    assert dict(hrda_daformer(attention_classwise=False).named_parameters())[
+        'scale_attention.conv_seg.weight'
+    ].shape == (1, 4, 1, 1)
 
 
 def test_hrda_loss_weights_and_unknown_stride_are_checked() -> None:

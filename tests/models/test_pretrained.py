@@ -1,4 +1,5 @@
 """Pretrained weights: every backbone key is covered, or the error says what is missing and what to do."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,7 +12,12 @@ from mmseg.models import build_backbone, build_segmentor
 from torch import nn
 
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
-from mmseg_uda.models.pretrained import EfficientNetLite0Weights, init_segmentor_weights, load_pretrained, resolve_checkpoint
+from mmseg_uda.models.pretrained import (
+    EfficientNetLite0Weights,
+    init_segmentor_weights,
+    load_pretrained,
+    resolve_checkpoint,
+)
 from mmseg_uda.utils.checkpoint_io import CheckpointError
 from tests.models.networks import BN
 
@@ -44,7 +50,10 @@ def test_original_file_is_loaded(segformer_file: tuple[nn.Module, Path]) -> None
 
 def test_segmentor_file_is_loaded_by_its_backbone(segformer_file: tuple[nn.Module, Path], tmp_path: Path) -> None:
     network, _ = segformer_file
-    torch.save(dict(state_dict={f'backbone.{key}': value for key, value in network.state_dict().items()}, meta={}), tmp_path / 'whole.pth')
+    torch.save(
+        dict(state_dict={f'backbone.{key}': value for key, value in network.state_dict().items()}, meta={}),
+        tmp_path / 'whole.pth',
+    )
     other = mit(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'whole.pth')))
     other.init_weights()
     assert equal(network, other)
@@ -83,7 +92,9 @@ def test_missing_file_names_the_remedy() -> None:
 def resnet_segmentor(pretrained: Any) -> nn.Module:
     backbone = dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=BN)
     head = dict(type='FCNHead', in_channels=64, in_index=3, channels=8, num_convs=1, num_classes=5)
-    return build_segmentor(mmcv.ConfigDict(type='EncoderDecoder', backbone=backbone, decode_head=head, pretrained=pretrained))
+    return build_segmentor(
+        mmcv.ConfigDict(type='EncoderDecoder', backbone=backbone, decode_head=head, pretrained=pretrained)
+    )
 
 
 def test_stock_backbone_is_loaded_strictly(tmp_path: Path) -> None:
@@ -101,10 +112,18 @@ def test_stock_backbone_is_loaded_strictly(tmp_path: Path) -> None:
         init_segmentor_weights(resnet_segmentor(str(tmp_path / 'resnet.pth')))
 
 
-# ---- EfficientNet-Lite0 -----------------------------------------------------------------------------------------------------------
+# ---- EfficientNet-Lite0 --------------------------------------------------------------------------------------------
 def lite0() -> nn.Module:
-    return build_backbone(dict(type='TIMMBackbone', model_name='tf_efficientnet_lite0', pretrained=False, features_only=True,
-                               out_indices=(1, 2, 3, 4), init_cfg=dict(type='EfficientNetLite0Weights')))
+    return build_backbone(
+        dict(
+            type='TIMMBackbone',
+            model_name='tf_efficientnet_lite0',
+            pretrained=False,
+            features_only=True,
+            out_indices=(1, 2, 3, 4),
+            init_cfg=dict(type='EfficientNetLite0Weights'),
+        )
+    )
 
 
 class PackagedFile:
@@ -121,6 +140,7 @@ class PackagedFile:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     import timm
+
     state = timm.create_model('tf_efficientnet_lite0', pretrained=False).state_dict()
     state['bn1.running_mean'].normal_(generator=torch.Generator().manual_seed(0))
     torch.save({f'_tensor{i}': value for i, value in enumerate(state.values())}, tmp_path / 'lite0.pth')
@@ -140,7 +160,9 @@ def test_lite0_weights_expect_the_imagenet_normalisation(package: dict[str, torc
         out = torch.nn.functional.conv2d(x, weights['conv_stem.weight'], stride=2)
         return torch.nn.functional.batch_norm(out, weights['bn1.running_mean'], weights['bn1.running_var'])
 
-    torch.testing.assert_close(stem(state, (pixels - mean) / std), stem(package, pixels / 127.5 - 1), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        stem(state, (pixels - mean) / std), stem(package, pixels / 127.5 - 1), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_lite0_without_its_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +174,6 @@ def test_lite0_without_its_package_names_the_command(monkeypatch: pytest.MonkeyP
 def test_load_pretrained_reports_a_truncated_file(tmp_path: Path) -> None:
     torch.save(mit().state_dict(), tmp_path / 'cut.pth')
     content = (tmp_path / 'cut.pth').read_bytes()
-    (tmp_path / 'cut.pth').write_bytes(content[:len(content) // 2])
+    (tmp_path / 'cut.pth').write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match=r'cut\.pth'):
         load_pretrained(mit(), str(tmp_path / 'cut.pth'))

@@ -1,4 +1,5 @@
 """Features, weighted losses and logits of any segmentor."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -13,7 +14,17 @@ from mmseg_uda.models.training_interface import logits, reference_views, segment
 from mmseg_uda.utils.rng import StepRng
 from tests.models.networks import BN, hrda_config, plain_config
 
-FCN = dict(type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=1, dropout_ratio=0, num_classes=5, norm_cfg=BN, align_corners=False)
+FCN = dict(
+    type='FCNHead',
+    in_channels=8,
+    in_index=0,
+    channels=8,
+    num_convs=1,
+    dropout_ratio=0,
+    num_classes=5,
+    norm_cfg=BN,
+    align_corners=False,
+)
 
 
 def build(cfg: dict[str, Any]) -> Any:
@@ -30,13 +41,17 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def losses_of(segmentor: Any, img: Tensor, label: Tensor, weight: Any = None) -> dict[str, Tensor]:
-    return segmentation_losses(segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight)
+    return segmentation_losses(
+        segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight
+    )
 
 
 AUXILIARY = [None, dict(FCN), [dict(FCN), dict(FCN, in_index=1)]]
 OTHER_HEADS = [
-    dict(type='DAHead', pam_channels=4), dict(type='EncHead', num_codes=4, in_channels=[8, 8], in_index=[0, 1], use_se_loss=True),
-    dict(loss_decode=[dict(type='CrossEntropyLoss'), dict(type='CrossEntropyLoss', loss_weight=0.5)])]
+    dict(type='DAHead', pam_channels=4),
+    dict(type='EncHead', num_codes=4, in_channels=[8, 8], in_index=[0, 1], use_se_loss=True),
+    dict(loss_decode=[dict(type='CrossEntropyLoss'), dict(type='CrossEntropyLoss', loss_weight=0.5)]),
+]
 
 
 @pytest.mark.parametrize('auxiliary', AUXILIARY, ids=['none', 'one', 'list'])
@@ -91,7 +106,9 @@ def test_ohem_sampler_and_weight_multiply(batch: tuple[Tensor, Tensor]) -> None:
     segmentor = build(plain_config(dict(sampler=dict(type='OHEMPixelSampler', thresh=0.9, min_kept=100))))
     full = losses_of(segmentor, img, label)['decode.loss_ce']
     assert 0 < full
-    torch.testing.assert_close(losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4)
+    torch.testing.assert_close(
+        losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4
+    )
 
 
 def test_logits_have_the_size_of_the_input(batch: tuple[Tensor, Tensor]) -> None:
@@ -100,7 +117,7 @@ def test_logits_have_the_size_of_the_input(batch: tuple[Tensor, Tensor]) -> None
         assert logits(build(config).eval(), img).shape == (2, 5, 27, 50)
 
 
-# ---- HRDA -------------------------------------------------------------------------------------------------------------------------
+# ---- HRDA ----------------------------------------------------------------------------------------------------------
 def test_detail_crops_come_from_the_shared_generator(batch: tuple[Tensor, Tensor]) -> None:
     segmentor = build(hrda_config(16, num_classes=5))
     draws = []
@@ -149,9 +166,15 @@ def test_chunks_do_not_change_the_result(train: bool, batch: tuple[Tensor, Tenso
         torch.testing.assert_close(logits(whole.train(train), batch[0]), logits(chunked.train(train), batch[0]))
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(scales=[1, 0.5, 0.25]), 'two resolutions'), (dict(feature_scale='both'), 'feature_scale'), (dict(auxiliary_head=FCN), 'auxiliary'),
-    (dict(crop_coord_divisible='8px'), 'crop_coord_divisible')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(scales=[1, 0.5, 0.25]), 'two resolutions'),
+        (dict(feature_scale='both'), 'feature_scale'),
+        (dict(auxiliary_head=FCN), 'auxiliary'),
+        (dict(crop_coord_divisible='8px'), 'crop_coord_divisible'),
+    ],
+)
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(dict(hrda_config(16), **options))
@@ -161,6 +184,9 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 def test_fixed_attention(attention: float, batch: tuple[Tensor, Tensor]) -> None:
     segmentor = build(hrda_config(16, num_classes=5, head=dict(fixed_attention=attention))).eval()
     outputs = segmentor.decode_head(segmentor.extract_multi_resolution(batch[0], box=(0, 32, 0, 64)))
-    low = torch.nn.functional.interpolate(segmentor.decode_head.head(segmentor.extract_multi_resolution(batch[0], box=(0, 32, 0, 64)).low),
-                                          scale_factor=2, mode='bilinear')
+    low = torch.nn.functional.interpolate(
+        segmentor.decode_head.head(segmentor.extract_multi_resolution(batch[0], box=(0, 32, 0, 64)).low),
+        scale_factor=2,
+        mode='bilinear',
+    )
     torch.testing.assert_close(outputs.fused, (1 - attention) * low + attention * outputs.high)

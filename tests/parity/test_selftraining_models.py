@@ -1,4 +1,6 @@
-"""Parity of the networks of the self-training family with the published implementations; see tests/golden/selftraining."""
+"""Parity of the networks of the self-training family with the published implementations; see
+tests/golden/selftraining."""
+
 from __future__ import annotations
 
 import json
@@ -45,7 +47,7 @@ def box_of(values: Tensor) -> Any:
     return None if box[0] < 0 else box
 
 
-# ---- backbone and heads -----------------------------------------------------------------------------------------------------------
+# ---- backbone and heads --------------------------------------------------------------------------------------------
 def tiny_mit(depths: Any, **options: Any) -> MixTransformer:
     return MixTransformer(embed_dims=4, num_layers=[int(d) for d in depths], drop_path_rate=0.0, **options).eval()
 
@@ -74,7 +76,9 @@ def test_mit_names(path: Path) -> None:
 
 
 FUSIONS = {
-    'sepaspp': dict(type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=BN),
+    'sepaspp': dict(
+        type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=BN
+    ),
     'asppool': dict(type='aspp', sep=False, dilations=(1, 6), pool=True, act_cfg=dict(type='ReLU'), norm_cfg=BN),
     'conv1': dict(type='conv', kernel_size=1, act_cfg=dict(type='ReLU'), norm_cfg=BN),
 }
@@ -93,19 +97,30 @@ def test_daformer_head(path: Path) -> None:
 @vectors('dlv2_head_*.npz')
 def test_dlv2_head(path: Path) -> None:
     d = tensors(path)
-    head = build_head(dict(type='DLV2Head', in_channels=d['feat'].shape[1], in_index=0, dilations=(6, 12), num_classes=d['out'].shape[1],
-                           align_corners=False)).eval()
+    head = build_head(
+        dict(
+            type='DLV2Head',
+            in_channels=d['feat'].shape[1],
+            in_index=0,
+            dilations=(6, 12),
+            num_classes=d['out'].shape[1],
+            align_corners=False,
+        )
+    ).eval()
     head.load_state_dict(below(d, 'sd/'))
     with torch.no_grad():
         close(head([d['feat']]), d['out'], **LOGITS)
 
 
-# ---- HRDA -------------------------------------------------------------------------------------------------------------------------
+# ---- HRDA ----------------------------------------------------------------------------------------------------------
 @vectors('hrda_crop_ranges*.npz')
 def test_hrda_crop_ranges(path: Path) -> None:
     for height, width, size, divisor, rows, columns, valid, _ in load(path)['table'].tolist():
         if valid:
-            assert [hrda.crop_offset_count(side, size, divisor, legacy=True) for side in (height, width)] == [rows, columns]
+            assert [hrda.crop_offset_count(side, size, divisor, legacy=True) for side in (height, width)] == [
+                rows,
+                columns,
+            ]
         generator = torch.Generator().manual_seed(0)
         for legacy in (True, False):
             y1, y2, x1, x2 = hrda.draw_crop_box((height, width), (size, size), divisor, generator, legacy)
@@ -135,14 +150,28 @@ def test_hrda_fuse(path: Path) -> None:
     d = tensors(path)
     low, high, attention = (d[name].requires_grad_() for name in ('lr_logits', 'hr_logits', 'att_logits'))
     weights = dict(lr_loss_weight=float(d['lr_loss_weight']), hr_loss_weight=float(d['hr_loss_weight']))
-    head = build_head(dict(type='HRDAHead', single_scale_head='DLV2Head', in_channels=4, in_index=0, dilations=(1,), head_stride=int(d['os']),
-                           scales=(float(d['lr_scale']), float(d['hr_scale'])), num_classes=low.shape[1], align_corners=False, **weights))
+    head = build_head(
+        dict(
+            type='HRDAHead',
+            single_scale_head='DLV2Head',
+            in_channels=4,
+            in_index=0,
+            dilations=(1,),
+            head_stride=int(d['os']),
+            scales=(float(d['lr_scale']), float(d['hr_scale'])),
+            num_classes=low.shape[1],
+            align_corners=False,
+            **weights,
+        )
+    )
     box = box_of(d['box_y1y2x1x2'])
     fused, attended = hrda.hrda_fuse(low, high, attention.sigmoid(), box, int(d['os']), head.ratio)
     close(fused, d['fused'])
     close(attended, d['lr_out'])
     losses = head.weighted_losses(HRDALogits(fused, attended, high, box), d['label'], d.get('seg_weight'))
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key}
+    expected = {
+        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key
+    }
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -169,7 +198,9 @@ def test_hrda_training_pass(path: Path) -> None:
     for actual, name in ((outputs.fused, 'fused'), (outputs.low, 'lr_out'), (outputs.high, 'hr_out')):
         close(actual, d[name], **LOGITS)
     losses = segmentation_losses(segmentor, features, d['label'], d['seg_weight'])
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key}
+    expected = {
+        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key
+    }
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -184,7 +215,11 @@ def feature_distance_of(views: Any, references: Any, label: Tensor) -> Tensor:
     total = torch.zeros(())
     for view, reference in zip(views, references):
         window = hrda.crop(label, view.box)
-        one_hot = torch.nn.functional.one_hot(torch.where(window[:, 0] == 255, 19, window[:, 0]), 20).permute(0, 3, 1, 2).float()
+        one_hot = (
+            torch.nn.functional.one_hot(torch.where(window[:, 0] == 255, 19, window[:, 0]), 20)
+            .permute(0, 3, 1, 2)
+            .float()
+        )
         share, majority = torch.nn.functional.avg_pool2d(one_hot, window.shape[-1] // view.maps[-1].shape[-1]).max(1)
         mask = torch.isin(majority, things) & (share >= 0.75)
         total = total + 0.005 * (view.maps[-1] - reference.maps[-1]).norm(dim=1)[mask].mean()
@@ -211,7 +246,9 @@ def test_hrda_feature_distance_windows(path: Path) -> None:
 @pytest.mark.parametrize('options', [dict(), dict(hr_windows_per_chunk=2)], ids=['at_once', 'chunks'])
 def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
     d = tensors(path)
-    slide = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2)
+    slide = dict(
+        mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2
+    )
     segmentor = hrda_model(d, 'sd/', test_cfg=slide, **options).eval()
     with torch.no_grad():
         close(logits(segmentor, d['img'])[..., ::8, ::8], d['infer_logits_sub'], **LOGITS)
@@ -220,19 +257,37 @@ def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
         close(segmentor.slide_inference(d['img'], metas, rescale=True)[..., ::8, ::8], d['slide_logits_sub'], **LOGITS)
 
 
-@pytest.mark.parametrize('path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem
+)
 def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
-    expected = {entry['mmseg030_name']: (entry['lr'], entry['weight_decay'])
-                for entry in json.loads(path.read_text()).values() if entry['mmseg030_name']}
-    depths = [1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.')) for i in range(4)]
-    segmentor = build_segmentor(mmcv.ConfigDict(
-        type='EncoderDecoder', backbone=dict(type='MixTransformer', embed_dims=4, num_layers=depths),
-        decode_head=daformer_head_config(FUSIONS['sepaspp'])))
+    expected = {
+        entry['mmseg030_name']: (entry['lr'], entry['weight_decay'])
+        for entry in json.loads(path.read_text()).values()
+        if entry['mmseg030_name']
+    }
+    depths = [
+        1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.'))
+        for i in range(4)
+    ]
+    segmentor = build_segmentor(
+        mmcv.ConfigDict(
+            type='EncoderDecoder',
+            backbone=dict(type='MixTransformer', embed_dims=4, num_layers=depths),
+            decode_head=daformer_head_config(FUSIONS['sepaspp']),
+        )
+    )
     keys = dict(head=dict(lr_mult=10.0), pos_block=dict(decay_mult=0.0), norm=dict(decay_mult=0.0))
-    optimizer = build_optimizers(dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01, paramwise_cfg=dict(custom_keys=keys)),
-                                 dict(segmentor=segmentor))['segmentor']
+    optimizer = build_optimizers(
+        dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01, paramwise_cfg=dict(custom_keys=keys)),
+        dict(segmentor=segmentor),
+    )['segmentor']
     saved_names = {value.data_ptr(): name for name, value in segmentor.state_dict().items()}
-    actual = {saved_names[p.data_ptr()]: (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
+    actual = {
+        saved_names[p.data_ptr()]: (group['lr'], group['weight_decay'])
+        for group in optimizer.param_groups
+        for p in group['params']
+    }
     assert set(actual) == set(expected)
     assert all(actual[name] == pytest.approx(expected[name]) for name in expected)
     assert len(optimizer.param_groups) == 3

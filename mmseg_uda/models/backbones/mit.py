@@ -1,4 +1,5 @@
 """Mix Transformer (MiT) of SegFormer with fused attention, by the names ``mit_b0`` to ``mit_b5``."""
+
 from __future__ import annotations
 
 from typing import Any, Optional, Sequence
@@ -41,7 +42,9 @@ class FusedEfficientAttention(EfficientMultiheadAttention):
         query = F.linear(x, weight[:channels], None if bias is None else bias[:channels])
         key, value = F.linear(keys, weight[channels:], None if bias is None else bias[channels:]).chunk(2, dim=-1)
         dropout = self.attn.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(self._split(query), self._split(key), self._split(value), dropout_p=dropout)
+        out = F.scaled_dot_product_attention(
+            self._split(query), self._split(key), self._split(value), dropout_p=dropout
+        )
         out = self.attn.out_proj(out.transpose(1, 2).flatten(2))
         return (x if identity is None else identity) + self.dropout_layer(self.proj_drop(out))
 
@@ -52,9 +55,11 @@ class FusedEfficientAttention(EfficientMultiheadAttention):
 class MiTStage(ModuleList):
     """One stage: patch embedding, blocks, norm. Saved under MMSeg's names ``0``, ``1``, ``2``.
 
-    The parts have names of their own here because optimiser rules are matched against parameter names, and published configs exempt
-    everything called ``norm`` from weight decay: the norm at the end of a stage, which MMSeg calls ``layers.{i}.2``, must be exempt too.
+    The parts have names of their own here because optimiser rules are matched against parameter names, and published
+    configs exempt everything called ``norm`` from weight decay: the norm at the end of a stage, which MMSeg calls
+    ``layers.{i}.2``, must be exempt too.
     """
+
     names = ('patch_embed', 'blocks', 'norm')
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -64,7 +69,7 @@ class MiTStage(ModuleList):
         self._register_state_dict_hook(_save_by_number)
         self._register_load_state_dict_pre_hook(_load_by_number)
 
-    def __getitem__(self, index: int) -> nn.Module:  # type: ignore[override]
+    def __getitem__(self, index: int) -> nn.Module:
         return getattr(self, self.names[index])
 
 
@@ -80,15 +85,16 @@ def _load_by_number(state: dict[str, Any], prefix: str, *_: Any) -> None:
 
 def _rename(state: dict[str, Any], old: str, new: str) -> None:
     for key in [key for key in state if key.startswith(old)]:
-        state[new + key[len(old):]] = state.pop(key)
+        state[new + key[len(old) :]] = state.pop(key)
 
 
 class MixTransformer(MixVisionTransformer):
     """MMSeg's ``MixVisionTransformer`` with fused attention, original norm constants and strict loading.
 
-    Differences from the base class: attention through ``scaled_dot_product_attention``; the norms of patch embeddings and of reduced keys
-    have eps 1e-5 as in the original code (the others 1e-6); ``drop_path_rate`` is 0.1; ``pretrained`` accepts the original SegFormer files
-    and MMSeg's converted ones, and fails when a key is missing. Weights are saved under MMSeg's names.
+    Differences from the base class: attention through ``scaled_dot_product_attention``; the norms of patch embeddings
+    and of reduced keys have eps 1e-5 as in the original code (the others 1e-6); ``drop_path_rate`` is 0.1;
+    ``pretrained`` accepts the original SegFormer files and MMSeg's converted ones, and fails when a key is missing.
+    Weights are saved under MMSeg's names.
 
     Args:
         embed_dims, num_layers: width of the first stage, blocks per stage.
@@ -100,18 +106,36 @@ class MixTransformer(MixVisionTransformer):
         style: accepted from published configs, no effect.
         kwargs: options of the base class.
     """
+
     loads_strictly = True
 
-    def __init__(self, embed_dims: int = 64, num_layers: Sequence[int] = (3, 6, 40, 3), num_heads: Sequence[int] = (1, 2, 5, 8),
-                 sr_ratios: Sequence[int] = (8, 4, 2, 1), drop_path_rate: float = 0.1, fused_attention: bool = True,
-                 original_eps: bool = True, pretrained: Optional[str] = None, style: Optional[str] = None, init_cfg: Any = None,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self,
+        embed_dims: int = 64,
+        num_layers: Sequence[int] = (3, 6, 40, 3),
+        num_heads: Sequence[int] = (1, 2, 5, 8),
+        sr_ratios: Sequence[int] = (8, 4, 2, 1),
+        drop_path_rate: float = 0.1,
+        fused_attention: bool = True,
+        original_eps: bool = True,
+        pretrained: Optional[str] = None,
+        style: Optional[str] = None,
+        init_cfg: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if init_cfg is not None and init_cfg.get('type') == 'Pretrained':
             if pretrained is not None:
                 raise ValueError('give the weights of MiT either by pretrained or by init_cfg, not by both')
             pretrained, init_cfg = init_cfg['checkpoint'], None
-        super().__init__(embed_dims=embed_dims, num_layers=list(num_layers), num_heads=list(num_heads), sr_ratios=list(sr_ratios),
-                         drop_path_rate=drop_path_rate, init_cfg=init_cfg, **kwargs)
+        super().__init__(
+            embed_dims=embed_dims,
+            num_layers=list(num_layers),
+            num_heads=list(num_heads),
+            sr_ratios=list(sr_ratios),
+            drop_path_rate=drop_path_rate,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
         self.pretrained = pretrained
         self.layers = ModuleList([MiTStage(list(stage)) for stage in self.layers])
         for module in self.modules():

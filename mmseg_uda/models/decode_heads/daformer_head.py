@@ -1,4 +1,5 @@
 """The context-aware multi-level decode head of DAFormer, with the variants of its decoder study."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence
@@ -31,24 +32,46 @@ class ASPPFusion(nn.Module):
         context_cfg: a further branch made by :func:`build_layer` (second in the concatenation).
     """
 
-    def __init__(self, in_channels: int, channels: int, sep: bool, dilations: Sequence[int], pool: bool, norm_cfg: Any, act_cfg: Any,
-                 align_corners: bool = False, context_cfg: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        sep: bool,
+        dilations: Sequence[int],
+        pool: bool,
+        norm_cfg: Any,
+        act_cfg: Any,
+        align_corners: bool = False,
+        context_cfg: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         super().__init__()
         self.align_corners = align_corners
         self.image_pool: Optional[nn.Module] = None
         if pool:
-            self.image_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg))
+            self.image_pool = nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+            )
         self.context_layer = build_layer(in_channels, channels, **context_cfg) if context_cfg else None
         branches = DepthwiseSeparableASPPModule if sep else ASPPModule
-        self.aspp_modules = branches(dilations=tuple(dilations), in_channels=in_channels, channels=channels, conv_cfg=None, norm_cfg=norm_cfg,
-                                     act_cfg=act_cfg)
+        self.aspp_modules = branches(
+            dilations=tuple(dilations),
+            in_channels=in_channels,
+            channels=channels,
+            conv_cfg=None,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
         count = len(dilations) + int(pool) + int(self.context_layer is not None)
-        self.bottleneck = ConvModule(count * channels, channels, kernel_size=3, padding=1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.bottleneck = ConvModule(
+            count * channels, channels, kernel_size=3, padding=1, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         branches = []
         if self.image_pool is not None:
-            branches.append(resize(self.image_pool(x), size=x.shape[2:], mode='bilinear', align_corners=self.align_corners))
+            branches.append(
+                resize(self.image_pool(x), size=x.shape[2:], mode='bilinear', align_corners=self.align_corners)
+            )
         if self.context_layer is not None:
             branches.append(self.context_layer(x))
         branches.extend(self.aspp_modules(x))
@@ -60,13 +83,28 @@ class _ISARelation(SelfAttentionBlock):
 
     def __init__(self, channels: int, isa_channels: int, key_query_num_convs: int, norm_cfg: Any, act_cfg: Any) -> None:
         super().__init__(
-            key_in_channels=channels, query_in_channels=channels, channels=isa_channels, out_channels=channels, share_key_query=False,
-            query_downsample=None, key_downsample=None, key_query_num_convs=key_query_num_convs, key_query_norm=True, value_out_num_convs=1,
-            value_out_norm=False, matmul_norm=True, with_out=False, conv_cfg=None, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        self.output_project = self.build_project(channels, channels, num_convs=1, use_conv_module=True, conv_cfg=None, norm_cfg=norm_cfg,
-                                                 act_cfg=act_cfg)
+            key_in_channels=channels,
+            query_in_channels=channels,
+            channels=isa_channels,
+            out_channels=channels,
+            share_key_query=False,
+            query_downsample=None,
+            key_downsample=None,
+            key_query_num_convs=key_query_num_convs,
+            key_query_norm=True,
+            value_out_num_convs=1,
+            value_out_norm=False,
+            matmul_norm=True,
+            with_out=False,
+            conv_cfg=None,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+        )
+        self.output_project = self.build_project(
+            channels, channels, num_convs=1, use_conv_module=True, conv_cfg=None, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return self.output_project(super().forward(x, x))
 
 
@@ -81,15 +119,32 @@ class ISAFusion(ISAHead):
         norm_cfg, act_cfg: behind every convolution.
     """
 
-    def __init__(self, in_channels: int, channels: int, isa_channels: int, down_factor: Sequence[int] = (8, 8), key_query_num_convs: int = 2,
-                 norm_cfg: Any = None, act_cfg: Any = None) -> None:
-        super().__init__(isa_channels, tuple(down_factor), in_channels=in_channels, channels=channels, num_classes=channels, in_index=0,
-                         norm_cfg=norm_cfg, act_cfg=act_cfg, init_cfg=None)
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        isa_channels: int,
+        down_factor: Sequence[int] = (8, 8),
+        key_query_num_convs: int = 2,
+        norm_cfg: Any = None,
+        act_cfg: Any = None,
+    ) -> None:
+        super().__init__(
+            isa_channels,
+            tuple(down_factor),
+            in_channels=in_channels,
+            channels=channels,
+            num_classes=channels,
+            in_index=0,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            init_cfg=None,
+        )
         self.conv_seg, self.dropout = None, None
         for name in ('global_relation', 'local_relation'):
             setattr(self, name, _ISARelation(channels, isa_channels, key_query_num_convs, norm_cfg, act_cfg))
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return super().forward([x])
 
     def cls_seg(self, feat: Tensor) -> Tensor:
@@ -113,12 +168,21 @@ def _identity(in_channels: int, out_channels: int, **_: Any) -> nn.Module:
 
 
 def _raw_conv_and_aspp(in_channels: int, out_channels: int, kernel_size: int, **options: Any) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
-                         ASPPFusion(out_channels, out_channels, **options))
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2),
+        ASPPFusion(out_channels, out_channels, **options),
+    )
 
 
-LAYERS = {'id': _identity, 'mlp': _mlp, 'conv': _conv, 'sep_conv': _separable_conv, 'aspp': ASPPFusion, 'isa': ISAFusion,
-          'rawconv_and_aspp': _raw_conv_and_aspp}
+LAYERS = {
+    'id': _identity,
+    'mlp': _mlp,
+    'conv': _conv,
+    'sep_conv': _separable_conv,
+    'aspp': ASPPFusion,
+    'isa': ISAFusion,
+    'rawconv_and_aspp': _raw_conv_and_aspp,
+}
 
 
 def build_layer(in_channels: int, out_channels: int, type: str, **options: Any) -> nn.Module:
@@ -139,13 +203,15 @@ def build_layer(in_channels: int, out_channels: int, type: str, **options: Any) 
 
 @HEADS.register_module()
 class DAFormerHead(BaseDecodeHead):
-    """Embeds the features of all levels, resizes them to the first one's size, concatenates and fuses them with context.
+    """Embeds the features of all levels, resizes them to the first one's size, concatenates and fuses them with
+    context.
 
     Source: Hoyer, Dai, Van Gool 2022, "DAFormer", sec. 3.2.
 
     Args:
-        decoder_params: ``embed_dims`` (one number or one per level), ``embed_cfg`` (layer of every level but the last), ``embed_neck_cfg`` (of
-            the last level; ``'same_as_embed_cfg'`` allowed), ``fusion_cfg``; each a dict with the ``type`` of :func:`build_layer`.
+        decoder_params: ``embed_dims`` (one number or one per level), ``embed_cfg`` (layer of every level but the
+            last), ``embed_neck_cfg`` (of the last level; ``'same_as_embed_cfg'`` allowed), ``fusion_cfg``; each a dict
+            with the ``type`` of :func:`build_layer`.
         kwargs: options of ``BaseDecodeHead``; ``in_channels`` and ``in_index`` are lists.
     """
 
@@ -158,15 +224,21 @@ class DAFormerHead(BaseDecodeHead):
         embed_cfg, neck_cfg, fusion_cfg = (decoder_params[key] for key in ('embed_cfg', 'embed_neck_cfg', 'fusion_cfg'))
         if neck_cfg == 'same_as_embed_cfg':
             neck_cfg = embed_cfg
-        self.embed_layers = nn.ModuleDict({
-            str(i): build_layer(channels, dim, **(neck_cfg if i == self.in_index[-1] else embed_cfg))
-            for i, channels, dim in zip(self.in_index, self.in_channels, embed_dims)})
+        self.embed_layers = nn.ModuleDict(
+            {
+                str(i): build_layer(channels, dim, **(neck_cfg if i == self.in_index[-1] else embed_cfg))
+                for i, channels, dim in zip(self.in_index, self.in_channels, embed_dims)
+            }
+        )
         self.fuse_layer = build_layer(sum(embed_dims), self.channels, **fusion_cfg)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Feature maps of the backbone -> class scores (B, num_classes, h, w) at the size of the first selected level."""
+        """Feature maps of the backbone -> class scores (B, num_classes, h, w) at the size of the first selected
+        level."""
         features = self._transform_inputs(inputs)
         size = features[0].shape[2:]
-        embedded = [resize(self.embed_layers[str(i)](x), size=size, mode='bilinear', align_corners=False)
-                    for i, x in zip(self.in_index, features)]
+        embedded = [
+            resize(self.embed_layers[str(i)](x), size=size, mode='bilinear', align_corners=False)
+            for i, x in zip(self.in_index, features)
+        ]
         return self.cls_seg(self.fuse_layer(torch.cat(embedded, dim=1)))

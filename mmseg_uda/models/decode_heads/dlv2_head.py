@@ -1,4 +1,5 @@
 """The decode head of DeepLabV2."""
+
 from __future__ import annotations
 
 from typing import Any, Sequence
@@ -16,8 +17,10 @@ class DLV2Head(BaseDecodeHead):
     No norm, no activation, no dropout; weights start from N(0, 0.01), biases from 0.
 
     Args:
-        dilations: one convolution each. The published models of this family use (6, 12) although DeepLabV2 has (6, 12, 18, 24).
-        kwargs: options of ``BaseDecodeHead``; ``channels``, ``dropout_ratio``, ``norm_cfg``, ``act_cfg`` have no use here.
+        dilations: one convolution each. The published models of this family use (6, 12) although DeepLabV2 has (6, 12,
+            18, 24).
+        kwargs: options of ``BaseDecodeHead``; ``channels``, ``dropout_ratio``, ``norm_cfg``, ``act_cfg`` have no use
+            here.
     """
 
     def __init__(self, dilations: Sequence[int] = (6, 12, 18, 24), **kwargs: Any) -> None:
@@ -27,7 +30,9 @@ class DLV2Head(BaseDecodeHead):
         super().__init__(channels=1, dropout_ratio=0, norm_cfg=None, act_cfg=None, **kwargs)
         del self.conv_seg
         self.dilations = tuple(dilations)
-        self.aspp_modules = ASPPModule(self.dilations, self.in_channels, self.out_channels, conv_cfg=None, norm_cfg=None, act_cfg=None)
+        self.aspp_modules = ASPPModule(
+            self.dilations, self.in_channels, self.out_channels, conv_cfg=None, norm_cfg=None, act_cfg=None
+        )
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Backbone features -> class scores (B, num_classes, h, w) at the selected feature's size."""

@@ -1,4 +1,5 @@
 """The decode head of HRDA: one head for both resolutions, and a scale attention that fuses them."""
+
 from __future__ import annotations
 
 import copy
@@ -24,11 +25,12 @@ class HRDAFeatures:
 
     Attributes:
         low: feature maps of the whole input at low resolution.
-        high: feature maps at high resolution: of ``box`` in training, of all ``windows`` (box-major) at inference. None when only the
-            context is used (fixed attention 0).
+        high: feature maps at high resolution: of ``box`` in training, of all ``windows`` (box-major) at inference.
+            None when only the context is used (fixed attention 0).
         box: detail crop in input pixels; None when the detail covers everything.
         windows: detail windows at inference.
     """
+
     low: Sequence[Tensor]
     high: Sequence[Tensor]
     box: Optional[Box] = None
@@ -37,6 +39,7 @@ class HRDAFeatures:
 
 class HRDALogits(NamedTuple):
     """Predictions of one pass: fused (B, C, H/s, W/s), attended context (1 - a) * low, detail, and the detail's box."""
+
     fused: Tensor
     low: Tensor
     high: Tensor
@@ -49,7 +52,8 @@ class HRDAHead(BaseDecodeHead):
 
     Args:
         single_scale_head: type of the head shared by both resolutions; ``kwargs`` configure it.
-        lr_loss_weight, hr_loss_weight: weights of the context's and the detail's own loss; the fused prediction gets the rest.
+        lr_loss_weight, hr_loss_weight: weights of the context's and the detail's own loss; the fused prediction gets
+            the rest.
         scales: the two resolutions, set by ``HRDAEncoderDecoder``.
         attention_embed_dim: width of the attention head.
         attention_classwise: one attention map per class instead of one for all.
@@ -59,21 +63,49 @@ class HRDAHead(BaseDecodeHead):
         enable_hr_crop, hr_slide_inference: accepted from published configs; the segmentor decides.
         kwargs: options of ``single_scale_head``.
 
-    The box of the detail crop comes in with the features and leaves with the predictions: a head holds no state of a pass.
+    The box of the detail crop comes in with the features and leaves with the predictions: a head holds no state of a
+    pass.
     """
 
-    def __init__(self, single_scale_head: str, lr_loss_weight: float = 0, hr_loss_weight: float = 0, scales: Sequence[float] = (0.5, 1),
-                 attention_embed_dim: int = 256, attention_classwise: bool = True, fixed_attention: Optional[float] = None,
-                 debug_output_attention: bool = False, head_stride: Optional[int] = None, enable_hr_crop: bool = True,
-                 hr_slide_inference: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        single_scale_head: str,
+        lr_loss_weight: float = 0,
+        hr_loss_weight: float = 0,
+        scales: Sequence[float] = (0.5, 1),
+        attention_embed_dim: int = 256,
+        attention_classwise: bool = True,
+        fixed_attention: Optional[float] = None,
+        debug_output_attention: bool = False,
+        head_stride: Optional[int] = None,
+        enable_hr_crop: bool = True,
+        hr_slide_inference: bool = True,
+        **kwargs: Any,
+    ) -> None:
         if min(lr_loss_weight, hr_loss_weight, 1 - lr_loss_weight - hr_loss_weight) < 0:
-            raise ValueError(f'lr_loss_weight {lr_loss_weight} and hr_loss_weight {hr_loss_weight} must be >= 0 and sum to at most 1')
+            raise ValueError(
+                f'lr_loss_weight {lr_loss_weight} and hr_loss_weight {hr_loss_weight} must be >= 0 and sum to at most 1'
+            )
         if head_stride is None and single_scale_head not in HEAD_STRIDES:
             raise ValueError(f"HRDAHead does not know the output stride of '{single_scale_head}': set head_stride")
         multiple = isinstance(kwargs['in_channels'], (list, tuple))
-        base = {key: kwargs[key] for key in ('in_channels', 'in_index', 'num_classes', 'norm_cfg', 'align_corners', 'ignore_index', 'loss_decode',
-                                             'sampler') if key in kwargs}
-        super().__init__(channels=1, dropout_ratio=0, init_cfg=None, input_transform='multiple_select' if multiple else None, **base)
+        base = {
+            key: kwargs[key]
+            for key in (
+                'in_channels',
+                'in_index',
+                'num_classes',
+                'norm_cfg',
+                'align_corners',
+                'ignore_index',
+                'loss_decode',
+                'sampler',
+            )
+            if key in kwargs
+        }
+        super().__init__(
+            channels=1, dropout_ratio=0, init_cfg=None, input_transform='multiple_select' if multiple else None, **base
+        )
         del self.conv_seg
         self.head_stride = head_stride or HEAD_STRIDES[single_scale_head]
         self.scales = tuple(sorted(scales))
@@ -121,15 +153,19 @@ class HRDAHead(BaseDecodeHead):
         return (attention * fused.softmax(1)).sum(1, keepdim=True) if attention.shape[1] > 1 else attention
 
     def weighted_losses(self, outputs: HRDALogits, label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
-        """Losses of the fused prediction, of the detail (``hr.``) and of the attended context (``lr.``), each times its weight.
+        """Losses of the fused prediction, of the detail (``hr.``) and of the attended context (``lr.``), each times
+        its weight.
 
         Args:
             outputs: result of :meth:`forward`.
             label: int64 (B, 1, H, W).
             weight: float (B, H, W) or None.
         """
-        parts = [('', outputs.fused, None, 1 - self.lr_loss_weight - self.hr_loss_weight),
-                 ('lr', outputs.low, None, self.lr_loss_weight), ('hr', outputs.high, outputs.box, self.hr_loss_weight)]
+        parts = [
+            ('', outputs.fused, None, 1 - self.lr_loss_weight - self.hr_loss_weight),
+            ('lr', outputs.low, None, self.lr_loss_weight),
+            ('hr', outputs.high, outputs.box, self.hr_loss_weight),
+        ]
         losses: dict[str, Tensor] = {}
         for prefix, logits, box, factor in parts:
             if prefix and not factor:
@@ -145,7 +181,8 @@ class HRDAHead(BaseDecodeHead):
 
 
 def attention_head_cfg(cfg: dict[str, Any], embed_dim: int) -> dict[str, Any]:
-    """Config of the scale attention head: the single-scale head, for heads with a fusion made narrow and with a 1x1 fusion in place of ASPP."""
+    """Config of the scale attention head: the single-scale head, for heads with a fusion made narrow and with a 1x1
+    fusion in place of ASPP."""
     params: Optional[Mapping[str, Any]] = cfg.get('decoder_params')
     if params is None:
         return cfg
@@ -154,5 +191,7 @@ def attention_head_cfg(cfg: dict[str, Any], embed_dim: int) -> dict[str, Any]:
     if fusion is not None:
         cfg['channels'] = embed_dim
         if fusion['type'] == 'aspp':
-            params['fusion_cfg'] = dict(type='conv', kernel_size=1, act_cfg=dict(type='ReLU'), norm_cfg=fusion['norm_cfg'])
+            params['fusion_cfg'] = dict(
+                type='conv', kernel_size=1, act_cfg=dict(type='ReLU'), norm_cfg=fusion['norm_cfg']
+            )
     return dict(cfg, decoder_params=params)

@@ -1,4 +1,5 @@
 """The all-MLP decode head of SegFormer, in the naming of the DAFormer family."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 
 class MLPEmbedding(nn.Module):
-    """A linear layer over channels: (B, C_in, H, W) -> (B, C_out, H, W). Equals a 1x1 convolution; its weight is (C_out, C_in)."""
+    """A linear layer over channels: (B, C_in, H, W) -> (B, C_out, H, W). Equals a 1x1 convolution; its weight is
+    (C_out, C_in)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -26,8 +28,9 @@ class MLPEmbedding(nn.Module):
 class SegFormerHead(BaseDecodeHead):
     """All-MLP head (Xie et al. 2021, SegFormer, sec. 3.2), as the DAFormer family configures it.
 
-    Every feature is embedded linearly, resized to the first one's size and concatenated in the order of ``in_index``; a convolution with
-    norm and ReLU fuses them, a 1x1 convolution classifies. MMSeg's own ``SegformerHead`` differs: it puts norm and ReLU behind each embedding.
+    Every feature is embedded linearly, resized to the first one's size and concatenated in the order of ``in_index``;
+    a convolution with norm and ReLU fuses them, a 1x1 convolution classifies. MMSeg's own ``SegformerHead`` differs:
+    it puts norm and ReLU behind each embedding.
 
     Args:
         decoder_params: ``embed_dims`` (768 for MiT-B5, 256 for B0) and ``conv_kernel_size`` of the fusion (1).
@@ -40,16 +43,22 @@ class SegFormerHead(BaseDecodeHead):
         del self.conv_seg
         embed_dims = decoder_params['embed_dims']
         kernel_size = decoder_params.get('conv_kernel_size', 1)
-        self.linear_c = nn.ModuleDict({str(i): MLPEmbedding(c, embed_dims) for i, c in zip(self.in_index, self.in_channels)})
-        self.linear_fuse = ConvModule(embed_dims * len(self.in_index), embed_dims, kernel_size, padding=kernel_size // 2, norm_cfg=self.norm_cfg)
+        self.linear_c = nn.ModuleDict(
+            {str(i): MLPEmbedding(c, embed_dims) for i, c in zip(self.in_index, self.in_channels)}
+        )
+        self.linear_fuse = ConvModule(
+            embed_dims * len(self.in_index), embed_dims, kernel_size, padding=kernel_size // 2, norm_cfg=self.norm_cfg
+        )
         self.linear_pred = nn.Conv2d(embed_dims, self.out_channels, kernel_size=1)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Feature maps of the backbone -> logits (B, num_classes, h, w) at the size of the first selected feature."""
         features = self._transform_inputs(inputs)
         size = features[0].shape[2:]
-        embedded = [resize(self.linear_c[str(i)](x), size=size, mode='bilinear', align_corners=self.align_corners)
-                    for i, x in zip(self.in_index, features)]
+        embedded = [
+            resize(self.linear_c[str(i)](x), size=size, mode='bilinear', align_corners=self.align_corners)
+            for i, x in zip(self.in_index, features)
+        ]
         fused = self.linear_fuse(torch.cat(embedded, dim=1))
         if self.dropout is not None:
             fused = self.dropout(fused)

@@ -1,4 +1,5 @@
 """Losses of any MMSeg decode head with a weight per pixel, on the unmodified head."""
+
 from __future__ import annotations
 
 from typing import Any, Optional
@@ -30,15 +31,15 @@ def head_losses(head: nn.Module, seg_logit: Any, label: Tensor, weight: Optional
     """The losses of a decode head, weighted per pixel; accuracy is not computed.
 
     Args:
-        head: any MMSeg decode head. Heads with a ``losses`` of their own (several outputs) keep it; the weight then reaches them as the
-            result of a pixel sampler that is lent for this one call.
+        head: any MMSeg decode head. Heads with a ``losses`` of their own (several outputs) keep it; the weight then
+            reaches them as the result of a pixel sampler that is lent for this one call.
         seg_logit: what the head's ``forward`` returned; resized to the label here.
         label: int64 (B, 1, H, W), the head's ``ignore_index`` = no loss.
         weight: float (B, H, W), or None.
 
     Returns:
-        ``{loss_name: scalar}``. Ignored and zero-weight pixels count in the mean of MMSeg's default cross entropy, so that an all-ignored
-        label gives 0 with zero gradient.
+        ``{loss_name: scalar}``. Ignored and zero-weight pixels count in the mean of MMSeg's default cross entropy, so
+        that an all-ignored label gives 0 with zero gradient.
     """
     if getattr(type(head), 'losses', None) is not BaseDecodeHead.losses:
         return _own_losses(head, seg_logit, label, weight)
@@ -57,7 +58,7 @@ def _own_losses(head: nn.Module, seg_logit: Any, label: Tensor, weight: Optional
     if weight is not None:
         head.sampler = _LentWeight(weight, sampler)
     try:
-        losses = head.losses(seg_logit, label)  # type: ignore[operator]
+        losses = head.losses(seg_logit, label)
     finally:
         if weight is not None:
             head.sampler = sampler

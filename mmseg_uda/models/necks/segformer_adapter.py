@@ -1,4 +1,5 @@
 """A neck that upsamples single levels."""
+
 from __future__ import annotations
 
 from typing import Sequence
@@ -18,10 +19,19 @@ class SegFormerAdapter(nn.Module):
         scales: factor of each of them.
     """
 
-    def __init__(self, in_channels: Sequence[int] = (64, 128, 320, 512), out_layers: Sequence[int] = (3, ), scales: Sequence[float] = (8, )) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (64, 128, 320, 512),
+        out_layers: Sequence[int] = (3,),
+        scales: Sequence[float] = (8,),
+    ) -> None:
         super().__init__()
         self.factors = dict(zip(out_layers, scales))
 
     def forward(self, x: Sequence[Tensor]) -> list[Tensor]:
-        return [resize(level, scale_factor=self.factors[i], mode='bilinear', align_corners=False) if self.factors.get(i, 1) != 1 else level
-                for i, level in enumerate(x)]
+        return [
+            resize(level, scale_factor=self.factors[i], mode='bilinear', align_corners=False)
+            if self.factors.get(i, 1) != 1
+            else level
+            for i, level in enumerate(x)
+        ]

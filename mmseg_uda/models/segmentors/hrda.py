@@ -1,4 +1,5 @@
 """HRDA: every pass sees a context crop at low and a detail crop at high resolution."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence, Union
@@ -10,7 +11,16 @@ from mmseg.models.segmentors.encoder_decoder import EncoderDecoder
 from mmseg.ops import resize
 from torch import Tensor, nn
 
-from ...ops.hrda import Box, Generator, crop, crop_windows, draw_crop_box, hrda_slide_boxes, merge_windows, sliding_boxes
+from ...ops.hrda import (
+    Box,
+    Generator,
+    crop,
+    crop_windows,
+    draw_crop_box,
+    hrda_slide_boxes,
+    merge_windows,
+    sliding_boxes,
+)
 from ..decode_heads.hrda_head import HRDAFeatures
 
 
@@ -19,31 +29,58 @@ class HRDAEncoderDecoder(EncoderDecoder):
     """Multi-resolution segmentor of HRDA (Hoyer et al. 2022), also the network of MIC(HRDA).
 
     Args:
-        backbone, decode_head, neck, train_cfg, test_cfg, pretrained, init_cfg: as in ``EncoderDecoder``; ``decode_head`` is a ``HRDAHead``.
+        backbone, decode_head, neck, train_cfg, test_cfg, pretrained, init_cfg: as in ``EncoderDecoder``;
+            ``decode_head`` is a ``HRDAHead``.
         scales: the two resolutions relative to the input.
-        hr_crop_size: (h, w) of the detail crop in training and of the detail windows at inference; None = no crop, full resolution.
+        hr_crop_size: (h, w) of the detail crop in training and of the detail windows at inference; None = no crop,
+            full resolution.
         hr_slide_inference: sliding detail windows at inference; otherwise the whole image at once.
         hr_slide_overlapping: windows overlap by half.
-        crop_coord_divisible: offsets of the detail crop are multiples of it. ``auto`` = head stride times the ratio of the resolutions, which
-            keeps both prediction grids aligned (8 for DAFormer, 16 for DeepLabV2; the released code uses 8 for both).
+        crop_coord_divisible: offsets of the detail crop are multiples of it. ``auto`` = head stride times the ratio of
+            the resolutions, which keeps both prediction grids aligned (8 for DAFormer, 16 for DeepLabV2; the released
+            code uses 8 for both).
         legacy_crop_range: never draw the last aligned offset, as the released code.
         blur_hr_crop: ablation: the detail is down- and upsampled, so that it has no more information than the context.
         feature_scale: resolution of the features for a feature distance; ``all`` = both resolutions.
-        hr_windows_per_chunk: how many detail windows (times the batch) go through the backbone at once at inference; None = all. A chunk
+        hr_windows_per_chunk: how many detail windows (times the batch) go through the backbone at once at inference;
+            None = all. A chunk
             has the same result as all at once: a network part that computes batch statistics always gets all windows.
 
-    ``test_cfg`` may hold, besides MMSeg's keys, ``batched_slide`` (several outer windows per pass) and ``max_windows_per_batch``.
+    ``test_cfg`` may hold, besides MMSeg's keys, ``batched_slide`` (several outer windows per pass) and
+    ``max_windows_per_batch``.
     """
 
-    def __init__(self, backbone: Any, decode_head: Any, neck: Any = None, auxiliary_head: Any = None, train_cfg: Any = None, test_cfg: Any = None,
-                 pretrained: Optional[str] = None, init_cfg: Any = None, scales: Sequence[float] = (0.5, 1),
-                 hr_crop_size: Optional[Sequence[int]] = None, hr_slide_inference: bool = True, hr_slide_overlapping: bool = True,
-                 crop_coord_divisible: Union[int, str] = 'auto', legacy_crop_range: bool = False, blur_hr_crop: bool = False,
-                 feature_scale: Union[float, str] = 0.5, hr_windows_per_chunk: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        backbone: Any,
+        decode_head: Any,
+        neck: Any = None,
+        auxiliary_head: Any = None,
+        train_cfg: Any = None,
+        test_cfg: Any = None,
+        pretrained: Optional[str] = None,
+        init_cfg: Any = None,
+        scales: Sequence[float] = (0.5, 1),
+        hr_crop_size: Optional[Sequence[int]] = None,
+        hr_slide_inference: bool = True,
+        hr_slide_overlapping: bool = True,
+        crop_coord_divisible: Union[int, str] = 'auto',
+        legacy_crop_range: bool = False,
+        blur_hr_crop: bool = False,
+        feature_scale: Union[float, str] = 0.5,
+        hr_windows_per_chunk: Optional[int] = None,
+    ) -> None:
         self._check_options(scales, feature_scale, auxiliary_head, hr_crop_size, crop_coord_divisible)
         scales = tuple(sorted(scales))
-        super().__init__(backbone=backbone, decode_head=dict(decode_head, scales=scales), neck=neck, train_cfg=train_cfg, test_cfg=test_cfg,
-                         pretrained=pretrained, init_cfg=init_cfg)
+        super().__init__(
+            backbone=backbone,
+            decode_head=dict(decode_head, scales=scales),
+            neck=neck,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            pretrained=pretrained,
+            init_cfg=init_cfg,
+        )
         self.scales = scales
         self.crop_size = None if hr_crop_size is None else tuple(hr_crop_size)
         self.hr_slide_inference = hr_slide_inference
@@ -56,7 +93,9 @@ class HRDAEncoderDecoder(EncoderDecoder):
         self.crop_divisor = aligned if crop_coord_divisible == 'auto' else int(crop_coord_divisible)
 
     @staticmethod
-    def _check_options(scales: Sequence[float], feature_scale: Union[float, str], auxiliary_head: Any, crop_size: Any, divisor: Any) -> None:
+    def _check_options(
+        scales: Sequence[float], feature_scale: Union[float, str], auxiliary_head: Any, crop_size: Any, divisor: Any
+    ) -> None:
         if len(scales) != 2 or max(scales) != 1:
             raise ValueError(f'HRDA works on two resolutions, the higher one 1: got scales={list(scales)}')
         if isinstance(feature_scale, str) and feature_scale != 'all':
@@ -68,7 +107,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         if isinstance(divisor, str) and divisor != 'auto':
             raise ValueError(f"crop_coord_divisible must be an integer or 'auto', got '{divisor}'")
 
-    # ---- features ---------------------------------------------------------------------------------------------------------------
+    # ---- features --------------------------------------------------------------------------------------------------
     def _scaled(self, img: Tensor, scale: float) -> Tensor:
         return img if scale == 1 else resize(img, scale_factor=scale, mode='bilinear', align_corners=self.align_corners)
 
@@ -82,13 +121,17 @@ class HRDAEncoderDecoder(EncoderDecoder):
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
         """Backbone features of the whole input at ``feature_scale`` (the low resolution for ``all``)."""
-        return self._encode(self._scaled(img, self.scales[0] if self.feature_scale == 'all' else float(self.feature_scale)))
+        return self._encode(
+            self._scaled(img, self.scales[0] if self.feature_scale == 'all' else float(self.feature_scale))
+        )
 
     def extract_window(self, img: Tensor, box: Optional[Box]) -> Sequence[Tensor]:
         """Features of the detail crop ``box``, or of the whole input at ``feature_scale`` for None."""
         return self.extract_feat(img) if box is None else self._encode(crop(self._detail_image(img), box))
 
-    def extract_multi_resolution(self, img: Tensor, generator: Generator = None, box: Optional[Box] = None) -> HRDAFeatures:
+    def extract_multi_resolution(
+        self, img: Tensor, generator: Generator = None, box: Optional[Box] = None
+    ) -> HRDAFeatures:
         """Features of one training pass; draws the detail crop from ``generator`` unless ``box`` is given."""
         low = self._encode(self._scaled(img, self.scales[0]))
         if box is None and self.crop_size is not None:
@@ -96,7 +139,8 @@ class HRDAEncoderDecoder(EncoderDecoder):
         return HRDAFeatures(low, self._encode(crop(self._detail_image(img), box)), box)
 
     def feature_views(self, img: Tensor, features: HRDAFeatures) -> list[tuple[Sequence[Tensor], Optional[Box]]]:
-        """Feature maps for losses on features, each with its window: the low resolution, and the detail for ``feature_scale='all'``."""
+        """Feature maps for losses on features, each with its window: the low resolution, and the detail for
+        ``feature_scale='all'``."""
         if self.feature_scale == 'all':
             box = features.box or (0, img.shape[2], 0, img.shape[3])
             return [(features.low, None), (features.high, box)]
@@ -104,14 +148,22 @@ class HRDAEncoderDecoder(EncoderDecoder):
             return [(features.low, None)]
         return [(self.extract_feat(img), None)]
 
-    # ---- training ---------------------------------------------------------------------------------------------------------------
-    def forward_train(self, img: Tensor, img_metas: Any, gt_semantic_seg: Tensor, seg_weight: Optional[Tensor] = None,
-                      generator: Generator = None) -> dict[str, Tensor]:
+    # ---- training --------------------------------------------------------------------------------------------------
+    def forward_train(
+        self,
+        img: Tensor,
+        img_metas: Any,
+        gt_semantic_seg: Tensor,
+        seg_weight: Optional[Tensor] = None,
+        generator: Generator = None,
+    ) -> dict[str, Tensor]:
         """MMSeg's training entry point: losses ``decode.*`` of one pass with a detail crop of its own."""
         features = self.extract_multi_resolution(img, generator)
-        return add_prefix(self.decode_head.weighted_losses(self.decode_head(features), gt_semantic_seg, seg_weight), 'decode')
+        return add_prefix(
+            self.decode_head.weighted_losses(self.decode_head(features), gt_semantic_seg, seg_weight), 'decode'
+        )
 
-    # ---- inference --------------------------------------------------------------------------------------------------------------
+    # ---- inference -------------------------------------------------------------------------------------------------
     def encode_decode(self, img: Tensor, img_metas: Any = None) -> Tensor:
         """Class scores (B, C, H, W): context of the whole input, detail of sliding windows, fused."""
         low = self._encode(self._scaled(img, self.scales[0]))
@@ -132,17 +184,25 @@ class HRDAEncoderDecoder(EncoderDecoder):
         return [torch.cat(level) for level in zip(*parts)]
 
     def slide_inference(self, img: Tensor, img_meta: Sequence[Mapping[str, Any]], rescale: bool) -> Tensor:
-        """Outer sliding windows of ``test_cfg``, averaged; several per pass with ``batched_slide`` and equal results in eval mode."""
+        """Outer sliding windows of ``test_cfg``, averaged; several per pass with ``batched_slide`` and equal results
+        in eval mode."""
         cfg = self.test_cfg
         boxes = sliding_boxes(img.shape[2:], cfg['crop_size'], cfg['stride'])
         per_pass = (cfg.get('max_windows_per_batch') or len(boxes)) if cfg.get('batched_slide', False) else 1
-        chunks = [boxes[i:i + per_pass] for i in range(0, len(boxes), per_pass)]
-        logits = merge_windows(torch.cat([self.encode_decode(crop_windows(img, chunk), img_meta) for chunk in chunks]), boxes)
+        chunks = [boxes[i : i + per_pass] for i in range(0, len(boxes), per_pass)]
+        logits = merge_windows(
+            torch.cat([self.encode_decode(crop_windows(img, chunk), img_meta) for chunk in chunks]), boxes
+        )
         if not rescale:
             return logits
         height, width = img_meta[0]['img_shape'][:2]
-        return resize(logits[:, :, :height, :width], size=img_meta[0]['ori_shape'][:2], mode='bilinear', align_corners=self.align_corners,
-                      warning=False)
+        return resize(
+            logits[:, :, :height, :width],
+            size=img_meta[0]['ori_shape'][:2],
+            mode='bilinear',
+            align_corners=self.align_corners,
+            warning=False,
+        )
 
 
 def _uses_batch_statistics(network: nn.Module) -> bool:
