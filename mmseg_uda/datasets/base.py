@@ -1,4 +1,5 @@
 """The base of this package's data sets: an MMSegmentation data set with safe lists, raw-id labels and clear errors."""
+
 from __future__ import annotations
 
 import os
@@ -23,8 +24,10 @@ class LabelFiles:
 
     Attributes:
         suffix: what replaces the image's suffix.
-        ids: ``train_ids`` or the name of a raw table of :mod:`~mmseg_uda.datasets.label_spaces`; None for class ids of the data set's own.
+        ids: ``train_ids`` or the name of a raw table of :mod:`~mmseg_uda.datasets.label_spaces`; None for class ids of
+            the data set's own.
     """
+
     suffix: str
     ids: Optional[str] = 'train_ids'
 
@@ -35,9 +38,16 @@ def check_relative(name: str, split: str) -> None:
     Raises:
         ValueError: an absolute path or one with ``..``.
     """
-    if osp.isabs(name) or name.startswith('~') or '..' in name.replace('\\', '/').split('/') or (len(name) > 1 and name[1] == ':'):
-        raise ValueError(f"'{name}' in {split} leaves the data root: entries of a split list are relative paths without '..'. "
-                         'If you trust the list, set allow_outside_root=True.')
+    if (
+        osp.isabs(name)
+        or name.startswith('~')
+        or '..' in name.replace('\\', '/').split('/')
+        or (len(name) > 1 and name[1] == ':')
+    ):
+        raise ValueError(
+            f"'{name}' in {split} leaves the data root: entries of a split list are relative paths without '..'. "
+            'If you trust the list, set allow_outside_root=True.'
+        )
 
 
 class SegmentationDataset(CustomDataset):
@@ -51,10 +61,10 @@ class SegmentationDataset(CustomDataset):
         ann_dir: label folder; None where no labels are needed (an unlabelled target never opens one).
         split: list file with one image name (no suffix) a line. Absolute entries and ``..`` are refused.
         img_suffix: suffix(es) of the images, default the data set's own.
-        seg_map_suffix: suffix of the label files. By default the first form that exists: converted train ids, else the raw ids of the
-            download, which are translated while loading.
-        label_ids: what a label file given by ``seg_map_suffix`` holds, when its suffix does not tell: ``train_ids``, a raw table's name, or an
-            id map ``{file id: class id}``.
+        seg_map_suffix: suffix of the label files. By default the first form that exists: converted train ids, else the
+            raw ids of the download, which are translated while loading.
+        label_ids: what a label file given by ``seg_map_suffix`` holds, when its suffix does not tell: ``train_ids``, a
+            raw table's name, or an id map ``{file id: class id}``.
         label_space: classes of the network: ``city19``, ``city16`` or ``super7``.
         strict_labels: an id out of range stops with the file's name; False ignores those pixels.
         crop_pseudo_margins: top, bottom, left, right in pixels of the file where pseudo-labels do not count (HRDA).
@@ -73,10 +83,22 @@ class SegmentationDataset(CustomDataset):
     ROOT_VARIABLE: Optional[str] = None
     CONVERTER = ''
 
-    def __init__(self, pipeline: Sequence[Any] = (), img_dir: str = '', ann_dir: Optional[str] = None, split: Optional[str] = None,
-                 data_root: Optional[str] = None, img_suffix: Optional[str] = None, seg_map_suffix: Optional[str] = None,
-                 label_ids: Any = None, label_space: str = 'city19', strict_labels: bool = True, crop_pseudo_margins: Optional[Sequence[int]] = None,
-                 allow_outside_root: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        pipeline: Sequence[Any] = (),
+        img_dir: str = '',
+        ann_dir: Optional[str] = None,
+        split: Optional[str] = None,
+        data_root: Optional[str] = None,
+        img_suffix: Optional[str] = None,
+        seg_map_suffix: Optional[str] = None,
+        label_ids: Any = None,
+        label_space: str = 'city19',
+        strict_labels: bool = True,
+        crop_pseudo_margins: Optional[Sequence[int]] = None,
+        allow_outside_root: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if self.HAS_LABEL_SPACES and kwargs.get('classes') is None:
             if label_space not in label_spaces.SPACES:
                 raise ValueError(f"unknown label_space '{label_space}'; known: {', '.join(label_spaces.SPACES)}")
@@ -87,8 +109,16 @@ class SegmentationDataset(CustomDataset):
         self._label_forms = self._forms(seg_map_suffix, label_ids)
         if data_root is None:
             data_root = os.environ.get(self.ROOT_VARIABLE or '', self.DEFAULT_ROOT or '') or None
-        super().__init__(pipeline=with_margins(with_safe_readers(pipeline), crop_pseudo_margins), img_dir=img_dir, ann_dir=ann_dir, split=split,
-                         data_root=data_root, img_suffix=self.img_suffixes[0], seg_map_suffix=self._label_forms[0].suffix, **kwargs)
+        super().__init__(
+            pipeline=with_margins(with_safe_readers(pipeline), crop_pseudo_margins),
+            img_dir=img_dir,
+            ann_dir=ann_dir,
+            split=split,
+            data_root=data_root,
+            img_suffix=self.img_suffixes[0],
+            seg_map_suffix=self._label_forms[0].suffix,
+            **kwargs,
+        )
         self.label_reader = self._reader(label_ids, strict_labels)
         self.gt_seg_map_loader = LoadLabels(reduce_zero_label=self.reduce_zero_label)
 
@@ -104,26 +134,34 @@ class SegmentationDataset(CustomDataset):
         elif isinstance(label_ids, Mapping):  # an id map is about the raw ids
             forms = [form for form in forms if form.ids != 'train_ids'] or forms
         if not forms:
-            raise ValueError(f"{type(self).__name__} has no label files of kind {label_ids!r} for label_space '{self.label_space}'; "
-                             f'it knows {[(form.suffix, form.ids) for form in self.LABEL_FILES]}')
+            raise ValueError(
+                f"{type(self).__name__} has no label files of kind {label_ids!r} for label_space '{self.label_space}'; "
+                f'it knows {[(form.suffix, form.ids) for form in self.LABEL_FILES]}'
+            )
         return forms
 
     def _reader(self, label_ids: Any, strict: bool) -> LabelReader:
         ids = self.label_form.ids
         number = len(type(self).CLASSES if self.custom_classes and type(self).CLASSES else self.CLASSES or ())
         if isinstance(label_ids, Mapping):
-            return LabelReader({int(raw): int(new) for raw, new in label_ids.items()}, number, known_ids=254, strict=strict)
+            return LabelReader(
+                {int(raw): int(new) for raw, new in label_ids.items()}, number, known_ids=254, strict=strict
+            )
         if ids is None:
             return LabelReader(None, number, strict=strict)
         known = 18 if ids == 'train_ids' else label_spaces.RAW_ID_LIMIT[ids]
         return LabelReader(label_spaces.table(ids, self.label_space), number, known_ids=known, strict=strict)
 
-    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]) -> list[dict[str, Any]]:
+    def load_annotations(
+        self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]
+    ) -> list[dict[str, Any]]:
         """Image and label names, sorted unless a split list gives the order."""
         names = self._listed(img_dir, split) if split is not None else self._found(img_dir)
         if not names:
-            raise ValueError(f'{self.NAME}: no image with suffix {" or ".join(self.img_suffixes)} in {split or img_dir}. '
-                             'Check data_root, img_dir and img_suffix.')
+            raise ValueError(
+                f'{self.NAME}: no image with suffix {" or ".join(self.img_suffixes)} in {split or img_dir}. '
+                'Check data_root, img_dir and img_suffix.'
+            )
         self.label_form = self._existing_form(ann_dir, names[0])
         infos = []
         for stem, suffix in names:
@@ -155,21 +193,26 @@ class SegmentationDataset(CustomDataset):
         for line in lines:
             if not self.allow_outside_root:
                 check_relative(line, split)
-            suffix = next((s for s in self.img_suffixes if osp.exists(osp.join(img_dir, line + s))), self.img_suffixes[0])
+            suffix = next(
+                (s for s in self.img_suffixes if osp.exists(osp.join(img_dir, line + s))), self.img_suffixes[0]
+            )
             names.append((line, suffix))
         return names
 
     def _found(self, img_dir: str) -> list[tuple[str, str]]:
         if not osp.isdir(img_dir):
-            raise FileNotFoundError(f'{self.NAME}: the image folder {img_dir} does not exist. Set data_root (and img_dir) in the config or with '
-                                    '--cfg-options; docs/guides/datasets.md shows the layout and where to download it.')
+            raise FileNotFoundError(
+                f'{self.NAME}: the image folder {img_dir} does not exist. Set data_root (and img_dir) in the config or '
+                'with '
+                '--cfg-options; docs/guides/datasets.md shows the layout and where to download it.'
+            )
         names = []
         for folder, _, files in os.walk(img_dir, followlinks=True):
             prefix = osp.relpath(folder, img_dir)
             for name in files:
                 suffix = next((s for s in self.img_suffixes if name.endswith(s)), None)
                 if suffix is not None and not name.startswith('.'):
-                    stem = name[:len(name) - len(suffix)]
+                    stem = name[: len(name) - len(suffix)]
                     names.append((stem if prefix == '.' else f'{prefix}/{stem}'.replace(os.sep, '/'), suffix))
         return sorted(names)
 
@@ -180,7 +223,10 @@ class SegmentationDataset(CustomDataset):
             ValueError: the data set was built without ``ann_dir``.
         """
         if 'ann' not in self.img_infos[idx]:
-            raise ValueError(f'{type(self).__name__} was built without ann_dir: it has no labels. Set ann_dir where labels are needed.')
+            raise ValueError(
+                f'{type(self).__name__} was built without ann_dir: it has no labels. Set ann_dir where labels are '
+                'needed.'
+            )
         return self.img_infos[idx]['ann']
 
     def pre_pipeline(self, results: dict[str, Any]) -> None:

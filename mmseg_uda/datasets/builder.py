@@ -1,4 +1,5 @@
 """Building the training set of a run from its config."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -13,8 +14,8 @@ def build_training_dataset(cfg: Any, seed: int) -> UDADataset:
     """Build ``cfg.data.train``.
 
     Args:
-        cfg: a whole config (or dict). ``data.train`` is a ``UDADataset``, or any MMSeg data set config (or a list of them) for supervised training,
-            which becomes the ``source`` stream.
+        cfg: a whole config (or dict). ``data.train`` is a ``UDADataset``, or any MMSeg data set config (or a list of
+            them) for supervised training, which becomes the ``source`` stream.
         seed: seed of the run.
 
     Returns:

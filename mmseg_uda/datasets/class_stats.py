@@ -1,4 +1,5 @@
 """Pixel counts per file and class: built for any data set, stored with a hash of its file list."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterable, Optional, Sequence
 
+import torch
+from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 
@@ -41,7 +44,9 @@ def _count(name: str) -> Record:
     return name, count_classes(reader.read(osp.join(_worker['root'], name)), reader.num_classes)
 
 
-def count_files(names: Sequence[str], root: str, reader: LabelReader, workers: int = 4, quiet: bool = False) -> list[Record]:
+def count_files(
+    names: Sequence[str], root: str, reader: LabelReader, workers: int = 4, quiet: bool = False
+) -> list[Record]:
     """Count the classes of label files in worker processes, with a progress bar.
 
     Args:
@@ -52,12 +57,16 @@ def count_files(names: Sequence[str], root: str, reader: LabelReader, workers: i
     if workers < 2 or len(names) < 2 * workers:
         _start(reader, root)
         return list(progress(map(_count, names), 'class statistics', len(names), quiet))
-    with multiprocessing.get_context('spawn' if os.name == 'nt' else 'fork').Pool(workers, _start, (reader, root)) as pool:
+    with multiprocessing.get_context('spawn' if os.name == 'nt' else 'fork').Pool(
+        workers, _start, (reader, root)
+    ) as pool:
         return list(progress(pool.imap(_count, names, chunksize=8), 'class statistics', len(names), quiet))
 
 
 def list_hash(names: Sequence[str], root: str, reader: LabelReader) -> str:
-    """Hash of a file list with the files' sizes and the id translation: another list, label set or conversion gives another hash."""
+    """Hash of a file list with the files' sizes and the id translation: another list, label set or conversion gives
+    another hash.
+    """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(reader.lut.tobytes())
     for name in names:
@@ -75,27 +84,44 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(temporary, path)
 
 
+def as_entries(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Records in the form of ``sample_class_stats.json``."""
+    return [{**{str(cls): pixels for cls, pixels in counts.items()}, 'file': name} for name, counts in records]
+
+
 def write_stats(records: Iterable[Record], folder: Path) -> None:
-    """Write the three published JSON files: ``sample_class_stats.json``, its dict form, and ``samples_with_class.json``."""
+    """Write the three published JSON files: ``sample_class_stats.json``, its dict form, and
+    ``samples_with_class.json``.
+    """
     records = sorted(records)
-    write_json(folder / STATS_FILE, [{**{str(cls): pixels for cls, pixels in counts.items()}, 'file': name} for name, counts in records])
-    write_json(folder / STATS_DICT_FILE, {name: {str(cls): pixels for cls, pixels in counts.items()} for name, counts in records})
+    write_json(folder / STATS_FILE, as_entries(records))
+    write_json(
+        folder / STATS_DICT_FILE,
+        {name: {str(cls): pixels for cls, pixels in counts.items()} for name, counts in records},
+    )
     classes = sorted({cls for _, counts in records for cls in counts})
-    write_json(folder / SAMPLES_FILE, {str(cls): [[name, counts[cls]] for name, counts in records if cls in counts] for cls in classes})
+    write_json(
+        folder / SAMPLES_FILE,
+        {str(cls): [[name, counts[cls]] for name, counts in records if cls in counts] for cls in classes},
+    )
 
 
 def read_stats(path: Path, names: Sequence[str]) -> Optional[list[Record]]:
     """Read ``sample_class_stats.json`` for the files ``names``.
 
-    Entries are found by path relative to the label folder, also behind a prefix as the published converters write it, else by base name where
-    that is unique.
+    Entries are found by path relative to the label folder, also behind a prefix as the published converters write it,
+    else by base name where that is unique.
 
     Returns:
-        Records in the order of ``names``; None when the file is unreadable or lacks one of them (it belongs to another list).
+        Records in the order of ``names``; None when the file is unreadable or lacks one of them (it belongs to another
+        list).
     """
     try:
         entries = json.loads(path.read_text(encoding='utf-8'))
-        stored = {str(entry['file']).replace('\\', '/'): {int(cls): int(n) for cls, n in entry.items() if cls != 'file'} for entry in entries}
+        stored = {
+            str(entry['file']).replace('\\', '/'): {int(cls): int(n) for cls, n in entry.items() if cls != 'file'}
+            for entry in entries
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     by_base: dict[str, Optional[str]] = {}
@@ -120,9 +146,10 @@ def cache_folder() -> Path:
 def dataset_stats(dataset: Any, workers: int = 4, quiet: bool = False) -> list[Record]:
     """Class statistics of a labelled data set of this package, read from file or counted now.
 
-    Read are, in this order: ``sample_class_stats.<hash>.json`` beside the labels' folder or in the cache, then the published
-    ``sample_class_stats.json`` in ``data_root`` when it covers exactly this list. Otherwise the labels are counted and stored under the hash of the
-    file list, so that stale statistics are never used.
+    Read are, in this order: ``sample_class_stats.<hash>.json`` in ``data_root`` or in the cache, then the published
+    ``sample_class_stats.json`` in ``data_root`` when it covers exactly this list. Otherwise the labels are counted and
+    stored under the hash of the file list, so that stale statistics are never used. With several ranks, rank 0 counts
+    and the others read its file.
 
     Args:
         dataset: a :class:`~mmseg_uda.datasets.base.SegmentationDataset` with ``ann_dir``.
@@ -130,21 +157,33 @@ def dataset_stats(dataset: Any, workers: int = 4, quiet: bool = False) -> list[R
     Returns:
         (label file relative to ``ann_dir``, class -> pixels) for every image, in the data set's order.
     """
-    names = [dataset.get_ann_info(i)['seg_map'] for i in range(len(dataset))]
-    key = list_hash(names, dataset.ann_dir, dataset.label_reader)
-    home = Path(dataset.data_root or osp.dirname(dataset.ann_dir.rstrip('/')) or '.')
-    stored = f'sample_class_stats.{key}.json'
-    for path in (home / stored, cache_folder() / stored, home / STATS_FILE):
-        if not path.exists():
-            continue
-        records = read_stats(path, names)
-        if records is not None and all(cls < dataset.label_reader.num_classes for _, counts in records for cls in counts):
-            return records
-        print_log(f'{path} does not fit the {len(names)} files of {dataset.ann_dir} (stale or of another split): counting again', get_root_logger())
-    records = count_files(names, dataset.ann_dir, dataset.label_reader, workers, quiet)
-    content = [{**{str(cls): pixels for cls, pixels in counts.items()}, 'file': name} for name, counts in records]
+    rank, world_size = get_dist_info()
     try:
-        write_json(home / stored, content)
+        if rank > 0:
+            torch.distributed.barrier()
+        return _read_or_count(dataset, workers, quiet or rank > 0)
+    finally:
+        if rank == 0 and world_size > 1:
+            torch.distributed.barrier()
+
+
+def _read_or_count(dataset: Any, workers: int, quiet: bool) -> list[Record]:
+    names = [dataset.get_ann_info(i)['seg_map'] for i in range(len(dataset))]
+    reader = dataset.label_reader
+    home = Path(dataset.data_root or osp.dirname(dataset.ann_dir.rstrip('/')) or '.')
+    stored = f'sample_class_stats.{list_hash(names, dataset.ann_dir, reader)}.json'
+    candidates = [home / stored, cache_folder() / stored]
+    if dataset.label_space == 'city19':  # the published converters know no other
+        candidates.append(home / STATS_FILE)
+    for path in filter(Path.exists, candidates):
+        records = read_stats(path, names)
+        if records is not None and all(cls < reader.num_classes for _, counts in records for cls in counts):
+            return records
+        message = f'{path} does not fit the {len(names)} files of {dataset.ann_dir} (stale or of another split)'
+        print_log(f'{message}: counting again', get_root_logger())
+    records = count_files(names, dataset.ann_dir, reader, workers, quiet)
+    try:
+        write_json(home / stored, as_entries(records))
     except OSError:  # a read-only data folder
-        write_json(cache_folder() / stored, content)
+        write_json(cache_folder() / stored, as_entries(records))
     return records

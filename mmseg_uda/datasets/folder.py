@@ -1,4 +1,5 @@
 """CamVid and data sets of plain folders."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence
@@ -6,15 +7,17 @@ from typing import Any, Mapping, Optional, Sequence
 from mmseg.datasets.builder import DATASETS
 
 from . import label_spaces
-from .base import LabelFiles, SegmentationDataset
+from .base import SegmentationDataset
 
 
 @DATASETS.register_module()
 class CamVidDataset(SegmentationDataset):
-    """CamVid in its 11-class form: ``images/<frame>.jpg``, ``labels/<frame>.png`` (class ids, 255 = void), ``splits/<name>.txt``.
+    """CamVid in its 11-class form: ``images/<frame>.jpg``, ``labels/<frame>.png`` (class ids, 255 = void),
+    ``splits/<name>.txt``.
 
     The root is ``data_root``, else the environment variable ``MMSEG_UDA_CAMVID``, else ``data/camvid``.
     """
+
     NAME = 'CamVid'
     CLASSES = label_spaces.CAMVID11
     PALETTE = label_spaces.CAMVID11_PALETTE
@@ -38,14 +41,22 @@ class FolderDataset(SegmentationDataset):
         id_map: file id -> class id where the files do not hold class ids; ids that it leaves out are ignored.
         img_suffix: one suffix or several, default ``.jpg``, ``.jpeg``, ``.png``.
     """
+
     NAME = 'image folder'
     IMG_SUFFIX = ('.jpg', '.jpeg', '.png')
     HAS_LABEL_SPACES = False
 
-    def __init__(self, classes: Optional[Sequence[str]] = None, id_map: Optional[Mapping[int, int]] = None, **kwargs: Any) -> None:
+    def __init__(
+        self, classes: Optional[Sequence[str]] = None, id_map: Optional[Mapping[int, int]] = None, **kwargs: Any
+    ) -> None:
         if not classes:
             raise ValueError("FolderDataset needs classes=['name', ...]: the class names in the order of their ids")
-        wrong = sorted(new for new in (id_map or {}).values() if not (0 <= new < len(classes) or new == label_spaces.IGNORE))
+        wrong = sorted(
+            new for new in (id_map or {}).values() if not (0 <= new < len(classes) or new == label_spaces.IGNORE)
+        )
         if wrong:
-            raise ValueError(f'id_map gives class ids {wrong}, but there are {len(classes)} classes (0..{len(classes) - 1}, 255 = ignored)')
+            raise ValueError(
+                f'id_map gives class ids {wrong}, but there are {len(classes)} classes (0..{len(classes) - 1}, 255 = '
+                'ignored)'
+            )
         super().__init__(classes=list(classes), label_ids=id_map, **kwargs)

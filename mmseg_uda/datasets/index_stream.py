@@ -1,4 +1,5 @@
 """Endless index streams: which file a position of a stream reads, and with which random numbers."""
+
 from __future__ import annotations
 
 import random
@@ -14,8 +15,8 @@ from ..utils.rng import numpy_generator, stable_seed
 class IndexStream:
     """An endless shuffled walk over ``length`` items: a new permutation each epoch.
 
-    ``stream[position]`` is a function of (seed, name, position): workers, ranks and resumed runs read the same items, and only the permutation
-    of the current epoch is held in memory (no cross product of source and target lists).
+    ``stream[position]`` is a function of (seed, name, position): workers, ranks and resumed runs read the same items,
+    and only the permutation of the current epoch is held in memory (no cross product of source and target lists).
 
     Args:
         length: number of items.
@@ -45,8 +46,8 @@ class IndexStream:
 def fixed_randomness(*key: object) -> Iterator[None]:
     """Seed the global CPU generators from ``key`` for a block and put them back afterwards.
 
-    MMSegmentation's transforms draw from the global generators; with this a sample depends on its position only, and loading in the main process
-    does not disturb the model's random numbers.
+    MMSegmentation's transforms draw from the global generators; with this a sample depends on its position only, and
+    loading in the main process does not disturb the model's random numbers.
     """
     seed = stable_seed(*key)
     before = random.getstate(), np.random.get_state(), torch.default_generator.get_state()

@@ -13,6 +13,7 @@ name            classes  use
 The 16- and 13-class scores of SYNTHIA -> Cityscapes are means over a subset of the 19 classes: :func:`eval_subsets`.
 Raw ids that a table does not list become 255 (ignored).
 """
+
 from __future__ import annotations
 
 from typing import Mapping, Sequence
@@ -21,22 +22,78 @@ import numpy as np
 
 IGNORE = 255
 
-CITY19 = ('road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'traffic light', 'traffic sign', 'vegetation', 'terrain', 'sky', 'person',
-          'rider', 'car', 'truck', 'bus', 'train', 'motorcycle', 'bicycle')
-CITY19_PALETTE = [[128, 64, 128], [244, 35, 232], [70, 70, 70], [102, 102, 156], [190, 153, 153], [153, 153, 153], [250, 170, 30],
-                  [220, 220, 0], [107, 142, 35], [152, 251, 152], [70, 130, 180], [220, 20, 60], [255, 0, 0], [0, 0, 142], [0, 0, 70],
-                  [0, 60, 100], [0, 80, 100], [0, 0, 230], [119, 11, 32]]
+CITY19 = (
+    'road',
+    'sidewalk',
+    'building',
+    'wall',
+    'fence',
+    'pole',
+    'traffic light',
+    'traffic sign',
+    'vegetation',
+    'terrain',
+    'sky',
+    'person',
+    'rider',
+    'car',
+    'truck',
+    'bus',
+    'train',
+    'motorcycle',
+    'bicycle',
+)
+CITY19_PALETTE = [
+    [128, 64, 128],
+    [244, 35, 232],
+    [70, 70, 70],
+    [102, 102, 156],
+    [190, 153, 153],
+    [153, 153, 153],
+    [250, 170, 30],
+    [220, 220, 0],
+    [107, 142, 35],
+    [152, 251, 152],
+    [70, 130, 180],
+    [220, 20, 60],
+    [255, 0, 0],
+    [0, 0, 142],
+    [0, 0, 70],
+    [0, 60, 100],
+    [0, 80, 100],
+    [0, 0, 230],
+    [119, 11, 32],
+]
 # Train id -> label id of Cityscapes and GTA5; the same order as CITY19.
 CITY19_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 NOT_IN_SYNTHIA = ('terrain', 'truck', 'train')
 NOT_IN_13 = NOT_IN_SYNTHIA + ('wall', 'fence', 'pole')
 
 SUPER7 = ('flat', 'construction', 'object', 'nature', 'sky', 'human', 'vehicle')
-SUPER7_PALETTE = [[128, 64, 128], [70, 70, 70], [153, 153, 153], [107, 142, 35], [0, 130, 180], [220, 20, 60], [0, 0, 142]]
+SUPER7_PALETTE = [
+    [128, 64, 128],
+    [70, 70, 70],
+    [153, 153, 153],
+    [107, 142, 35],
+    [0, 130, 180],
+    [220, 20, 60],
+    [0, 0, 142],
+]
 
 CAMVID11 = ('sky', 'building', 'pole', 'road', 'sidewalk', 'tree', 'sign', 'fence', 'car', 'pedestrian', 'bicyclist')
-CAMVID11_PALETTE = [[128, 128, 128], [128, 0, 0], [192, 192, 128], [128, 64, 128], [60, 40, 222], [128, 128, 0], [192, 128, 128], [64, 64, 128],
-                    [64, 0, 128], [64, 64, 0], [0, 128, 192]]
+CAMVID11_PALETTE = [
+    [128, 128, 128],
+    [128, 0, 0],
+    [192, 192, 128],
+    [128, 64, 128],
+    [60, 40, 222],
+    [128, 128, 0],
+    [192, 128, 128],
+    [64, 64, 128],
+    [64, 0, 128],
+    [64, 64, 0],
+    [0, 128, 192],
+]
 
 _CITY16_KEPT = [i for i, name in enumerate(CITY19) if name not in NOT_IN_SYNTHIA]
 _19_TO_16 = {old: new for new, old in enumerate(_CITY16_KEPT)}
@@ -53,13 +110,76 @@ def _groups(*groups: Sequence[int]) -> dict[int, int]:
 
 
 _CITY_TO_19 = {raw: train for train, raw in enumerate(CITY19_LABEL_IDS)}
-_SYNTHIA_TO_19 = {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18}
-_IDD_TO_19 = {0: 0, 3: 1, 29: 2, 20: 3, 21: 4, 26: 5, 25: 6, 24: 7, 32: 8, 5: 9, 33: 10, 6: 11, 8: 12, 12: 13, 13: 14, 14: 15, 17: 16, 9: 17, 10: 18}
-_MAPILLARY_TO_19 = {13: 0, 15: 1, 17: 2, 6: 3, 3: 4, 45: 5, 48: 6, 49: 7, 50: 7, 30: 8, 29: 9, 27: 10, 19: 11, 20: 12, 21: 12, 22: 12, 55: 13,
-                    61: 14, 54: 15, 58: 16, 57: 17, 52: 18}
+_SYNTHIA_TO_19 = {
+    3: 0,
+    4: 1,
+    2: 2,
+    21: 3,
+    5: 4,
+    7: 5,
+    15: 6,
+    9: 7,
+    6: 8,
+    16: 9,
+    1: 10,
+    10: 11,
+    17: 12,
+    8: 13,
+    18: 14,
+    19: 15,
+    20: 16,
+    12: 17,
+    11: 18,
+}
+_IDD_TO_19 = {
+    0: 0,
+    3: 1,
+    29: 2,
+    20: 3,
+    21: 4,
+    26: 5,
+    25: 6,
+    24: 7,
+    32: 8,
+    5: 9,
+    33: 10,
+    6: 11,
+    8: 12,
+    12: 13,
+    13: 14,
+    14: 15,
+    17: 16,
+    9: 17,
+    10: 18,
+}
+_MAPILLARY_TO_19 = {
+    13: 0,
+    15: 1,
+    17: 2,
+    6: 3,
+    3: 4,
+    45: 5,
+    48: 6,
+    49: 7,
+    50: 7,
+    30: 8,
+    29: 9,
+    27: 10,
+    19: 11,
+    20: 12,
+    21: 12,
+    22: 12,
+    55: 13,
+    61: 14,
+    54: 15,
+    58: 16,
+    57: 17,
+    52: 18,
+}
 
-# The 7-class tables are the released ones of MTAF and CoaST, with their inconsistencies: terrain is *flat* in GTA5, SYNTHIA and Mapillary but
-# *nature* in Cityscapes; caravan and trailer are *vehicle* everywhere but in GTA5; rail track, billboard and guard rail count in one set only.
+# The 7-class tables are the released ones of MTAF and CoaST, with their inconsistencies: terrain is *flat* in GTA5,
+# SYNTHIA and Mapillary but *nature* in Cityscapes; caravan and trailer are *vehicle* everywhere but in GTA5; rail
+# track, billboard and guard rail count in one set only.
 RAW_TABLES: dict[str, dict[str, dict[int, int]]] = {
     'gta': {
         'city19': _CITY_TO_19,
@@ -67,7 +187,9 @@ RAW_TABLES: dict[str, dict[str, dict[int, int]]] = {
     },
     'cityscapes': {
         'city19': _CITY_TO_19,
-        'super7': _groups((7, 8), (11, 12, 13), (17, 19, 20), (21, 22), (23,), (24, 25), (26, 27, 28, 29, 30, 31, 32, 33)),
+        'super7': _groups(
+            (7, 8), (11, 12, 13), (17, 19, 20), (21, 22), (23,), (24, 25), (26, 27, 28, 29, 30, 31, 32, 33)
+        ),
     },
     'synthia': {
         'city19': _SYNTHIA_TO_19,
@@ -75,11 +197,21 @@ RAW_TABLES: dict[str, dict[str, dict[int, int]]] = {
     },
     'idd': {
         'city19': _IDD_TO_19,
-        'super7': _groups((0, 2, 3), (19, 20, 21, 29), (23, 24, 25, 26), (32,), (33,), (6, 8), (9, 10, 11, 12, 13, 14, 15, 16, 17, 18)),
+        'super7': _groups(
+            (0, 2, 3), (19, 20, 21, 29), (23, 24, 25, 26), (32,), (33,), (6, 8), (9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+        ),
     },
     'mapillary': {
         'city19': _MAPILLARY_TO_19,
-        'super7': _groups((*range(7, 16), 23, 24, 29), (*range(2, 7), 16, 17, 18), range(43, 51), (30,), (27,), range(19, 23), range(52, 63)),
+        'super7': _groups(
+            (*range(7, 16), 23, 24, 29),
+            (*range(2, 7), 16, 17, 18),
+            range(43, 51),
+            (30,),
+            (27,),
+            range(19, 23),
+            range(52, 63),
+        ),
     },
 }
 for _tables in RAW_TABLES.values():
@@ -95,8 +227,8 @@ def table(data_set: str, space: str = 'city19') -> dict[int, int]:
     """The raw id -> class id table of a data set.
 
     Args:
-        data_set: ``gta``, ``cityscapes`` (also ACDC, Dark Zurich), ``synthia``, ``idd``, ``mapillary``; ``train_ids`` for files that hold
-            Cityscapes train ids already.
+        data_set: ``gta``, ``cityscapes`` (also ACDC, Dark Zurich), ``synthia``, ``idd``, ``mapillary``; ``train_ids``
+            for files that hold Cityscapes train ids already.
         space: ``city19``, ``city16`` or ``super7``.
 
     Raises:
@@ -106,7 +238,11 @@ def table(data_set: str, space: str = 'city19') -> dict[int, int]:
     if tables is None:
         raise KeyError(f"no label table for data set '{data_set}'; known: train_ids, {', '.join(sorted(RAW_TABLES))}")
     if space not in tables:
-        hint = ' (the super classes need the raw label ids: point the data set at the unconverted label files)' if space == 'super7' else ''
+        hint = (
+            ' (the super classes need the raw label ids: point the data set at the unconverted label files)'
+            if space == 'super7'
+            else ''
+        )
         raise KeyError(f"no table from '{data_set}' to label space '{space}'{hint}; known: {', '.join(sorted(tables))}")
     return tables[space]
 
@@ -129,7 +265,8 @@ def to_label_ids(label: np.ndarray) -> np.ndarray:
 def eval_subsets(number: int) -> tuple[int, ...]:
     """Train ids that enter the mean of a 19-, 16- or 13-class score of a 19-class network.
 
-    16 is SYNTHIA's set (without terrain, truck, train); 13 leaves out wall, fence and pole as well. All 19 classes stay in the confusion matrix.
+    16 is SYNTHIA's set (without terrain, truck, train); 13 leaves out wall, fence and pole as well. All 19 classes stay
+    in the confusion matrix.
 
     Raises:
         ValueError: another number.

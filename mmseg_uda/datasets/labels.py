@@ -1,4 +1,5 @@
 """Reading label maps: decoding, translation to class ids, and errors that name the file."""
+
 from __future__ import annotations
 
 import io
@@ -31,7 +32,9 @@ def read_bytes(path: PathLike, what: str, remedy: str = '') -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(f'{what} not found: {path}. {remedy or "Check data_root and the folder names of the data set."}') from None
+        raise FileNotFoundError(
+            f'{what} not found: {path}. {remedy or "Check data_root and the folder names of the data set."}'
+        ) from None
 
 
 def decode_image(data: bytes, path: PathLike, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
@@ -42,33 +45,46 @@ def decode_image(data: bytes, path: PathLike, flag: int = cv2.IMREAD_COLOR) -> n
     """
     img = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     if img is None:
-        raise CorruptFileError(f'cannot decode the image {path} ({len(data)} bytes): it is empty, truncated or of an unknown format. Download it again, '
-                               'or allow max_corrupt_files=N in the training set; tools/check_dataset.py lists all such files.')
+        raise CorruptFileError(
+            f'cannot decode the image {path} ({len(data)} bytes): it is empty, truncated or of an unknown format. '
+            'Download it again, '
+            'or allow max_corrupt_files=N in the training set; tools/check_dataset.py lists all such files.'
+        )
     return img
 
 
 def decode_label(data: bytes, path: PathLike) -> np.ndarray:
     """Decode a label map to ids as stored: uint8 (H, W).
 
-    Palette PNGs give their indices (GTA5, Mapillary), 16-bit colour PNGs their first (red) channel (SYNTHIA's ``GT/LABELS``).
+    Palette PNGs give their indices (GTA5, Mapillary), 16-bit colour PNGs their first (red) channel (SYNTHIA's
+    ``GT/LABELS``).
 
     Raises:
         CorruptFileError: undecodable, or a colour picture instead of a map of ids.
     """
-    if data[:8] == b'\x89PNG\r\n\x1a\n' and data[24:25] == b'\x10':  # bit depth 16: Pillow would keep the high bytes only
+    if (
+        data[:8] == b'\x89PNG\r\n\x1a\n' and data[24:25] == b'\x10'
+    ):  # bit depth 16: Pillow would keep the high bytes only
         label = decode_image(data, path, cv2.IMREAD_UNCHANGED)
         label = label[..., 2] if label.ndim == 3 else label
     else:
         try:
             label = np.array(Image.open(io.BytesIO(data)))
         except (OSError, SyntaxError, ValueError) as error:
-            raise CorruptFileError(f'cannot decode the label map {path} ({len(data)} bytes): {error}. Download or convert it again; '
-                                   'tools/check_dataset.py lists all such files.') from error
+            raise CorruptFileError(
+                f'cannot decode the label map {path} ({len(data)} bytes): {error}. Download or convert it again; '
+                'tools/check_dataset.py lists all such files.'
+            ) from error
         if label.ndim == 3:
-            raise CorruptFileError(f'the label map {path} has {label.shape[2]} channels of 8 bits: it is a colour picture, not a map of class ids')
+            raise CorruptFileError(
+                f'the label map {path} has {label.shape[2]} channels of 8 bits: it is a colour picture, not a map of '
+                'class ids'
+            )
     if label.dtype != np.uint8:
         if label.size and (label.min() < 0 or label.max() > 255):
-            raise LabelIdError(f'the label map {path} holds ids up to {label.max()}; ids must be 0..254 and 255 for ignored pixels')
+            raise LabelIdError(
+                f'the label map {path} holds ids up to {label.max()}; ids must be 0..254 and 255 for ignored pixels'
+            )
         label = label.astype(np.uint8)
     return np.ascontiguousarray(label)
 
@@ -79,17 +95,20 @@ class LabelReader:
     Args:
         table: file id -> class id; ids that it does not list become 255. None: the file holds class ids already.
         num_classes: number of classes.
-        known_ids: largest id that a file may hold besides 255 and, for class ids, the table's; None accepts every id that ``table`` ignores.
+        known_ids: largest id that a file may hold besides 255 and, for class ids, the table's; None accepts every id
+            that ``table`` ignores.
         strict: refuse ids outside; otherwise they become 255.
     """
 
-    def __init__(self, table: Optional[Mapping[int, int]], num_classes: int, known_ids: Optional[int] = None, strict: bool = True) -> None:
+    def __init__(
+        self, table: Optional[Mapping[int, int]], num_classes: int, known_ids: Optional[int] = None, strict: bool = True
+    ) -> None:
         self.num_classes = num_classes
         self.strict = strict
         self.lut = lookup_array(table if table is not None else {i: i for i in range(num_classes)})
         highest = known_ids if known_ids is not None else num_classes - 1
         self._unexpected = np.zeros(256, np.uint8)
-        self._unexpected[highest + 1:IGNORE] = 1
+        self._unexpected[highest + 1 : IGNORE] = 1
 
     def unexpected(self, raw: np.ndarray) -> list[int]:
         """File ids in ``raw`` that the data set does not have, ascending."""
@@ -108,8 +127,11 @@ class LabelReader:
             wrong = self.unexpected(raw)
             if wrong:
                 raise LabelIdError(
-                    f'label ids {wrong} in {path} are out of range: expected 0..{int(np.argmax(self._unexpected)) - 1} and 255 for ignored pixels '
-                    f'({self.num_classes} classes). Convert the labels, give the data set an id map, or set strict_labels=False to ignore these pixels.')
+                    f'label ids {wrong} in {path} are out of range: expected 0..{int(np.argmax(self._unexpected)) - 1} '
+                    'and 255 for ignored pixels '
+                    f'({self.num_classes} classes). Convert the labels, give the data set an id map, or set '
+                    'strict_labels=False to ignore these pixels.'
+                )
         return cv2.LUT(raw, self.lut)
 
     def read(self, path: PathLike, remedy: str = '') -> np.ndarray:

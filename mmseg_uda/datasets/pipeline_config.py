@@ -1,4 +1,5 @@
 """Rewriting a published MMSeg pipeline for training: deferred normalisation, clear errors, unlabelled targets."""
+
 from __future__ import annotations
 
 import copy
@@ -8,7 +9,17 @@ _READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
 _TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
 # Only these may follow a normalisation that is deferred: they neither read nor mix grey values.
 _AFTER_NORMALIZE = {'Pad', 'DefaultFormatBundle', 'StreamFormatBundle', 'Collect'}
-_DEFAULT_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor', 'flip', 'flip_direction', 'img_norm_cfg')
+_DEFAULT_META_KEYS = (
+    'filename',
+    'ori_filename',
+    'ori_shape',
+    'img_shape',
+    'pad_shape',
+    'scale_factor',
+    'flip',
+    'flip_direction',
+    'img_norm_cfg',
+)
 
 
 def _renamed(step: Any, names: Mapping[str, str]) -> Any:
@@ -32,7 +43,8 @@ def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
 
 
 def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
-    """Insert :class:`~mmseg_uda.datasets.pipelines.PseudoLabelMargins` after the loading steps and make ``Collect`` keep its mask.
+    """Insert :class:`~mmseg_uda.datasets.pipelines.PseudoLabelMargins` after the loading steps and make ``Collect``
+    keep its mask.
 
     Without ``margins`` a listed ``valid_pseudo_mask`` is dropped from ``Collect``.
     """
@@ -65,24 +77,41 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
     for i, step in enumerate(steps):
         if not isinstance(step, Mapping):
             continue
-        rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1:]}
+        rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1 :]}
         if step.get('type') == 'Normalize' and rest <= _AFTER_NORMALIZE:
             step['type'] = 'DeferredNormalize'
         if step.get('type') == 'Collect':
             if not labelled:
                 step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']
             keys = tuple(step.get('meta_keys', _DEFAULT_META_KEYS))
-            step['meta_keys'] = keys + tuple(key for key in ('img_norm_cfg', 'img_shape', 'filename') if key not in keys)
+            step['meta_keys'] = keys + tuple(
+                key for key in ('img_norm_cfg', 'img_shape', 'filename') if key not in keys
+            )
     return steps
 
 
 def deterministic_prefix(pipeline: Sequence[Any]) -> int:
-    """Number of leading built transforms that draw no random number: their result can be kept while a crop is drawn again."""
+    """Number of leading built transforms that draw no random number: their result can be kept while a crop is drawn
+    again.
+    """
     count = 0
     for step in pipeline:
         name = type(step).__name__
-        fixed_size = name == 'Resize' and step.ratio_range is None and step.img_scale is not None and len(step.img_scale) == 1
-        if name not in ('LoadImage', 'LoadLabels', 'LoadImageFromFile', 'LoadAnnotations', 'PseudoLabelMargins', 'ExactResize') and not fixed_size:
+        fixed_size = (
+            name == 'Resize' and step.ratio_range is None and step.img_scale is not None and len(step.img_scale) == 1
+        )
+        if (
+            name
+            not in (
+                'LoadImage',
+                'LoadLabels',
+                'LoadImageFromFile',
+                'LoadAnnotations',
+                'PseudoLabelMargins',
+                'ExactResize',
+            )
+            and not fixed_size
+        ):
             break
         count += 1
     return count

@@ -1,8 +1,10 @@
 """Training transforms: the names of MMSegmentation's pipeline with clear errors, uint8 images and pseudo-label margins.
 
-A published pipeline is written with ``LoadImageFromFile``, ``LoadAnnotations``, ``Resize``, ``RandomCrop``, ``RandomFlip``, ``Normalize``,
-``Pad``, ``DefaultFormatBundle``, ``Collect``. :mod:`mmseg_uda.datasets.pipeline_config` exchanges some of them for the classes of this module.
+A published pipeline is written with ``LoadImageFromFile``, ``LoadAnnotations``, ``Resize``, ``RandomCrop``,
+``RandomFlip``, ``Normalize``, ``Pad``, ``DefaultFormatBundle``, ``Collect``. :mod:`mmseg_uda.datasets.pipeline_config`
+exchanges some of them for the classes of this module.
 """
+
 from __future__ import annotations
 
 import os.path as osp
@@ -36,15 +38,27 @@ class LoadImage(LoadImageFromFile):
     """``LoadImageFromFile`` whose errors name the file and the remedy. Gives uint8 BGR (H, W, 3)."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        if self.file_client_args.get('backend', 'disk') != 'disk' or self.imdecode_backend != 'cv2' or self.color_type != 'color':
+        if (
+            self.file_client_args.get('backend', 'disk') != 'disk'
+            or self.imdecode_backend != 'cv2'
+            or self.color_type != 'color'
+        ):
             return super().__call__(results)
         name = results['img_info']['filename']
         path = osp.join(results['img_prefix'], name) if results.get('img_prefix') is not None else name
         img = decode_image(read_bytes(path, 'image'), path)
         if self.to_float32:
             img = img.astype(np.float32)
-        results.update(filename=path, ori_filename=name, img=img, img_shape=img.shape, ori_shape=img.shape, pad_shape=img.shape, scale_factor=1.0,
-                       img_norm_cfg=dict(mean=np.zeros(3, np.float32), std=np.ones(3, np.float32), to_rgb=False))
+        results.update(
+            filename=path,
+            ori_filename=name,
+            img=img,
+            img_shape=img.shape,
+            ori_shape=img.shape,
+            pad_shape=img.shape,
+            scale_factor=1.0,
+            img_norm_cfg=dict(mean=np.zeros(3, np.float32), std=np.ones(3, np.float32), to_rgb=False),
+        )
         return results
 
 
@@ -52,7 +66,8 @@ class LoadImage(LoadImageFromFile):
 class LoadLabels(LoadAnnotations):
     """``LoadAnnotations`` that translates raw ids with the data set's reader and checks their range.
 
-    A label map whose size differs from its image (a few of GTA5) is brought to the image's size by nearest neighbour and logged once.
+    A label map whose size differs from its image (a few of GTA5) is brought to the image's size by nearest neighbour
+    and logged once.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +88,10 @@ class LoadLabels(LoadAnnotations):
             label[label == 254] = 255
         img = results.get('img')
         if img is not None and img.shape[:2] != label.shape:
-            _log_once(f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, the image {img.shape[1]}x{img.shape[0]}; the label is resized')
+            _log_once(
+                f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, the image {img.shape[1]}x{img.shape[0]}; '
+                'the label is resized'
+            )
             label = mmcv.imresize(label, img.shape[1::-1], interpolation='nearest')
         results['gt_semantic_seg'] = label
         results['seg_fields'].append('gt_semantic_seg')
@@ -84,7 +102,8 @@ class LoadLabels(LoadAnnotations):
 class PseudoLabelMargins:
     """Add ``valid_pseudo_mask``: 0 in the margins of the *loaded* image, where a pseudo-label gets no weight.
 
-    The mask runs through resize, crop and flip with the image. Put it right after loading, or set ``crop_pseudo_margins`` of the data set.
+    The mask runs through resize, crop and flip with the image. Put it right after loading, or set
+    ``crop_pseudo_margins`` of the data set.
 
     Args:
         margins: top, bottom, left, right in pixels of the file.
@@ -107,7 +126,8 @@ class PseudoLabelMargins:
 class ExactResize:
     """Resize to an exact size with Pillow, aspect ratio ignored (ADVENT, ESL, DSTC, CoaST, MTAF).
 
-    Pillow's filters are area-aware when they shrink and its nearest neighbour samples pixel centres; OpenCV's differ in both.
+    Pillow's filters are area-aware when they shrink and its nearest neighbour samples pixel centres; OpenCV's differ in
+    both.
 
     Args:
         size: (width, height).
@@ -122,13 +142,20 @@ class ExactResize:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         from PIL import Image
+
         height, width = results['img'].shape[:2]
         img = np.ascontiguousarray(results['img'][..., ::-1])
         img = np.array(Image.fromarray(img).resize(self.size, _INTERPOLATIONS[self.interpolation]))[..., ::-1]
         for key in results.get('seg_fields', []):
             results[key] = np.array(Image.fromarray(results[key]).resize(self.size, _INTERPOLATIONS['nearest']))
         scale = np.array([self.size[0] / width, self.size[1] / height] * 2, np.float32)
-        results.update(img=np.ascontiguousarray(img), img_shape=img.shape, pad_shape=img.shape, scale_factor=scale, keep_ratio=False)
+        results.update(
+            img=np.ascontiguousarray(img),
+            img_shape=img.shape,
+            pad_shape=img.shape,
+            scale_factor=scale,
+            keep_ratio=False,
+        )
         return results
 
     def __repr__(self) -> str:
@@ -137,7 +164,8 @@ class ExactResize:
 
 @PIPELINES.register_module()
 class ClassLimitedCrop(RandomCrop):
-    """``RandomCrop`` that counts the classes of a crop with a histogram instead of sorting its pixels (same draws, same result).
+    """``RandomCrop`` that counts the classes of a crop with a histogram instead of sorting its pixels (same draws, same
+    result).
 
     Without labels (an unlabelled target) the class limit does not apply.
     """
@@ -162,9 +190,11 @@ class ClassLimitedCrop(RandomCrop):
 
 @PIPELINES.register_module()
 class DeferredNormalize(Normalize):
-    """``Normalize`` that leaves a uint8 image as it is and only records ``img_norm_cfg``: the engine normalises on the device.
+    """``Normalize`` that leaves a uint8 image as it is and only records ``img_norm_cfg``: the engine normalises on the
+    device.
 
-    A quarter of the bytes travels from the worker to the device, and the worker saves the arithmetic. A floating-point image is normalised here.
+    A quarter of the bytes travels from the worker to the device, and the worker saves the arithmetic. A floating-point
+    image is normalised here.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +206,9 @@ class DeferredNormalize(Normalize):
 
 @PIPELINES.register_module()
 class StreamFormatBundle(DefaultFormatBundle):
-    """``DefaultFormatBundle`` that formats ``valid_pseudo_mask`` as well: uint8 (1, H, W), padding counts as invalid."""
+    """``DefaultFormatBundle`` that formats ``valid_pseudo_mask`` as well: uint8 (1, H, W), padding counts as
+    invalid.
+    """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         results = super().__call__(results)

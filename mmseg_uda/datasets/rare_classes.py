@@ -1,4 +1,5 @@
 """Rare-class sampling: source images are drawn by class (DAFormer, arXiv 2111.14887, section 3.2)."""
+
 from __future__ import annotations
 
 import warnings
@@ -15,8 +16,8 @@ from .stream_source import StreamSource
 class RareClassSampler:
     """Draws a class by ``softmax((1 - f_c) / T)``, then a file that holds it, then a crop that shows enough of it.
 
-    The file is decoded once; its crop is drawn up to ``max_crops`` times until the class has more than ``min_pixels * min_crop_ratio`` pixels in it
-    (the last one is kept unchecked).
+    The file is decoded once; its crop is drawn up to ``max_crops`` times until the class has more than ``min_pixels *
+    min_crop_ratio`` pixels in it (the last one is kept unchecked).
 
     Args:
         stream: the labelled stream; all its data sets need label files.
@@ -27,14 +28,25 @@ class RareClassSampler:
         workers: processes that count the classes when no statistics are stored.
 
     Raises:
-        ValueError: no class has any file with more than ``min_pixels`` pixels. A single class without one is left out with a warning.
+        ValueError: no class has any file with more than ``min_pixels`` pixels. A single class without one is left out
+        with a warning.
     """
 
-    def __init__(self, stream: StreamSource, min_pixels: int = 3000, class_temp: float = 0.01, min_crop_ratio: float = 0.5, max_crops: int = 11,
-                 workers: int = 4) -> None:
+    def __init__(
+        self,
+        stream: StreamSource,
+        min_pixels: int = 3000,
+        class_temp: float = 0.01,
+        min_crop_ratio: float = 0.5,
+        max_crops: int = 11,
+        workers: int = 4,
+    ) -> None:
         if min_pixels < 0 or min_crop_ratio < 0 or max_crops < 1:
-            raise ValueError(f'rare_class_sampling: min_pixels={min_pixels} and min_crop_ratio={min_crop_ratio} must not be negative, '
-                             f'max_crops={max_crops} must be at least 1')
+            raise ValueError(
+                f'rare_class_sampling: min_pixels={min_pixels} and min_crop_ratio={min_crop_ratio} must not be '
+                'negative, '
+                f'max_crops={max_crops} must be at least 1'
+            )
         self.stream = stream
         self.min_crop_pixels = min_pixels * min_crop_ratio
         self.max_crops = max_crops
@@ -54,22 +66,32 @@ class RareClassSampler:
         known: dict[int, list[dict[int, int]]] = {}
         for part in self.stream.parts:
             if not hasattr(part, 'label_reader'):
-                raise ValueError(f'rare-class sampling needs a data set of mmseg_uda that reads label files, not {type(part).__name__}; '
-                                 'FolderDataset takes any folder')
+                raise ValueError(
+                    'rare-class sampling needs a data set of mmseg_uda that reads label files, not '
+                    f'{type(part).__name__}; '
+                    'FolderDataset takes any folder'
+                )
             if id(part) not in known:
                 known[id(part)] = [counts for _, counts in dataset_stats(part, workers)]
             records += [(str(len(records) + i), counts) for i, counts in enumerate(known[id(part)])]
         return records
 
-    def _explain_missing(self, records: list[tuple[str, dict[int, int]]], missing: list[int], min_pixels: int, some_left: bool) -> None:
+    def _explain_missing(
+        self, records: list[tuple[str, dict[int, int]]], missing: list[int], min_pixels: int, some_left: bool
+    ) -> None:
         names = self.stream.first.CLASSES
         largest = {names[cls]: max(counts.get(cls, 0) for _, counts in records) for cls in missing}
-        text = (f'rare_class_sampling: no file of the {self.stream.name} stream has more than min_pixels={min_pixels} pixels of '
-                f'{", ".join(f"{name} (at most {most})" for name, most in largest.items())}')
+        text = (
+            f'rare_class_sampling: no file of the {self.stream.name} stream has more than min_pixels={min_pixels} '
+            'pixels of '
+            f'{", ".join(f"{name} (at most {most})" for name, most in largest.items())}'
+        )
         if not some_left:
             raise ValueError(f'{text}, so no class can be drawn. Lower min_pixels.')
         if missing:
-            warnings.warn(f'{text}: left out and the other probabilities renormalised. Lower min_pixels to draw it.', stacklevel=3)
+            warnings.warn(
+                f'{text}: left out and the other probabilities renormalised. Lower min_pixels to draw it.', stacklevel=3
+            )
 
     def sample(self, position: int) -> dict[str, Any]:
         """The sample at ``position``: a pure function of (seed, stream, position)."""

@@ -1,4 +1,5 @@
 """One stream of a training data set: a data set read in two stages, with redraws and replacement of corrupt files."""
+
 from __future__ import annotations
 
 import warnings
@@ -21,11 +22,12 @@ class StreamSource:
     """Reads the samples of one stream by position.
 
     Args:
-        parts: MMSeg data sets, one after another. Of a plain one (not a wrapper such as ``MultiImageMixDataset``) a file is decoded once per
-            draw, however often its crop is drawn again.
+        parts: MMSeg data sets, one after another. Of a plain one (not a wrapper such as ``MultiImageMixDataset``) a
+            file is decoded once per draw, however often its crop is drawn again.
         name: stream name (``source``, ``target`` ...).
         seed: seed of the run.
-        max_corrupt_files: that many undecodable files (in each worker) are replaced by other draws before the run stops; 0 stops at the first.
+        max_corrupt_files: that many undecodable files (in each worker) are replaced by other draws before the run
+            stops; 0 stops at the first.
     """
 
     def __init__(self, parts: Sequence[Any], name: str, seed: int, max_corrupt_files: int = 0) -> None:
@@ -54,8 +56,13 @@ class StreamSource:
         """The formatted sample at ``position``, a pure function of (seed, stream, position)."""
         return self.draw(position, lambda attempt: (self._index(position, attempt), None))
 
-    def draw(self, position: int, choose: Callable[[int], tuple[int, Optional[int]]], crops: int = 1,
-             accept: Optional[Callable[[dict[str, Any], Optional[int]], bool]] = None) -> dict[str, Any]:
+    def draw(
+        self,
+        position: int,
+        choose: Callable[[int], tuple[int, Optional[int]]],
+        crops: int = 1,
+        accept: Optional[Callable[[dict[str, Any], Optional[int]], bool]] = None,
+    ) -> dict[str, Any]:
         """Read a chosen file, drawing its crop again until it is accepted.
 
         Args:
@@ -77,7 +84,9 @@ class StreamSource:
                     if accept is None or accept(sample, cls):
                         return sample
                 return loaded.augment()
-        raise CorruptFileError(f'{_REPLACEMENTS + 1} draws for one {self.name} sample met corrupt files: {self.corrupt_files}')
+        raise CorruptFileError(
+            f'{_REPLACEMENTS + 1} draws for one {self.name} sample met corrupt files: {self.corrupt_files}'
+        )
 
     def _index(self, position: int, attempt: int) -> int:
         if attempt == 0:
@@ -89,11 +98,16 @@ class StreamSource:
             self.corrupt_files.append(str(error))
         if len(self.corrupt_files) > self.max_corrupt_files:
             if self.max_corrupt_files:
-                raise CorruptFileError(f'more than max_corrupt_files={self.max_corrupt_files} corrupt files in the {self.name} stream:\n'
-                                       + '\n'.join(self.corrupt_files)) from error
+                raise CorruptFileError(
+                    f'more than max_corrupt_files={self.max_corrupt_files} corrupt files in the {self.name} stream:\n'
+                    + '\n'.join(self.corrupt_files)
+                ) from error
             raise error
-        warnings.warn(f'{self.name} stream: replaced a corrupt file ({len(self.corrupt_files)} of at most {self.max_corrupt_files}): {error}',
-                      stacklevel=2)
+        warnings.warn(
+            f'{self.name} stream: replaced a corrupt file ({len(self.corrupt_files)} of at most '
+            f'{self.max_corrupt_files}): {error}',
+            stacklevel=2,
+        )
 
     def _load(self, index: int) -> Loaded:
         dataset, index = self.locate(index)
@@ -114,11 +128,14 @@ class StreamSource:
 @dataclass
 class Loaded:
     """A decoded sample and the random transforms that are still to come."""
+
     results: dict[str, Any]
     steps: Sequence[Callable[[dict[str, Any]], dict[str, Any]]]
 
     def augment(self) -> dict[str, Any]:
-        """One random version. Transforms replace entries and grow ``seg_fields``; they do not write into the decoded arrays."""
+        """One random version. Transforms replace entries and grow ``seg_fields``; they do not write into the decoded
+        arrays.
+        """
         results = dict(self.results)
         if 'seg_fields' in results:
             results['seg_fields'] = list(results['seg_fields'])

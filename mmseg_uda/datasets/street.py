@@ -1,4 +1,5 @@
 """The street data sets of the field, under their published names."""
+
 from __future__ import annotations
 
 import os
@@ -16,7 +17,10 @@ from .base import LabelFiles, SegmentationDataset
 
 @DATASETS.register_module()
 class GTADataset(SegmentationDataset):
-    """GTA5 (Playing for Data): ``images/*.png``, ``labels/*.png`` (palette PNGs of label ids) or ``labels/*_labelTrainIds.png``."""
+    """GTA5 (Playing for Data): ``images/*.png``, ``labels/*.png`` (palette PNGs of label ids) or
+    ``labels/*_labelTrainIds.png``.
+    """
+
     NAME = 'GTA5'
     CLASSES = label_spaces.CITY19
     PALETTE = label_spaces.CITY19_PALETTE
@@ -26,28 +30,44 @@ class GTADataset(SegmentationDataset):
 
 @DATASETS.register_module()
 class SynthiaDataset(SegmentationDataset):
-    """SYNTHIA-RAND-CITYSCAPES: ``RGB/*.png``, ``GT/LABELS/*.png`` (16-bit, class in the red channel) or ``*_labelTrainIds.png``."""
+    """SYNTHIA-RAND-CITYSCAPES: ``RGB/*.png``, ``GT/LABELS/*.png`` (16-bit, class in the red channel) or
+    ``*_labelTrainIds.png``.
+    """
+
     NAME = 'SYNTHIA'
     CLASSES = label_spaces.CITY19
     PALETTE = label_spaces.CITY19_PALETTE
     LABEL_FILES = (LabelFiles('_labelTrainIds.png'), LabelFiles('.png', 'synthia'))
-    CONVERTER = 'Check ann_dir; tools/convert_datasets/synthia.py writes *_labelTrainIds.png beside the original labels.'
+    CONVERTER = (
+        'Check ann_dir; tools/convert_datasets/synthia.py writes *_labelTrainIds.png beside the original labels.'
+    )
 
 
 @DATASETS.register_module(force=True)
 class CityscapesDataset(SegmentationDataset, StockCityscapes):
-    """Cityscapes: ``leftImg8bit/<split>/<city>``, ``gtFine/<split>/<city>`` with ``*_gtFine_labelTrainIds.png`` or ``*_gtFine_labelIds.png``.
+    """Cityscapes: ``leftImg8bit/<split>/<city>``, ``gtFine/<split>/<city>`` with ``*_gtFine_labelTrainIds.png`` or
+    ``*_gtFine_labelIds.png``.
 
-    Replaces MMSegmentation's class of the same name and remains one of its subclasses; it also reads the raw ids of the download.
+    Replaces MMSegmentation's class of the same name and remains one of its subclasses; it also reads the raw ids of the
+    download.
     """
+
     NAME = 'Cityscapes'
     IMG_SUFFIX = ('_leftImg8bit.png',)
     LABEL_FILES = (LabelFiles('_gtFine_labelTrainIds.png'), LabelFiles('_gtFine_labelIds.png', 'cityscapes'))
     CONVERTER = 'Check ann_dir; tools/convert_datasets/cityscapes.py writes *_gtFine_labelTrainIds.png.'
     SERVER_WANTS_LABEL_IDS = True
 
-    def results2img(self, results: Sequence[np.ndarray], imgfile_prefix: str, to_label_id: bool, indices: Optional[Sequence[int]] = None) -> list[str]:
-        """Write predictions as PNGs named like the images, as label ids (Cityscapes' server) or train ids (ACDC's, Dark Zurich's)."""
+    def results2img(
+        self,
+        results: Sequence[np.ndarray],
+        imgfile_prefix: str,
+        to_label_id: bool,
+        indices: Optional[Sequence[int]] = None,
+    ) -> list[str]:
+        """Write predictions as PNGs named like the images, as label ids (Cityscapes' server) or train ids (ACDC's, Dark
+        Zurich's).
+        """
         os.makedirs(imgfile_prefix, exist_ok=True)
         files = []
         for result, idx in zip(results, indices if indices is not None else range(len(self))):
@@ -57,8 +77,13 @@ class CityscapesDataset(SegmentationDataset, StockCityscapes):
             Image.fromarray(label_spaces.to_label_ids(ids) if to_label_id else ids).save(files[-1])
         return files
 
-    def format_results(self, results: list[np.ndarray], imgfile_prefix: str, to_label_id: Optional[bool] = None,
-                       indices: Optional[Sequence[int]] = None) -> list[str]:
+    def format_results(
+        self,
+        results: list[np.ndarray],
+        imgfile_prefix: str,
+        to_label_id: Optional[bool] = None,
+        indices: Optional[Sequence[int]] = None,
+    ) -> list[str]:
         """Predictions in the form of the data set's test server."""
         to_label_id = self.SERVER_WANTS_LABEL_IDS if to_label_id is None else to_label_id
         return self.results2img(results, imgfile_prefix, to_label_id, indices)
@@ -74,6 +99,7 @@ class ACDCDataset(CityscapesDataset):
     Args:
         conditions: which of fog, night, rain, snow (default all); needs the layout of the download.
     """
+
     NAME = 'ACDC'
     IMG_SUFFIX = ('_rgb_anon.png',)
     LABEL_FILES = (LabelFiles('_gt_labelTrainIds.png'), LabelFiles('_gt_labelIds.png', 'cityscapes'))
@@ -89,29 +115,46 @@ class ACDCDataset(CityscapesDataset):
         self._filtered = conditions is not None
         super().__init__(**kwargs)
 
-    def load_annotations(self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str,
-                         split: Optional[str]) -> list[dict[str, Any]]:
+    def load_annotations(
+        self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]
+    ) -> list[dict[str, Any]]:
         """List the images of either layout; with the layout of the download names are relative to ``rgb_anon``."""
         parent, self._part = osp.split(img_dir.rstrip('/'))
-        self._by_condition = split is None and any(osp.isdir(osp.join(parent, condition, self._part)) for condition in self.conditions)
+        self._by_condition = split is None and any(
+            osp.isdir(osp.join(parent, condition, self._part)) for condition in self.conditions
+        )
         if self._by_condition:
             self.img_dir = img_dir = parent
             self.ann_dir = ann_dir = osp.dirname(ann_dir.rstrip('/')) if ann_dir is not None else None
         elif self._filtered:
-            raise ValueError(f'conditions={list(self.conditions)} needs the folders {parent}/<condition>/{self._part}: the merged layout and split '
-                             'lists do not tell conditions apart')
+            raise ValueError(
+                f'conditions={list(self.conditions)} needs the folders {parent}/<condition>/{self._part}: the merged '
+                'layout and split '
+                'lists do not tell conditions apart'
+            )
         return super().load_annotations(img_dir, img_suffix, ann_dir, seg_map_suffix, split)
 
     def _found(self, img_dir: str) -> list[tuple[str, str]]:
         if not self._by_condition:
             return super()._found(img_dir)
-        folders = [f'{condition}/{self._part}' for condition in self.conditions if osp.isdir(osp.join(img_dir, condition, self._part))]
-        return [(f'{folder}/{stem}', suffix) for folder in folders for stem, suffix in super(ACDCDataset, self)._found(osp.join(img_dir, folder))]
+        folders = [
+            f'{condition}/{self._part}'
+            for condition in self.conditions
+            if osp.isdir(osp.join(img_dir, condition, self._part))
+        ]
+        return [
+            (f'{folder}/{stem}', suffix)
+            for folder in folders
+            for stem, suffix in super(ACDCDataset, self)._found(osp.join(img_dir, folder))
+        ]
 
 
 @DATASETS.register_module(force=True)
 class DarkZurichDataset(CityscapesDataset):
-    """Dark Zurich: ``rgb_anon/train/night``, ``rgb_anon/val``, ``gt/val``. Replaces MMSegmentation's class of the same name."""
+    """Dark Zurich: ``rgb_anon/train/night``, ``rgb_anon/val``, ``gt/val``. Replaces MMSegmentation's class of the same
+    name.
+    """
+
     NAME = 'Dark Zurich'
     IMG_SUFFIX = ('_rgb_anon.png',)
     LABEL_FILES = (LabelFiles('_gt_labelTrainIds.png'), LabelFiles('_gt_labelIds.png', 'cityscapes'))
@@ -121,17 +164,27 @@ class DarkZurichDataset(CityscapesDataset):
 
 @DATASETS.register_module()
 class IDDDataset(CityscapesDataset):
-    """IDD (Indian Driving Dataset), segmentation: ``leftImg8bit/<split>/<drive>``, ``gtFine/<split>/<drive>`` with ``*_gtFine_labelids.png``."""
+    """IDD (Indian Driving Dataset), segmentation: ``leftImg8bit/<split>/<drive>``, ``gtFine/<split>/<drive>`` with
+    ``*_gtFine_labelids.png``.
+    """
+
     NAME = 'IDD'
     IMG_SUFFIX = ('_leftImg8bit.png', '_leftImg8bit.jpg')
-    LABEL_FILES = (LabelFiles('_gtFine_labelTrainIds.png'), LabelFiles('_gtFine_labelids.png', 'idd'), LabelFiles('_gtFine_labelIds.png', 'idd'))
+    LABEL_FILES = (
+        LabelFiles('_gtFine_labelTrainIds.png'),
+        LabelFiles('_gtFine_labelids.png', 'idd'),
+        LabelFiles('_gtFine_labelIds.png', 'idd'),
+    )
     CONVERTER = "Check ann_dir; the data set's own createLabels.py --id-type id writes *_gtFine_labelids.png."
     SERVER_WANTS_LABEL_IDS = False
 
 
 @DATASETS.register_module()
 class MapillaryDataset(SegmentationDataset):
-    """Mapillary Vistas v1.x (66 labels): ``training/images/*.jpg``, ``training/labels/*.png`` (palette PNGs); of v2.0 use ``v1.2/labels``."""
+    """Mapillary Vistas v1.x (66 labels): ``training/images/*.jpg``, ``training/labels/*.png`` (palette PNGs); of v2.0
+    use ``v1.2/labels``.
+    """
+
     NAME = 'Mapillary Vistas'
     CLASSES = label_spaces.CITY19
     PALETTE = label_spaces.CITY19_PALETTE

@@ -1,4 +1,5 @@
 """The training set of every setting: independent streams of source, target(s) and labelled target images."""
+
 from __future__ import annotations
 
 import copy
@@ -23,8 +24,8 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
     """Build the data sets of one stream with their pipelines rewritten for training.
 
     Args:
-        cfg: a data set config; a list of them, or lists of ``img_dir``, ``ann_dir``, ``split`` (one after another); ``RepeatDataset``,
-            ``ConcatDataset``; or a data set that is already built.
+        cfg: a data set config; a list of them, or lists of ``img_dir``, ``ann_dir``, ``split`` (one after another);
+            ``RepeatDataset``, ``ConcatDataset``; or a data set that is already built.
         labelled: False: no label folder is opened.
 
     Raises:
@@ -43,7 +44,11 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
         lengths = {key: len(value) for key, value in lists.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f'lists of img_dir, ann_dir and split must have equal lengths, got {lengths}')
-        return [part for values in zip(*lists.values()) for part in build_parts({**cfg, **dict(zip(lists, values))}, labelled)]
+        return [
+            part
+            for values in zip(*lists.values())
+            for part in build_parts({**cfg, **dict(zip(lists, values))}, labelled)
+        ]
     options = copy.deepcopy(dict(cfg))
     if 'pipeline' in options:
         options['pipeline'] = training_pipeline(options['pipeline'], labelled)
@@ -56,18 +61,20 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
 class UDADataset(Dataset):
     """Streams of a domain-adaptation run; a sample is one flat dict (see :mod:`mmseg_uda.methods.streams`).
 
-    Every stream walks its own data set in its own shuffled order, so that all pairings occur and nothing of size len(source) x len(target) is
-    made. Any position >= 0 can be read, and a sample is a pure function of (seed, position): workers, ranks and resumed runs agree.
+    Every stream walks its own data set in its own shuffled order, so that all pairings occur and nothing of size
+    len(source) x len(target) is made. Any position >= 0 can be read, and a sample is a pure function of (seed,
+    position): workers, ranks and resumed runs agree.
 
     Args:
         source: config of the labelled source, or a list of them (one after another); None for target-only settings.
-        target: config of the unlabelled target, or a list of them (streams ``target``, ``target2``, ...). Label files are never opened, also if the
-            pipeline lists ``LoadAnnotations``.
+        target: config of the unlabelled target, or a list of them (streams ``target``, ``target2``, ...). Label files
+            are never opened, also if the pipeline lists ``LoadAnnotations``.
         labeled_target: config of the target images with labels (semi-supervised and active settings).
-        rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None. Further options:
-            :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
+        rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None.
+            Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
-        sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample (HRDA's ablations).
+        sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
+            (HRDA's ablations).
         max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
         seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it.
 
@@ -75,26 +82,48 @@ class UDADataset(Dataset):
         ValueError: no stream at all, or streams with different classes.
     """
 
-    def __init__(self, source: Optional[Config] = None, target: Union[Config, Sequence[Config], None] = None, labeled_target: Optional[Config] = None,
-                 rare_class_sampling: Optional[Config] = None, labeled_rare_class_sampling: Optional[Config] = None,
-                 sync_crop_size: Optional[Sequence[int]] = None, max_corrupt_files: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: Optional[Config] = None,
+        target: Union[Config, Sequence[Config], None] = None,
+        labeled_target: Optional[Config] = None,
+        rare_class_sampling: Optional[Config] = None,
+        labeled_rare_class_sampling: Optional[Config] = None,
+        sync_crop_size: Optional[Sequence[int]] = None,
+        max_corrupt_files: int = 0,
+        seed: int = 0,
+    ) -> None:
         targets = [] if target is None else list(target) if isinstance(target, (list, tuple)) else [target]
-        configs = {SOURCE: source, **{TARGET if i == 0 else f'{TARGET}{i + 1}': cfg for i, cfg in enumerate(targets)}, LABELED_TARGET: labeled_target}
+        configs = {
+            SOURCE: source,
+            **{TARGET if i == 0 else f'{TARGET}{i + 1}': cfg for i, cfg in enumerate(targets)},
+            LABELED_TARGET: labeled_target,
+        }
         configs = {name: cfg for name, cfg in configs.items() if cfg is not None}
         if not configs:
             raise ValueError('UDADataset needs at least one of source, target, labeled_target')
         self.seed = seed
         self.sync_crop_size = tuple(sync_crop_size) if sync_crop_size is not None else None
-        self.streams = {name: StreamSource(build_parts(cfg, name in (SOURCE, LABELED_TARGET)), name, seed, max_corrupt_files)
-                        for name, cfg in configs.items()}
+        self.streams = {
+            name: StreamSource(build_parts(cfg, name in (SOURCE, LABELED_TARGET)), name, seed, max_corrupt_files)
+            for name, cfg in configs.items()
+        }
         self.stream_names = tuple(self.streams)
         self._check_classes()
         first = next(iter(self.streams.values())).first
-        self.CLASSES, self.PALETTE, self.ignore_index = first.CLASSES, first.PALETTE, getattr(first, 'ignore_index', 255)
-        self.samplers = {name: RareClassSampler(self._stream(name, key), **options)
-                         for name, key, options in ((SOURCE, 'rare_class_sampling', rare_class_sampling),
-                                                    (LABELED_TARGET, 'labeled_rare_class_sampling', labeled_rare_class_sampling))
-                         if options}
+        self.CLASSES, self.PALETTE, self.ignore_index = (
+            first.CLASSES,
+            first.PALETTE,
+            getattr(first, 'ignore_index', 255),
+        )
+        self.samplers = {
+            name: RareClassSampler(self._stream(name, key), **options)
+            for name, key, options in (
+                (SOURCE, 'rare_class_sampling', rare_class_sampling),
+                (LABELED_TARGET, 'labeled_rare_class_sampling', labeled_rare_class_sampling),
+            )
+            if options
+        }
 
     def _stream(self, name: str, option: str) -> StreamSource:
         if name not in self.streams:
@@ -102,10 +131,16 @@ class UDADataset(Dataset):
         return self.streams[name]
 
     def _check_classes(self) -> None:
-        named = {name: tuple(part.CLASSES) for name, stream in self.streams.items() for part in stream.parts if part.CLASSES}
+        named = {
+            name: tuple(part.CLASSES) for name, stream in self.streams.items() for part in stream.parts if part.CLASSES
+        }
         if len(set(named.values())) > 1:
-            lists = '; '.join(f'{name}: {len(classes)} classes ({", ".join(classes[:4])}, ...)' for name, classes in named.items())
-            raise ValueError(f'all streams must have the same classes, got {lists}. Use the same label_space (or classes) for all.')
+            lists = '; '.join(
+                f'{name}: {len(classes)} classes ({", ".join(classes[:4])}, ...)' for name, classes in named.items()
+            )
+            raise ValueError(
+                f'all streams must have the same classes, got {lists}. Use the same label_space (or classes) for all.'
+            )
 
     def __len__(self) -> int:
         """Samples of one epoch of the longest stream; positions beyond it are valid."""
@@ -124,18 +159,30 @@ class UDADataset(Dataset):
 
     def _sync_crop(self, batch: dict[str, Any], position: int) -> None:
         """Cut the same window from every image, label and mask of the sample, in place."""
-        maps = {key: value for key, value in batch.items() if isinstance(value, DataContainer) and isinstance(value.data, torch.Tensor)}
+        maps = {
+            key: value
+            for key, value in batch.items()
+            if isinstance(value, DataContainer) and isinstance(value.data, torch.Tensor)
+        }
         sizes = {tuple(value.data.shape[-2:]) for value in maps.values()}
         height, width = self.sync_crop_size or (0, 0)
         if len(sizes) > 1 or height > min(h for h, _ in sizes) or width > min(w for _, w in sizes):
-            raise ValueError(f'sync_crop_size={self.sync_crop_size} needs equally large maps at least of that size in all streams, got {sorted(sizes)}')
+            raise ValueError(
+                f'sync_crop_size={self.sync_crop_size} needs equally large maps at least of that size in all streams, '
+                f'got {sorted(sizes)}'
+            )
         rows, columns = sizes.pop()
         rng = numpy_generator(self.seed, 'sync_crop', position)
         top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
         for key, value in maps.items():
-            batch[key] = DataContainer(value.data[..., top:top + height, left:left + width].contiguous(), stack=True)
+            batch[key] = DataContainer(
+                value.data[..., top : top + height, left : left + width].contiguous(), stack=True
+            )
         for key in [key for key in batch if key.endswith('img_metas')]:
             meta = dict(batch[key].data)
-            inside = [max(0, min(size, full - start)) for full, start, size in zip(meta['img_shape'], (top, left), (height, width))]
+            inside = [
+                max(0, min(size, full - start))
+                for full, start, size in zip(meta['img_shape'], (top, left), (height, width))
+            ]
             meta.update(img_shape=(*inside, *meta['img_shape'][2:]), pad_shape=(height, width, *meta['img_shape'][2:]))
             batch[key] = DataContainer(meta, cpu_only=True)

@@ -1,4 +1,5 @@
 """Rare-class sampling arithmetic and pseudo-label margins (DAFormer, arXiv 2111.14887, section 3.2; HRDA's margins)."""
+
 from __future__ import annotations
 
 from typing import Iterable, Mapping, Sequence
@@ -14,7 +15,8 @@ def rcs_class_probs(records: Iterable[Mapping[int, int]], temperature: float) ->
         temperature: T > 0; infinity gives the uniform distribution.
 
     Returns:
-        Classes that occur, ascending by pixel count (ties in order of first appearance), and their probabilities (K,) float32.
+        Classes that occur, ascending by pixel count (ties in order of first appearance), and their probabilities (K,)
+        float32.
 
     Raises:
         ValueError: no class occurs, or T <= 0.
@@ -34,7 +36,9 @@ def rcs_class_probs(records: Iterable[Mapping[int, int]], temperature: float) ->
     return classes, (weights / weights.sum()).astype(np.float32)
 
 
-def samples_with_class(records: Sequence[tuple[str, Mapping[int, int]]], classes: Iterable[int], min_pixels: int) -> dict[int, list[str]]:
+def samples_with_class(
+    records: Sequence[tuple[str, Mapping[int, int]]], classes: Iterable[int], min_pixels: int
+) -> dict[int, list[str]]:
     """Files that hold more than ``min_pixels`` pixels of a class.
 
     Args:
@@ -65,5 +69,5 @@ def pseudo_margin_mask(height: int, width: int, margins: Sequence[int]) -> np.nd
         raise ValueError(f'pseudo-label margins are four numbers >= 0 (top, bottom, left, right), got {list(margins)}')
     top, bottom, left, right = (int(m) for m in margins)
     mask = np.zeros((height, width), np.uint8)
-    mask[top:max(height - bottom, top), left:max(width - right, left)] = 1
+    mask[top : max(height - bottom, top), left : max(width - right, left)] = 1
     return mask

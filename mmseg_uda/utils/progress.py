@@ -1,4 +1,5 @@
 """Progress bars with an estimate of the time left."""
+
 from __future__ import annotations
 
 import sys
@@ -18,4 +19,6 @@ def progress(items: Iterable[Item], what: str, total: Optional[int] = None, quie
         total: number of items when ``items`` has no length.
         quiet: no bar.
     """
-    yield from tqdm(items, desc=what, total=total, disable=quiet, mininterval=0.2 if sys.stderr.isatty() else 30, dynamic_ncols=True)
+    yield from tqdm(
+        items, desc=what, total=total, disable=quiet, mininterval=0.2 if sys.stderr.isatty() else 30, dynamic_ncols=True
+    )

@@ -1,4 +1,5 @@
 """Class lists and id tables."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Training transforms give what MMSegmentation's give."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -45,7 +46,12 @@ def test_normalisation_stays_in_the_worker_when_grey_values_change_after_it() ->
 
 
 def test_a_float_image_is_normalised_in_the_worker() -> None:
-    steps = training_pipeline([dict(type='Normalize', mean=[1.0, 2.0, 3.0], std=[2.0, 2.0, 2.0], to_rgb=False), dict(type='DefaultFormatBundle')])
+    steps = training_pipeline(
+        [
+            dict(type='Normalize', mean=[1.0, 2.0, 3.0], std=[2.0, 2.0, 2.0], to_rgb=False),
+            dict(type='DefaultFormatBundle'),
+        ]
+    )
     out = Compose(steps)(dict(img=np.full((2, 2, 3), 5, np.float32)))
     assert out['img'].data[:, 0, 0].tolist() == [2.0, 1.5, 1.0]
 
@@ -60,7 +66,9 @@ def test_class_limited_crop_draws_what_the_stock_crop_draws(ratio: float) -> Non
         outputs = []
         for crop in (RandomCrop(**options), ClassLimitedCrop(**options)):
             with fixed_randomness(seed):
-                outputs.append(crop(dict(img=image(1, (40, 60)), gt_semantic_seg=label, seg_fields=['gt_semantic_seg'])))
+                outputs.append(
+                    crop(dict(img=image(1, (40, 60)), gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
+                )
         np.testing.assert_array_equal(outputs[0]['img'], outputs[1]['img'])
         np.testing.assert_array_equal(outputs[0]['gt_semantic_seg'], outputs[1]['gt_semantic_seg'])
 
@@ -83,7 +91,9 @@ def test_meta_keys_that_the_engine_needs_are_added() -> None:
     assert set(steps[-1]['meta_keys']) == {'flip', 'img_norm_cfg', 'img_shape', 'filename'}
 
 
-@pytest.mark.parametrize('resize, expected', [(dict(img_scale=(40, 24)), 3), (dict(img_scale=(40, 24), ratio_range=(0.5, 2.0)), 2)])
+@pytest.mark.parametrize(
+    'resize, expected', [(dict(img_scale=(40, 24)), 3), (dict(img_scale=(40, 24), ratio_range=(0.5, 2.0)), 2)]
+)
 def test_only_steps_without_randomness_are_kept_for_redraws(resize: dict[str, Any], expected: int) -> None:
     pipeline = labelled_pipeline()
     pipeline[2] = dict(type='Resize', **resize)
@@ -95,7 +105,9 @@ def test_exact_resize_is_pillows() -> None:
     results = ExactResize((20, 10))(dict(img=img, gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
     expected = Image.fromarray(cv2.cvtColor(img, cv2.COLOR_BGR2RGB)).resize((20, 10), Image.BICUBIC)
     np.testing.assert_array_equal(results['img'][..., ::-1], np.array(expected))
-    np.testing.assert_array_equal(results['gt_semantic_seg'], np.array(Image.fromarray(label).resize((20, 10), Image.NEAREST)))
+    np.testing.assert_array_equal(
+        results['gt_semantic_seg'], np.array(Image.fromarray(label).resize((20, 10), Image.NEAREST))
+    )
     with pytest.raises(ValueError, match='bilinear'):
         ExactResize((2, 2), 'cubic')
 

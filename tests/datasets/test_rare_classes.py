@@ -1,4 +1,5 @@
 """Rare-class sampling and its statistics."""
+
 from __future__ import annotations
 
 import json
@@ -31,7 +32,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sampled(world: Path, **options: Any) -> UDADataset:
-    return UDADataset(source=folder_config(world), rare_class_sampling=dict(min_pixels=50, class_temp=0.1, min_crop_ratio=0.5, workers=0) | options)
+    return UDADataset(
+        source=folder_config(world),
+        rare_class_sampling=dict(min_pixels=50, class_temp=0.1, min_crop_ratio=0.5, workers=0) | options,
+    )
 
 
 def test_classes_are_drawn_with_their_probabilities(world: Path) -> None:
@@ -56,7 +60,9 @@ def test_a_file_is_decoded_once_however_often_it_is_cropped(world: Path, monkeyp
     dataset = sampled(world, min_crop_ratio=1000)  # never reached: all 11 crops are drawn
     reads: list[Path] = []
     original = labels.read_bytes
-    monkeypatch.setattr('mmseg_uda.datasets.pipelines.read_bytes', lambda path, *rest: reads.append(path) or original(path, *rest))
+    monkeypatch.setattr(
+        'mmseg_uda.datasets.pipelines.read_bytes', lambda path, *rest: reads.append(path) or original(path, *rest)
+    )
     dataset[0]
     assert len(reads) == 1
 
@@ -84,8 +90,15 @@ def test_sampling_a_stream_that_does_not_exist(world: Path) -> None:
 
 def test_sampling_from_several_data_sets_addresses_the_right_files(world: Path, tmp_path: Path) -> None:
     make_folder(tmp_path / 'other', 3, half)
-    dataset = UDADataset(source=[folder_config(world), folder_config(tmp_path / 'other')], rare_class_sampling=dict(min_pixels=50, class_temp=0.02))
-    files = {tuple(Path(dataset[i]['img_metas'].data['filename']).parts[-3::2]) for i in range(40) if dataset.samplers['source'].choose(i)[1] == 1}
+    dataset = UDADataset(
+        source=[folder_config(world), folder_config(tmp_path / 'other')],
+        rare_class_sampling=dict(min_pixels=50, class_temp=0.02),
+    )
+    files = {
+        tuple(Path(dataset[i]['img_metas'].data['filename']).parts[-3::2])
+        for i in range(40)
+        if dataset.samplers['source'].choose(i)[1] == 1
+    }
     assert files == {('data', '2.jpg'), ('other', '2.jpg')}
 
 
@@ -112,6 +125,7 @@ def test_a_read_only_data_folder_uses_the_cache(world: Path, monkeypatch: pytest
         if path.parent == world:
             raise PermissionError(str(path))
         original(path, content)
+
     monkeypatch.setattr(class_stats, 'write_json', refuse)
     dataset_stats(build_dataset(folder_config(world)), workers=0)
     assert len(list((world.parent / 'cache').glob('sample_class_stats.*.json'))) == 1

@@ -1,4 +1,5 @@
 """Errors of files and lists: each names the thing and the remedy."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,7 +12,17 @@ from mmseg.datasets import build_dataset
 from mmseg_uda.datasets.labels import CorruptFileError, LabelIdError
 from mmseg_uda.datasets.uda_dataset import UDADataset
 
-from .worlds import blocks, cityscapes_config, folder_config, gta_config, labelled_pipeline, make_cityscapes, make_folder, make_gta, write_label
+from .worlds import (
+    blocks,
+    cityscapes_config,
+    folder_config,
+    gta_config,
+    labelled_pipeline,
+    make_cityscapes,
+    make_folder,
+    make_gta,
+    write_label,
+)
 
 
 @pytest.mark.parametrize('entry', ['../outside', '/etc/passwd', 'a/../../b', '~/x', 'C:/x', '..\\x'])
@@ -93,7 +104,9 @@ def test_corrupt_files_are_replaced_up_to_a_limit(tmp_path: Path) -> None:
     assert '00003.png' not in names and len(names) == 5
     again = UDADataset(source=gta_config(tmp_path), max_corrupt_files=1, seed=3)
     with pytest.warns(UserWarning):
-        assert all(again[i]['img_metas'].data['filename'] == dataset[i]['img_metas'].data['filename'] for i in range(12))
+        assert all(
+            again[i]['img_metas'].data['filename'] == dataset[i]['img_metas'].data['filename'] for i in range(12)
+        )
     truncate(tmp_path / 'images/00005.png')
     with pytest.raises(CorruptFileError, match='max_corrupt_files=1'):
         [dataset[i] for i in range(12)]

@@ -1,4 +1,5 @@
 """The street data sets read the official layouts, raw or converted."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -18,7 +19,10 @@ def build(kind: str, root: Path, **options: Any) -> Any:
     return build_dataset(dict(type=kind, data_root=str(root), pipeline=[], **options))
 
 
-@pytest.mark.parametrize('suffix, kind, label', [('.png', 'palette', blocks((7, 8, 34, 0))), ('_labelTrainIds.png', 'grey', blocks((0, 1, 255, 255)))])
+@pytest.mark.parametrize(
+    'suffix, kind, label',
+    [('.png', 'palette', blocks((7, 8, 34, 0))), ('_labelTrainIds.png', 'grey', blocks((0, 1, 255, 255)))],
+)
 def test_gta_reads_the_download_and_converted_files(tmp_path: Path, suffix: str, kind: str, label: Any) -> None:
     dataset = build_dataset(gta_config(make_gta(tmp_path, 3, label, suffix, kind)))
     assert len(dataset) == 3
@@ -58,11 +62,15 @@ def test_evaluation_is_stock_mmseg(tmp_path: Path, raw: bool) -> None:
 
 @pytest.mark.parametrize('kind, expected', [('CityscapesDataset', 7), ('ACDCDataset', 0)])
 def test_predictions_in_the_form_of_the_test_server(tmp_path: Path, kind: str, expected: int) -> None:
-    stem = {'CityscapesDataset': 'leftImg8bit/test/bonn/bonn_000000_000019_leftImg8bit', 'ACDCDataset': 'rgb_anon/test/GOPR1/GOPR1_frame_rgb_anon'}[kind]
+    stem = {
+        'CityscapesDataset': 'leftImg8bit/test/bonn/bonn_000000_000019_leftImg8bit',
+        'ACDCDataset': 'rgb_anon/test/GOPR1/GOPR1_frame_rgb_anon',
+    }[kind]
     write_image(tmp_path / f'{stem}.png', 0)
     dataset = build(kind, tmp_path, img_dir='/'.join(stem.split('/')[:2]), test_mode=True)
     files = dataset.format_results([np.zeros((24, 40), np.int64)], str(tmp_path / 'out'))
     from PIL import Image
+
     assert Path(files[0]).stem == stem.split('/')[-1]
     assert np.unique(np.array(Image.open(files[0]))).tolist() == [expected]
 
@@ -106,8 +114,12 @@ def test_idd_and_mapillary_in_seven_classes(tmp_path: Path) -> None:
     write_label(tmp_path / 'idd/gtFine/train/0/1_gtFine_labelids.png', blocks((0, 11, 33, 1))(0))
     write_image(tmp_path / 'vistas/training/images/a.jpg', 0)
     write_label(tmp_path / 'vistas/training/labels/a.png', blocks((13, 55, 27, 65))(0), 'palette')
-    idd = build('IDDDataset', tmp_path / 'idd', img_dir='leftImg8bit/train', ann_dir='gtFine/train', label_space='super7')
-    vistas = build('MapillaryDataset', tmp_path / 'vistas/training', img_dir='images', ann_dir='labels', label_space='super7')
+    idd = build(
+        'IDDDataset', tmp_path / 'idd', img_dir='leftImg8bit/train', ann_dir='gtFine/train', label_space='super7'
+    )
+    vistas = build(
+        'MapillaryDataset', tmp_path / 'vistas/training', img_dir='images', ann_dir='labels', label_space='super7'
+    )
     for dataset in (idd, vistas):
         assert dataset.CLASSES[0] == 'flat' and len(dataset.PALETTE) == 7
         assert set(np.unique(dataset.read_label(0))) == {0, 6, 4, 255}

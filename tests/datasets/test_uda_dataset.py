@@ -1,4 +1,5 @@
 """Streams: independent, pure functions of the position, for any workers, ranks and resumed runs."""
+
 from __future__ import annotations
 
 import random
@@ -16,7 +17,16 @@ from mmseg_uda.datasets.index_stream import IndexStream, fixed_randomness
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.methods.streams import split_streams
 
-from .worlds import blocks, cityscapes_config, folder_config, gta_config, labelled_pipeline, make_cityscapes, make_folder, make_gta
+from .worlds import (
+    blocks,
+    cityscapes_config,
+    folder_config,
+    gta_config,
+    labelled_pipeline,
+    make_cityscapes,
+    make_folder,
+    make_gta,
+)
 
 
 @pytest.fixture
@@ -27,7 +37,9 @@ def world(tmp_path: Path) -> Path:
 
 
 def pair(world: Path, **options: Any) -> UDADataset:
-    return UDADataset(**{**dict(source=gta_config(world / 'gta'), target=cityscapes_config(world / 'cityscapes')), **options})
+    return UDADataset(
+        **{**dict(source=gta_config(world / 'gta'), target=cityscapes_config(world / 'cityscapes')), **options}
+    )
 
 
 def equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -35,7 +47,9 @@ def equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
         return False
     tensors = [key for key in a if not key.endswith('img_metas')]
     names = [key for key in a if key.endswith('img_metas')]
-    return all(torch.equal(a[key].data, b[key].data) for key in tensors) and all(a[key].data['filename'] == b[key].data['filename'] for key in names)
+    return all(torch.equal(a[key].data, b[key].data) for key in tensors) and all(
+        a[key].data['filename'] == b[key].data['filename'] for key in names
+    )
 
 
 def test_an_index_stream_visits_every_item_once_an_epoch_in_a_new_order() -> None:
@@ -59,7 +73,9 @@ def test_a_sample_depends_on_its_position_only(world: Path) -> None:
 
 def test_workers_do_not_change_the_samples(world: Path) -> None:
     dataset = pair(world)
-    loader = DataLoader(dataset, batch_size=2, num_workers=2, sampler=range(6), collate_fn=lambda batch: collate(batch, 2))
+    loader = DataLoader(
+        dataset, batch_size=2, num_workers=2, sampler=range(6), collate_fn=lambda batch: collate(batch, 2)
+    )
     for i, batch in enumerate(loader):
         expected = torch.stack([dataset[2 * i + j]['target_img'].data for j in range(2)])
         assert torch.equal(batch['target_img'].data[0], expected)
@@ -81,7 +97,10 @@ def test_reading_leaves_the_global_random_state_alone(world: Path) -> None:
 def test_positions_may_run_past_the_epoch_and_all_pairings_occur(world: Path) -> None:
     dataset = pair(world)
     assert len(dataset) == 6
-    pairs = {(dataset[i]['img_metas'].data['ori_filename'], dataset[i]['target_img_metas'].data['ori_filename']) for i in range(150)}
+    pairs = {
+        (dataset[i]['img_metas'].data['ori_filename'], dataset[i]['target_img_metas'].data['ori_filename'])
+        for i in range(150)
+    }
     assert len(pairs) == 30
 
 
@@ -111,8 +130,9 @@ def test_streams_with_other_classes_are_refused(world: Path) -> None:
 
 
 def test_pseudo_label_margins_follow_the_image(world: Path) -> None:
-    target = cityscapes_config(world / 'cityscapes', crop_pseudo_margins=[3, 5, 0, 0],
-                               pipeline=labelled_pipeline(crop=(32, 40)))  # higher than the image: padded below
+    target = cityscapes_config(
+        world / 'cityscapes', crop_pseudo_margins=[3, 5, 0, 0], pipeline=labelled_pipeline(crop=(32, 40))
+    )  # higher than the image: padded below
     stream = split_streams({key: value.data for key, value in pair(world, target=target)[0].items()})['target']
     assert stream.valid.shape == (1, 32, 40) and stream.valid.dtype == torch.uint8
     assert stream.valid[0, :, 0].tolist() == [0] * 3 + [1] * 16 + [0] * 5 + [0] * 8
@@ -127,7 +147,10 @@ def test_a_published_mask_key_without_margins_is_dropped(world: Path) -> None:
 
 def test_synchronous_crop_cuts_the_same_window(world: Path) -> None:
     pipeline = [step for step in labelled_pipeline(crop=(24, 40)) if step['type'] != 'RandomFlip']
-    config = dict(source=gta_config(world / 'gta') | dict(pipeline=pipeline), target=cityscapes_config(world / 'cityscapes', pipeline=pipeline))
+    config = dict(
+        source=gta_config(world / 'gta') | dict(pipeline=pipeline),
+        target=cityscapes_config(world / 'cityscapes', pipeline=pipeline),
+    )
     meta = dict(type='Collect', keys=['img'], meta_keys=('filename', 'img_shape', 'pad_shape', 'img_norm_cfg'))
     config['target']['pipeline'] = pipeline[:-1] + [meta]
     config['source']['pipeline'] = pipeline[:-1] + [meta | dict(keys=['img', 'gt_semantic_seg'])]
@@ -136,7 +159,9 @@ def test_synchronous_crop_cuts_the_same_window(world: Path) -> None:
     for key in ('img', 'target_img'):
         whole, part = full[key].data, cut[key].data
         assert part.shape[1:] == (10, 12)
-        windows |= {(key, y, x) for y in range(15) for x in range(29) if torch.equal(whole[:, y:y + 10, x:x + 12], part)}
+        windows |= {
+            (key, y, x) for y in range(15) for x in range(29) if torch.equal(whole[:, y : y + 10, x : x + 12], part)
+        }
     assert len(windows) == 2 and len({window[1:] for window in windows}) == 1
     assert cut['img_metas'].data['img_shape'] == (10, 12, 3)
     with pytest.raises(ValueError, match='sync_crop_size'):
@@ -147,9 +172,20 @@ def test_lists_repeats_and_concatenations_are_one_stream(world: Path) -> None:
     make_gta(world / 'gta2', 2, blocks((7, 8)))
     first, second = gta_config(world / 'gta'), gta_config(world / 'gta2')
     assert len(UDADataset(source=[first, second])) == 8
-    assert len(UDADataset(source=dict(type='ConcatDataset', datasets=[first, dict(type='RepeatDataset', times=3, dataset=second)]))) == 12
-    roots = {**first, 'data_root': None, 'img_dir': [str(world / name / 'images') for name in ('gta', 'gta2')],
-             'ann_dir': [str(world / name / 'labels') for name in ('gta', 'gta2')]}
+    assert (
+        len(
+            UDADataset(
+                source=dict(type='ConcatDataset', datasets=[first, dict(type='RepeatDataset', times=3, dataset=second)])
+            )
+        )
+        == 12
+    )
+    roots = {
+        **first,
+        'data_root': None,
+        'img_dir': [str(world / name / 'images') for name in ('gta', 'gta2')],
+        'ann_dir': [str(world / name / 'labels') for name in ('gta', 'gta2')],
+    }
     dataset = UDADataset(source=roots)
     assert {Path(dataset[i]['img_metas'].data['filename']).parts[-3] for i in range(8)} == {'gta', 'gta2'}
 
@@ -162,7 +198,9 @@ def test_the_builder_takes_plain_data_sets_and_explains_misspelt_options(world: 
     with pytest.raises(KeyError, match='rare_class_samplin.*rare_class_sampling'):
         build_training_dataset(dict(data=dict(train=both | dict(rare_class_samplin={}))), seed=0)
     with pytest.raises(KeyError, match="did you mean 'ann_dir'"):
-        build_training_dataset(dict(data=dict(train=both | dict(source=gta_config(world / 'gta', ann_dri='x')))), seed=0)
+        build_training_dataset(
+            dict(data=dict(train=both | dict(source=gta_config(world / 'gta', ann_dri='x')))), seed=0
+        )
     with pytest.raises(KeyError, match="did you mean 'GTADataset'"):
         build_training_dataset(dict(data=dict(train=both | dict(source=dict(type='GTADatset')))), seed=0)
     with pytest.raises(KeyError, match='data.train'):

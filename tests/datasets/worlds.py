@@ -1,4 +1,5 @@
 """Tiny data sets on disk in the official layouts."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,13 +15,21 @@ NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=
 LabelMaker = Callable[[int], np.ndarray]
 
 
-def labelled_pipeline(crop: Sequence[int] = (16, 16), scale: Sequence[int] = (40, 24), **crop_options: Any) -> list[dict[str, Any]]:
+def labelled_pipeline(
+    crop: Sequence[int] = (16, 16), scale: Sequence[int] = (40, 24), **crop_options: Any
+) -> list[dict[str, Any]]:
     """A published training pipeline in small."""
     return [
-        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='Resize', img_scale=tuple(scale)),
-        dict(type='RandomCrop', crop_size=tuple(crop), **crop_options), dict(type='RandomFlip', prob=0.5), dict(type='Normalize', **NORM),
-        dict(type='Pad', size=tuple(crop), pad_val=0, seg_pad_val=255), dict(type='DefaultFormatBundle'),
-        dict(type='Collect', keys=['img', 'gt_semantic_seg'])]
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='Resize', img_scale=tuple(scale)),
+        dict(type='RandomCrop', crop_size=tuple(crop), **crop_options),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='Normalize', **NORM),
+        dict(type='Pad', size=tuple(crop), pad_val=0, seg_pad_val=255),
+        dict(type='DefaultFormatBundle'),
+        dict(type='Collect', keys=['img', 'gt_semantic_seg']),
+    ]
 
 
 def image(seed: int, size: Sequence[int] = SIZE) -> np.ndarray:
@@ -30,9 +39,11 @@ def image(seed: int, size: Sequence[int] = SIZE) -> np.ndarray:
 
 def blocks(values: Sequence[int]) -> LabelMaker:
     """Label maps of vertical stripes with the given ids, rotated by the image number."""
+
     def make(number: int) -> np.ndarray:
         stripes = np.roll(np.asarray(values), number)
-        return np.broadcast_to(np.repeat(stripes, -(-SIZE[1] // len(stripes)))[:SIZE[1]], SIZE).astype(np.uint8)
+        return np.broadcast_to(np.repeat(stripes, -(-SIZE[1] // len(stripes)))[: SIZE[1]], SIZE).astype(np.uint8)
+
     return make
 
 
@@ -57,7 +68,9 @@ def write_label(path: Path, label: np.ndarray, kind: str = 'grey') -> None:
     picture.save(path)
 
 
-def make_gta(root: Path, number: int = 6, label: Optional[LabelMaker] = None, suffix: str = '.png', kind: str = 'palette') -> Path:
+def make_gta(
+    root: Path, number: int = 6, label: Optional[LabelMaker] = None, suffix: str = '.png', kind: str = 'palette'
+) -> Path:
     """``images/00001.png`` and ``labels/00001.png`` with label ids."""
     label = label or blocks((7, 11, 23, 26))
     for i in range(number):
@@ -66,7 +79,9 @@ def make_gta(root: Path, number: int = 6, label: Optional[LabelMaker] = None, su
     return root
 
 
-def make_cityscapes(root: Path, number: int = 5, split: str = 'train', label: Optional[LabelMaker] = None, raw: bool = True) -> Path:
+def make_cityscapes(
+    root: Path, number: int = 5, split: str = 'train', label: Optional[LabelMaker] = None, raw: bool = True
+) -> Path:
     """``leftImg8bit/<split>/<city>`` and ``gtFine/<split>/<city>``."""
     label = label or (blocks((7, 11, 23, 26)) if raw else blocks((0, 2, 10, 13)))
     for i in range(number):
@@ -87,15 +102,39 @@ def make_folder(root: Path, number: int = 4, label: Optional[LabelMaker] = None)
 
 
 def gta_config(root: Path, **changes: Any) -> dict[str, Any]:
-    return dict(type='GTADataset', data_root=str(root), img_dir='images', ann_dir='labels', pipeline=labelled_pipeline(), **changes)
+    return dict(
+        type='GTADataset',
+        data_root=str(root),
+        img_dir='images',
+        ann_dir='labels',
+        pipeline=labelled_pipeline(),
+        **changes,
+    )
 
 
 def cityscapes_config(root: Path, **changes: Any) -> dict[str, Any]:
     """A published target: labels are listed although adaptation must not need them."""
-    return {**dict(type='CityscapesDataset', data_root=str(root), img_dir='leftImg8bit/train', ann_dir='gtFine/train',
-                   pipeline=labelled_pipeline()), **changes}
+    return {
+        **dict(
+            type='CityscapesDataset',
+            data_root=str(root),
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
+            pipeline=labelled_pipeline(),
+        ),
+        **changes,
+    }
 
 
 def folder_config(root: Path, **changes: Any) -> dict[str, Any]:
-    return {**dict(type='FolderDataset', data_root=str(root), img_dir='images', ann_dir='labels', classes=['a', 'b', 'c'],
-                   pipeline=labelled_pipeline()), **changes}
+    return {
+        **dict(
+            type='FolderDataset',
+            data_root=str(root),
+            img_dir='images',
+            ann_dir='labels',
+            classes=['a', 'b', 'c'],
+            pipeline=labelled_pipeline(),
+        ),
+        **changes,
+    }

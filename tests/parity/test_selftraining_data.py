@@ -1,4 +1,7 @@
-"""Parity with the released data code of DAFormer, HRDA and MIC: rare-class probabilities, label conversion, pseudo-label margins."""
+"""Parity with the released data code of DAFormer, HRDA and MIC: rare-class probabilities, label conversion,
+pseudo-label margins.
+"""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -22,7 +22,12 @@ distorted_steps = {
     for name in _crop_sizes
 }
 unlabeled_steps = {
-    name: [dict(type='RandomCrop', crop_size=size), dict(type='RandomFlip', prob=0.5), *_formatting[name], dict(type='Collect', keys=['img'])]
+    name: [
+        dict(type='RandomCrop', crop_size=size),
+        dict(type='RandomFlip', prob=0.5),
+        *_formatting[name],
+        dict(type='Collect', keys=['img']),
+    ]
     for name, size in _crop_sizes.items()
 }
 test_steps = [
