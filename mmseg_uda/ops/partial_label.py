@@ -6,18 +6,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE = 255
+from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
 
-def negative_learning_loss(prob: Tensor, threshold: float = 0.05, eps: float = 1e-6) -> Tensor:
+def mean_where(values: Tensor, chosen: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+    """Mean of ``values`` over the entries that are chosen on any process; 0 with zero gradient when there are none.
+
+    The mean of the processes' results is that of the whole batch.
+    """
+    total = torch.where(chosen, values, torch.zeros_like(values)).sum()
+    return ranks.world_size * total / ranks.total(chosen.sum()).clamp(min=1)
+
+
+def labeled_cross_entropy(logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+    """Cross entropy averaged over labelled pixels only.
+
+    Args:
+        logits: (B, C, H, W); label: (B, H, W) int64, 255 = not labelled.
+    """
+    return mean_where(F.cross_entropy(logits, label, ignore_index=IGNORE, reduction='none'), label != IGNORE, ranks)
+
+
+def negative_learning_loss(
+    prob: Tensor, threshold: float = 0.05, eps: float = 1e-6, ranks: Ranks = ONE_PROCESS
+) -> Tensor:
     """Mean of -log(1 - p + eps) over the (pixel, class) entries with p < threshold; 0 when there are none.
 
     Args:
         prob: (B, C, H, W) softmax probabilities.
     """
     chosen = (prob < threshold).detach()
-    losses = torch.where(chosen, -torch.log(1 - prob + eps), torch.zeros_like(prob))
-    return losses.sum() / chosen.sum().clamp(min=1)
+    # entries outside are replaced before the logarithm: it has an infinite slope at p = 1 when eps vanishes in half precision
+    return mean_where(-torch.log(1 - prob.masked_fill(~chosen, 0) + eps), chosen, ranks)
 
 
 def semantic_boundary(label: Tensor) -> Tensor:
@@ -50,13 +70,11 @@ def local_discrepancy(prob: Tensor, kind: str = 'l1') -> Tensor:
     return (prob - mean).abs().sum(dim=1)
 
 
-def local_consistency_loss(prob: Tensor, label: Tensor, kind: str = 'l1') -> Tensor:
+def local_consistency_loss(prob: Tensor, label: Tensor, kind: str = 'l1', ranks: Ranks = ONE_PROCESS) -> Tensor:
     """Mean local discrepancy over the labelled pixels on semantic boundaries; 0 when there are none.
 
     Args:
         prob: (B, C, H, W) softmax probabilities.
         label: (B, H, W) int64, 255 = ignore.
     """
-    used = semantic_boundary(label) & (label != IGNORE)
-    discrepancy = local_discrepancy(prob, kind)
-    return torch.where(used, discrepancy, torch.zeros_like(discrepancy)).sum() / used.sum().clamp(min=1)
+    return mean_where(local_discrepancy(prob, kind), semantic_boundary(label) & (label != IGNORE), ranks)

@@ -1,0 +1,97 @@
+"""RIPU: training on a target of which few pixels are labelled (arXiv 2111.12940)."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..components.cross_rank import current_ranks
+from ..models.training_interface import is_hrda
+from ..ops import partial_label as ops
+from ..ops.semi_supervised import Ranks
+from ..registry import UDA
+from .base import LossTerm, UDASegmentor
+from .streams import Stream, split_streams
+
+
+@UDA.register_module()
+class RIPU(UDASegmentor):
+    """Cross entropy on the source and on the bought target pixels, local consistency, negative learning.
+
+    The stream ``labeled_target`` holds all target images with the masks of what has been bought so far (255 elsewhere);
+    without a ``source`` stream this is the source-free variant.
+
+    Args:
+        consistency_weight: of the local consistency loss on the source.
+        consistency_kind: ``l1`` or ``kl``.
+        negative_weight: of the negative learning loss on the target.
+        negative_threshold: a class with a smaller probability is a negative.
+        aux_weight: of the cross entropy of each auxiliary head.
+    """
+
+    required_streams = ('labeled_target',)
+
+    def __init__(
+        self,
+        model: Any,
+        consistency_weight: float = 0.1,
+        consistency_kind: str = 'l1',
+        negative_weight: float = 1.0,
+        negative_threshold: float = 0.05,
+        aux_weight: float = 0.4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model, **kwargs)
+        if consistency_kind not in ('l1', 'kl'):
+            raise ValueError(f"consistency_kind must be 'l1' or 'kl', got '{consistency_kind}'")
+        for name, value in (('consistency_weight', consistency_weight), ('negative_weight', negative_weight)):
+            if value < 0:
+                raise ValueError(f'uda.{name} must not be negative, got {value}')
+        if is_hrda(self.student) or isinstance(self.student.decode_head, nn.ModuleList):
+            raise ValueError('RIPU needs a segmentor with one decode head and one resolution')
+        self.consistency_weight, self.consistency_kind = consistency_weight, consistency_kind
+        self.negative_weight, self.negative_threshold = negative_weight, negative_threshold
+        self.aux_weight = aux_weight
+
+    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        streams = split_streams(batch)
+        ranks = current_ranks()
+        if 'source' in streams:
+            source = streams['source']
+            scores, supervised = self._supervised(source, ranks)
+            self.record_view('source', img=source.img, label=source.label)
+            yield LossTerm('source', supervised, keep_graph=True)
+            consistency = ops.local_consistency_loss(
+                torch.softmax(scores, dim=1), _label(source), self.consistency_kind, ranks
+            )
+            yield LossTerm('consistency', consistency, weight=self.consistency_weight)
+        target = streams['labeled_target']
+        scores, supervised = self._supervised(target, ranks)
+        self.record_view('target', img=target.img, label=target.label)
+        yield LossTerm('target', supervised, keep_graph=True)
+        negative = ops.negative_learning_loss(torch.softmax(scores, dim=1), self.negative_threshold, ranks=ranks)
+        yield LossTerm('negative', negative, weight=self.negative_weight)
+
+    def _supervised(self, stream: Stream, ranks: Ranks) -> tuple[Tensor, Tensor]:
+        """Class scores at image size, and the cross entropy over its labelled pixels."""
+        features = self.student.extract_feat(stream.img)
+        scores = self._upsample(self.student.decode_head(features), stream)
+        loss = ops.labeled_cross_entropy(scores, _label(stream), ranks)
+        heads = getattr(self.student, 'auxiliary_head', None)
+        for head in heads if isinstance(heads, nn.ModuleList) else [heads] if heads is not None else []:
+            auxiliary = ops.labeled_cross_entropy(self._upsample(head(features), stream), _label(stream), ranks)
+            loss = loss + self.aux_weight * auxiliary
+        return scores, loss
+
+    def _upsample(self, scores: Tensor, stream: Stream) -> Tensor:
+        align_corners = self.student.decode_head.align_corners
+        return F.interpolate(scores.float(), size=stream.img.shape[2:], mode='bilinear', align_corners=align_corners)
+
+
+def _label(stream: Stream) -> Tensor:
+    if stream.label is None:
+        raise KeyError(f"RIPU needs labels in the stream '{stream.name}': its pipeline must load annotations")
+    return stream.label[:, 0]
