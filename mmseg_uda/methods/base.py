@@ -5,6 +5,7 @@ A method is a :class:`UDASegmentor`: it holds the student (any MMSeg segmentor) 
 """
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence, Union
 
@@ -107,13 +108,13 @@ class UDASegmentor(BaseSegmentor):
         self._register_load_state_dict_pre_hook(self._rename_loaded_keys)
 
     # ---- the contract -----------------------------------------------------------------------------------------------------------
+    @abstractmethod
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """Yield the loss terms of one iteration, one after another.
 
         Args:
             batch: the flat batch of :mod:`mmseg_uda.methods.streams`, on the model's device, images normalised to float.
         """
-        raise NotImplementedError
 
     def networks(self) -> dict[str, nn.Module]:
         """The trainable networks by name. ``optimizer`` in a config is one optimiser for all, or a dict with these names as keys."""
