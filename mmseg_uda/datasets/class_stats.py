@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import os.path as osp
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Iterable, Optional, Sequence
 
@@ -16,7 +15,8 @@ from mmcv.runner import get_dist_info
 from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 
-from ..utils.progress import progress
+from ..ops.rcs import rcs_class_probs, samples_with_class
+from ..utils.parallel import map_files
 from .labels import LabelReader, class_histogram
 
 STATS_FILE = 'sample_class_stats.json'
@@ -26,8 +26,6 @@ CACHE_VARIABLE = 'MMSEG_UDA_CACHE'
 
 Record = tuple[str, dict[int, int]]
 
-_worker: dict[str, Any] = {}
-
 
 def count_classes(label: Any, num_classes: int) -> dict[int, int]:
     """Class id -> number of pixels (> 0), ascending, of a label map uint8 (H, W)."""
@@ -35,13 +33,8 @@ def count_classes(label: Any, num_classes: int) -> dict[int, int]:
     return {cls: int(pixels) for cls, pixels in enumerate(counts) if pixels}
 
 
-def _start(reader: LabelReader, root: str) -> None:
-    _worker.update(reader=reader, root=root)
-
-
-def _count(name: str) -> Record:
-    reader = _worker['reader']
-    return name, count_classes(reader.read(osp.join(_worker['root'], name)), reader.num_classes)
+def _count(name: str, root: str, reader: LabelReader) -> Record:
+    return name, count_classes(reader.read(osp.join(root, name)), reader.num_classes)
 
 
 def count_files(
@@ -54,13 +47,7 @@ def count_files(
         reader: translates their ids.
         workers: processes; 0 counts in this one.
     """
-    if workers < 2 or len(names) < 2 * workers:
-        _start(reader, root)
-        return list(progress(map(_count, names), 'class statistics', len(names), quiet))
-    with multiprocessing.get_context('spawn' if os.name == 'nt' else 'fork').Pool(
-        workers, _start, (reader, root)
-    ) as pool:
-        return list(progress(pool.imap(_count, names, chunksize=8), 'class statistics', len(names), quiet))
+    return list(map_files(partial(_count, root=root, reader=reader), names, 'class statistics', workers, quiet))
 
 
 def list_hash(names: Sequence[str], root: str, reader: LabelReader) -> str:
@@ -78,8 +65,8 @@ def list_hash(names: Sequence[str], root: str, reader: LabelReader) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON through a temporary file, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    with os.fdopen(handle, 'w', encoding='utf-8') as file:
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    with open(temporary, 'w', encoding='utf-8') as file:
         json.dump(content, file)
     os.replace(temporary, path)
 
@@ -182,8 +169,25 @@ def _read_or_count(dataset: Any, workers: int, quiet: bool) -> list[Record]:
         message = f'{path} does not fit the {len(names)} files of {dataset.ann_dir} (stale or of another split)'
         print_log(f'{message}: counting again', get_root_logger())
     records = count_files(names, dataset.ann_dir, reader, workers, quiet)
-    try:
-        write_json(home / stored, as_entries(records))
-    except OSError:  # a read-only data folder
-        write_json(cache_folder() / stored, as_entries(records))
+    write_json((home if writable(home) else cache_folder()) / stored, as_entries(records))
     return records
+
+
+def writable(folder: Path) -> bool:
+    """Whether files may be added to a folder; also the administrator respects one that is marked read-only."""
+    return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+
+
+def stats_table(records: Sequence[Record], classes: Sequence[str], min_pixels: int, temperature: float) -> str:
+    """A readable table: share of pixels, files, candidate files and sampling probability of every class."""
+    present, probs = rcs_class_probs([counts for _, counts in records], temperature)
+    files = samples_with_class(records, present, min_pixels)
+    eligible = {cls: float(prob) for cls, prob in zip(present, probs) if files[cls]}
+    pixels = {cls: sum(counts.get(cls, 0) for _, counts in records) for cls in range(len(classes))}
+    lines = [f'{"class":<24}{"share of pixels":>16}{"files":>8}{f"> {min_pixels} px":>12}{"probability":>13}']
+    for cls, name in enumerate(classes):
+        share = pixels[cls] / max(sum(pixels.values()), 1)
+        number = sum(cls in counts for _, counts in records)
+        probability = eligible.get(cls, 0) / max(sum(eligible.values()), 1e-12)
+        lines.append(f'{name:<24}{share:>15.3%}{number:>9}{len(files.get(cls, ())):>12}{probability:>13.4f}')
+    return '\n'.join(lines)

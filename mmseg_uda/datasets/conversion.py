@@ -1,0 +1,141 @@
+"""Converting raw label files to Cityscapes train ids, with the class statistics of rare-class sampling."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import os.path as osp
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Callable, Optional, Sequence
+
+import numpy as np
+from PIL import Image
+
+from ..utils.parallel import map_files
+from .class_stats import Record, count_classes, write_stats
+from .label_spaces import RAW_ID_LIMIT, table
+from .labels import LabelReader
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How one data set is converted.
+
+    Attributes:
+        name: for messages.
+        ids: its raw table in :mod:`~mmseg_uda.datasets.label_spaces`.
+        gt_dir: its label folder below the root.
+        output: name of a raw label file -> name of the converted file, or None for files that are not raw labels.
+        counted: whether a file (relative to ``gt_dir``) enters the statistics.
+        workers: default number of processes.
+    """
+
+    name: str
+    ids: str
+    gt_dir: str
+    output: Callable[[str], Optional[str]]
+    counted: Callable[[str], bool] = lambda name: True
+    workers: int = 4
+
+
+def numbered(name: str) -> Optional[str]:
+    """``00001.png`` -> ``00001_labelTrainIds.png``; converted files end in a letter and are left alone."""
+    stem, suffix = osp.splitext(name)
+    return f'{stem}_labelTrainIds.png' if suffix == '.png' and stem[-1:].isdigit() else None
+
+
+def cityscapes_name(name: str) -> Optional[str]:
+    """``*_gtFine_labelIds.png`` -> ``*_gtFine_labelTrainIds.png``."""
+    suffix = '_labelIds.png'
+    return f'{name[: -len(suffix)]}_labelTrainIds.png' if name.endswith(suffix) else None
+
+
+GTA = Conversion('GTA5', 'gta', 'labels', numbered)
+SYNTHIA = Conversion('SYNTHIA', 'synthia', 'GT/LABELS', numbered)
+CITYSCAPES = Conversion(
+    'Cityscapes', 'cityscapes', 'gtFine', cityscapes_name, lambda name: name.startswith('train/'), 1
+)
+
+
+def raw_files(folder: Path, conversion: Conversion) -> list[str]:
+    """Raw label files below ``folder``, sorted, relative to it.
+
+    Raises:
+        FileNotFoundError: no such folder, or no raw label file in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{conversion.name}: no label folder {folder}; check the root and --gt-dir')
+    names = sorted(
+        osp.relpath(osp.join(where, name), folder).replace(os.sep, '/')
+        for where, _, files in os.walk(folder, followlinks=True)
+        for name in files
+        if conversion.output(name)
+    )
+    if not names:
+        raise FileNotFoundError(f'{conversion.name}: no raw label file in {folder}; check the root and --gt-dir')
+    return names
+
+
+def convert_file(name: str, folder: str, output: Callable[[str], Optional[str]], reader: LabelReader) -> Record:
+    """Write the train-id file beside a raw label file; returns its name and class counts."""
+    label = reader.read(osp.join(folder, name))
+    converted = osp.join(osp.dirname(name), output(osp.basename(name)) or '').replace(os.sep, '/')
+    temporary = osp.join(folder, f'{converted}.part')
+    Image.fromarray(label).save(temporary, format='PNG')
+    os.replace(temporary, osp.join(folder, converted))
+    return converted, count_classes(label, reader.num_classes)
+
+
+def convert(
+    root: Path, conversion: Conversion, gt_dir: Optional[str] = None, out_dir: Optional[Path] = None, workers: int = 4
+) -> list[Record]:
+    """Convert a data set and write ``sample_class_stats.json``, its dict form and ``samples_with_class.json``.
+
+    Args:
+        root: root of the data set.
+        gt_dir: label folder below it, default the official one.
+        out_dir: where the JSON files go, default ``root``.
+        workers: processes.
+
+    Returns:
+        (converted file relative to the label folder, class -> pixels) of the counted files. Counts are at the labels'
+        own resolution; the published scripts store the same numbers with another path prefix.
+    """
+    folder = root / (gt_dir or conversion.gt_dir)
+    names = raw_files(folder, conversion)
+    reader = LabelReader(table(conversion.ids), 19, RAW_ID_LIMIT[conversion.ids])
+    work = partial(convert_file, folder=str(folder), output=conversion.output, reader=reader)
+    records = [record for record in map_files(work, names, conversion.name, workers) if conversion.counted(record[0])]
+    if records:
+        write_stats(records, out_dir or root)
+    return records
+
+
+def write_split_lists(root: Path, gt_dir: str = 'gtFine', out_dir: Optional[Path] = None) -> None:
+    """Write Cityscapes' ``train.txt``, ``val.txt``, ``test.txt``: ``<city>/<city>_<sequence>_<frame>``, one a line."""
+    for split in ('train', 'val', 'test'):
+        folder = root / gt_dir / split
+        if folder.is_dir():
+            files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*_gtFine_labelIds.png'))
+            text = ''.join(f'{name[: -len("_gtFine_labelIds.png")]}\n' for name in files)
+            ((out_dir or root) / f'{split}.txt').write_text(text, encoding='utf-8')
+
+
+def main(conversion: Conversion, arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line of a converter, with the published options."""
+    parser = argparse.ArgumentParser(description=f'Convert {conversion.name} labels to Cityscapes train ids')
+    parser.add_argument('root', type=Path, help=f'root folder of {conversion.name}')
+    parser.add_argument('--gt-dir', default=conversion.gt_dir, help='label folder below the root')
+    parser.add_argument('-o', '--out-dir', type=Path, help='where the JSON files go (default: the root)')
+    parser.add_argument('--nproc', type=int, default=conversion.workers, help='worker processes')
+    args = parser.parse_args(arguments)
+    if args.out_dir:
+        args.out_dir.mkdir(parents=True, exist_ok=True)
+    records = convert(args.root, conversion, args.gt_dir, args.out_dir, args.nproc)
+    pixels = np.zeros(19, np.int64)
+    for _, counts in records:
+        pixels[list(counts)] += list(counts.values())
+    print(f'{len(records)} files in the statistics, {pixels.sum()} labelled pixels, {(pixels > 0).sum()} of 19 classes')
+    return args

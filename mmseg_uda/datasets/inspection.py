@@ -1,0 +1,135 @@
+"""Looking through the files of a config's data sets: missing pairs, corrupt files, unexpected ids, class histogram."""
+
+from __future__ import annotations
+
+import os.path as osp
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Mapping, Optional
+
+import numpy as np
+
+from ..utils.parallel import map_files
+from .labels import CorruptFileError, LabelIdError, class_histogram, decode_image, decode_label, read_bytes
+from .uda_dataset import build_parts
+
+#: the kinds of findings, in the order of the report
+PROBLEMS = ('missing label', 'corrupt image', 'corrupt label', 'unexpected ids', 'size differs')
+
+
+@dataclass
+class FileReport:
+    """What was found in one image and its label.
+
+    Attributes:
+        name: the image, relative to its folder.
+        problems: kind -> explanation.
+        counts: pixels per class and, last, of ignored pixels; None without a readable label.
+    """
+
+    name: str
+    problems: dict[str, str] = field(default_factory=dict)
+    counts: Optional[np.ndarray] = None
+
+
+def without_pipeline(cfg: Any) -> Any:
+    """A data set config that reads nothing: every ``pipeline`` becomes empty."""
+    if isinstance(cfg, (list, tuple)):
+        return [without_pipeline(part) for part in cfg]
+    if not isinstance(cfg, Mapping):
+        return cfg
+    return {
+        key: [] if key == 'pipeline' else without_pipeline(value) if key in ('dataset', 'datasets') else value
+        for key, value in cfg.items()
+    }
+
+
+def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set configs of a config by name: ``source``, ``target`` ..., ``labeled_target``, ``val``, ``test``."""
+    data = cfg['data']
+    train = data.get('train') or {}
+    found: dict[str, Any] = {}
+    if isinstance(train, Mapping) and {'source', 'target', 'labeled_target'} & set(train):
+        found = {name: train.get(name) for name in ('source', 'target', 'labeled_target')}
+        if isinstance(found['target'], (list, tuple)):
+            targets = found.pop('target')
+            found.update({f'target{i + 1}' if i else 'target': target for i, target in enumerate(targets)})
+    elif train:
+        found['source'] = train
+    found.update({name: data.get(name) for name in ('val', 'test')})
+    return {name: without_pipeline(part) for name, part in found.items() if part}
+
+
+def build_data_set(name: str, cfg: Any) -> list[Any]:
+    """Build a part of :func:`config_data_sets` for reading files.
+
+    Raises:
+        ValueError: a data set class that does not know its label ids.
+    """
+    parts = build_parts(cfg, labelled=True)
+    for part in parts:
+        if not hasattr(part, 'label_reader'):
+            raise ValueError(
+                f'{name}: {type(part).__name__} is not a data set of mmseg_uda; use FolderDataset for any folder of images'
+            )
+    return parts
+
+
+def check_file(index: int, dataset: Any, images: bool = True) -> FileReport:
+    """Read one image and its label and note what is wrong with them."""
+    info = dataset.img_infos[index]
+    report = FileReport(info['filename'])
+    size = None
+    if images:
+        path = osp.join(dataset.img_dir, info['filename'])
+        try:
+            size = decode_image(read_bytes(path, 'image'), path).shape[:2]
+        except (CorruptFileError, FileNotFoundError) as error:
+            report.problems['corrupt image'] = str(error)
+    if 'ann' not in info:
+        return report
+    path = osp.join(dataset.ann_dir, info['ann']['seg_map'])
+    try:
+        raw = decode_label(read_bytes(path, 'label map', dataset.CONVERTER), path)
+    except FileNotFoundError as error:
+        report.problems['missing label'] = str(error)
+        return report
+    except (CorruptFileError, LabelIdError) as error:
+        report.problems['corrupt label'] = str(error)
+        return report
+    reader = dataset.label_reader
+    unexpected = reader.unexpected(raw)
+    if unexpected:
+        report.problems['unexpected ids'] = f'{path}: ids {unexpected}'
+    if size is not None and size != raw.shape:
+        report.problems['size differs'] = f'{path}: label {raw.shape[::-1]}, image {size[::-1]} (width, height)'
+    histogram = class_histogram(reader.lut[raw])
+    report.counts = np.append(histogram[: reader.num_classes], histogram[reader.num_classes :].sum())
+    return report
+
+
+def check_data_set(dataset: Any, workers: int = 4, images: bool = True, quiet: bool = False) -> list[FileReport]:
+    """Check every file of a data set in worker processes."""
+    work = partial(check_file, dataset=dataset, images=images)
+    return list(map_files(work, range(len(dataset)), type(dataset).__name__, workers, quiet))
+
+
+def summary(name: str, dataset: Any, reports: list[FileReport], shown: int = 5) -> str:
+    """A readable report: number of findings of each kind with the first files, and the class histogram."""
+    lines = [f'{name}: {type(dataset).__name__}, {len(reports)} images in {dataset.img_dir}']
+    for kind in PROBLEMS:
+        found = [report.problems[kind] for report in reports if kind in report.problems]
+        if found:
+            lines.append(f'  {kind}: {len(found)} files')
+            lines += [f'    {text}' for text in found[:shown]]
+            lines += [f'    ... and {len(found) - shown} more'] if len(found) > shown else []
+    counted = [report.counts for report in reports if report.counts is not None]
+    if counted:
+        total = np.sum(counted, axis=0)
+        files = (np.stack(counted) > 0).sum(0)
+        lines.append(f'  {"class":<24}{"share of pixels":>16}{"files":>8}')
+        for label, pixels, number in zip([*dataset.CLASSES, '(ignored)'], total, files):
+            lines.append(f'  {label:<24}{pixels / max(total.sum(), 1):>15.3%}{number:>9}')
+    if not any(report.problems for report in reports):
+        lines.append('  no problem found')
+    return '\n'.join(lines)
