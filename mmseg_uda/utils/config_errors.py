@@ -6,6 +6,8 @@ import difflib
 import re
 from typing import Any, Iterator, Mapping
 
+from mmcv.utils import Registry
+
 from .config import nearest, option_names
 
 #: top-level keys that the tools read; other names are free variables of a config file
@@ -56,7 +58,7 @@ def _registries() -> list[Any]:
 
     from .. import registry
     from ..registry import UDA
-    own = [value for value in vars(registry).values() if hasattr(value, 'module_dict') and value is not UDA]
+    own = [value for value in vars(registry).values() if isinstance(value, Registry) and value is not UDA]
     return [MODELS, DATASETS, PIPELINES, HOOKS, UDA, *own]
 
 
@@ -67,11 +69,12 @@ def _hint(text: str) -> str:
         names = {name for registry in _registries() if registry.name in unknown_class.group(2) or unknown_class.group(2) in registry.name
                  for name in registry.module_dict}
         return f' ({nearest(wanted, names)})' if names else ''
-    unknown_option = re.search(r"(\w+): .*unexpected keyword argument '(\w+)'", text)
-    if unknown_option:
+    unknown_option = re.search(r"unexpected keyword argument '(\w+)'", text)
+    classes = re.findall(r'(\w+): ', text)  # from the outermost to the one that refused
+    if unknown_option and classes:
         for registry in _registries():
-            cls = registry.module_dict.get(unknown_option.group(1))
+            cls = registry.module_dict.get(classes[-1])
             names = option_names(cls) if cls is not None else None
             if names:
-                return f' ({nearest(unknown_option.group(2), names)})'
+                return f' ({nearest(unknown_option.group(1), names)})'
     return ''

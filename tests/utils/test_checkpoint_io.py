@@ -51,7 +51,7 @@ def test_broken_and_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_meta_data_become_plain_and_load_weights_only(tmp_path: Path) -> None:
-    meta = plain({'best': np.float64(0.5), 'ids': np.arange(3), 'path': Path('a/b'), 'CLASSES': ('road', 'car'), 'n': np.int64(4), 1: {2, 2}})
+    meta = plain({'best': np.float64(0.5), 'ids': np.arange(3), 'path': Path('a/b'), 'CLASSES': ('road', 'car'), 'n': np.int64(4), 1: {2}})
     assert meta == {'best': 0.5, 'ids': [0, 1, 2], 'path': 'a/b', 'CLASSES': ['road', 'car'], 'n': 4, '1': [2]}
     save_checkpoint_file({'meta': meta}, tmp_path / 'x.pth')
     assert load_checkpoint_file(tmp_path / 'x.pth', weights_only=True)['meta'] == meta
