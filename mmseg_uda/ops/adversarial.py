@@ -1,0 +1,42 @@
+"""Losses of the domain game of AdaptSegNet (arXiv 1802.10349) and AdvEnt (arXiv 1811.12833). Source is 0, target is 1."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from .partial_label import labeled_cross_entropy
+from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+
+SOURCE_DOMAIN = 0
+TARGET_DOMAIN = 1
+#: ids from here on are ignored by the published cross entropy, not only 255
+FIRST_IGNORED = 200
+
+
+def domain_bce(scores: Tensor, domain: int) -> Tensor:
+    """Mean logistic loss of discriminator logits of any shape against one domain code: softplus(d) - domain * d."""
+    scores = scores.float()
+    return (F.softplus(scores) - domain * scores).mean()
+
+
+def domain_mse(scores: Tensor, domain: int) -> Tensor:
+    """Mean squared distance of discriminator outputs to the domain code (AdaptSegNet's least-squares variant)."""
+    return (scores.float() - domain).square().mean()
+
+
+def domain_accuracy(scores: Tensor, domain: int) -> Tensor:
+    """Share of discriminator logits that fall on the right side of 0."""
+    return ((scores.detach() > 0) == bool(domain)).float().mean()
+
+
+def valid_cross_entropy(logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+    """Cross entropy averaged over the valid pixels of the whole batch; 0 with zero gradient when there is none.
+
+    Args:
+        logits: class scores (B, C, H, W).
+        label: int64 (B, H, W); negative ids and those from 200 on are ignored, as in the published code.
+        ranks: the mean runs over the pixels of all processes.
+    """
+    label = label.masked_fill((label < 0) | (label >= FIRST_IGNORED), IGNORE)
+    return labeled_cross_entropy(logits.float(), label, ranks)
