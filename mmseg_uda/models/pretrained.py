@@ -68,7 +68,10 @@ def _remote_address(name: str) -> str:
         raise CheckpointError(
             f"pretrained weights '{name}': unknown scheme '{scheme}', use http, https, {', '.join(sorted(tables))}"
         )
-    table = tables[scheme]()
+    try:
+        table = tables[scheme]()
+    except ImportError as error:
+        raise CheckpointError(f"pretrained weights '{name}' need torchvision: pip install torchvision") from error
     if model not in table:
         raise CheckpointError(f"pretrained weights '{name}': '{model}' is not among the models of '{scheme}'")
     return table[model]

@@ -26,7 +26,6 @@ class HRDAFeatures:
     Attributes:
         low: feature maps of the whole input at low resolution.
         high: feature maps at high resolution: of ``box`` in training, of all ``windows`` (box-major) at inference.
-            None when only the context is used (fixed attention 0).
         box: detail crop in input pixels; None when the detail covers everything.
         windows: detail windows at inference.
     """
@@ -127,9 +126,9 @@ class HRDAHead(BaseDecodeHead):
         return self.scales[1] / self.scales[0]
 
     def forward(self, inputs: HRDAFeatures) -> HRDALogits:
-        """Decode both resolutions and fuse them."""
-        low = self.head(inputs.low)
-        high = self.head(inputs.high)
+        """Decode both resolutions and fuse them, in float32 also under autocast."""
+        low = self.head(inputs.low).float()
+        high = self.head(inputs.high).float()
         if inputs.windows is not None:
             high = merge_windows(high, inputs.windows, self.head_stride)
         attention = self._attention(inputs.low)
@@ -139,7 +138,7 @@ class HRDAHead(BaseDecodeHead):
     def _attention(self, features: Sequence[Tensor]) -> Union[Tensor, float]:
         if self.scale_attention is None:
             return float(self.fixed_attention or 0)
-        return torch.sigmoid(self.scale_attention(features))
+        return torch.sigmoid(self.scale_attention(features).float())
 
     def forward_test(self, inputs: HRDAFeatures, img_metas: Any = None, test_cfg: Any = None) -> Tensor:
         """Fused class scores at the head's stride; the attention map when ``debug_output_attention`` is set."""

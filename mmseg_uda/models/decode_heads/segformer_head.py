@@ -21,7 +21,8 @@ class MLPEmbedding(nn.Module):
         self.proj = nn.Linear(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.conv2d(x, self.proj.weight[:, :, None, None], self.proj.bias)
+        mixed = torch.matmul(self.proj.weight, x.flatten(2))
+        return (mixed + self.proj.bias[:, None].to(mixed.dtype)).unflatten(2, x.shape[2:])
 
 
 @HEADS.register_module()
