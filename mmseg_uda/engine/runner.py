@@ -45,12 +45,24 @@ class _Batches:
 
     def __init__(self, loader: Any, device: torch.device, channels_last: bool) -> None:
         self._loader = loader
-        self._iterator = iter(loader)
+        self._iterator: Any = None
         self._device = device
         self._channels_last = channels_last
         self.epoch = 0
 
+    @property
+    def dataset(self) -> Any:
+        """The training set."""
+        return self._loader.dataset
+
+    def restart(self, batch: int) -> None:
+        """Drop what was loaded ahead and go on with batch number ``batch``: for hooks that change what the training set shows."""
+        self._loader.batch_sampler.start_batch = batch
+        self._iterator = None
+
     def __next__(self) -> dict[str, Any]:
+        if self._iterator is None:
+            self._iterator = iter(self._loader)
         return to_device(next(self._iterator), self._device, self._channels_last)
 
     def __len__(self) -> int:
@@ -119,8 +131,8 @@ class UDARunner(IterBasedRunner):
             raise ValueError("config key runner.max_iters is missing: runner = dict(type='IterBasedRunner', max_iters=40000)")
         self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
         self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
+        batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
         self.call_hook('before_run')
-        batches = _Batches(data_loaders[0], self.step.device, self.channels_last)
         self.call_hook('before_epoch')
         with self._catch_sigterm():
             while self._iter < self._max_iters:

@@ -13,7 +13,7 @@ from .config import nearest, option_names
 #: top-level keys that the tools read; other names are free variables of a config file
 TOP_LEVEL = ('model', 'uda', 'data', 'optimizer', 'optimizer_config', 'lr_config', 'momentum_config', 'runner', 'checkpoint_config', 'evaluation',
              'log_config', 'dist_params', 'log_level', 'load_from', 'resume_from', 'workflow', 'cudnn_benchmark', 'work_dir', 'seed',
-             'custom_imports', 'custom_hooks', 'train_cfg', 'test_cfg', 'fp16', 'engine', 'dataset_type', 'data_root')
+             'custom_imports', 'custom_hooks', 'train_cfg', 'test_cfg', 'fp16', 'engine', 'active', 'dataset_type', 'data_root')
 REQUIRED = ('model', 'data', 'optimizer', 'runner')
 
 
