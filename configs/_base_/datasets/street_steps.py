@@ -1,6 +1,6 @@
 # Steps after the resize, by crop size, and the Cityscapes evaluation of every street config.
 img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
-_crop_sizes = dict(crop512=(512, 512), crop1024=(1024, 1024))
+_crop_sizes = dict(crop512=(512, 512), crop1024=(1024, 1024), toy=(128, 256))
 _formatting = {
     name: [
         dict(type='Normalize', **img_norm_cfg),  # on the device: images travel as uint8

@@ -1,0 +1,18 @@
+# Semi-supervised: GTA5, a few labelled Cityscapes images, the rest without labels. Lists: one <city>/<stem> a line below
+# data/cityscapes/splits, written by a seeded shuffle; another number or seed is another pair of lists.
+_base_ = ['uda_gta_to_cityscapes_512x512.py']
+data = dict(
+    train=dict(
+        target=dict(split='splits/ssda/train_unlabeled_100_seed0.txt'),
+        labeled_target=dict(
+            type='CityscapesDataset',
+            data_root='data/cityscapes/',
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
+            split='splits/ssda/train_labeled_100_seed0.txt',
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations'),
+                dict(type='Resize', img_scale=(1024, 512)),
+                dict(type='Compose', transforms={{_base_.labeled_steps.crop512}})
+            ])))

@@ -1,0 +1,82 @@
+"""Every data set config is complete: its data sets are built on tiny worlds in the official layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmcv import Config
+from mmcv.parallel import collate
+from mmseg.datasets import build_dataset
+
+from mmseg_uda.datasets.builder import build_training_dataset
+from mmseg_uda.methods.streams import split_streams
+
+from .worlds import blocks, make_cityscapes, make_gta, write_image, write_label
+
+CONFIGS = sorted((Path(__file__).parents[2] / 'configs/_base_/datasets').glob('*.py'))
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two files of every data set in ``data/`` and ``data/toy/``, and CamVid."""
+    root = tmp_path_factory.mktemp('world')
+    for data in (root / 'data', root / 'data/toy'):
+        make_gta(data / 'gta', 2)
+        for split in ('train', 'val'):
+            make_cityscapes(data / 'cityscapes', 2, split)
+            write_image(data / f'idd/leftImg8bit/{split}/0/1_leftImg8bit.png', 0)
+            write_label(data / f'idd/gtFine/{split}/0/1_gtFine_labelids.png', blocks((0, 33))(0))
+            for name in ('acdc', 'dark_zurich'):
+                night = 'night/' if name == 'dark_zurich' and split == 'train' else ''
+                write_image(data / f'{name}/rgb_anon/{split}/{night}GOPR1/GOPR1_frame_1_rgb_anon.png', 0)
+                write_label(
+                    data / f'{name}/gt/{split}/{night}GOPR1/GOPR1_frame_1_gt_labelTrainIds.png', blocks((0, 10))(0)
+                )
+        write_image(data / 'synthia/RGB/0000000.png', 0)
+        write_label(data / 'synthia/GT/LABELS/0000000.png', blocks((3, 1))(0), '16-bit')
+        for part in ('training', 'validation'):
+            write_image(data / f'mapillary/{part}/images/a.jpg', 0)
+            write_label(data / f'mapillary/{part}/labels/a.png', blocks((13, 27))(0), 'palette')
+    for name in ('labeled', 'unlabeled'):
+        path = root / f'data/cityscapes/splits/ssda/train_{name}_100_seed0.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('aachen/aachen_000000_000019\n')
+    camvid = root / 'data/camvid'
+    write_image(camvid / 'images/a.jpg', 0)
+    write_label(camvid / 'labels/a.png', blocks((0, 10, 255))(0))
+    for split in ('day_train', 'day_val', 'dusk_train', 'dusk_val'):
+        (camvid / 'splits').mkdir(exist_ok=True)
+        (camvid / f'splits/{split}.txt').write_text('a\n')
+    return root
+
+
+def with_train(path: Path) -> bool:
+    return 'data' in (cfg := Config.fromfile(str(path))) and 'train' in cfg.data
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if with_train(path)], ids=lambda path: path.stem)
+def test_streams_and_test_sets(path: Path, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world)
+    monkeypatch.delenv('MMSEG_UDA_CAMVID', raising=False)
+    cfg = Config.fromfile(str(path))
+    dataset = build_training_dataset(cfg, seed=0)
+    setting = path.stem.split('_')[0]
+    expected = {
+        'uda': {'source', 'target'},
+        'mtda': {'source', 'target', 'target2'},
+        'ssda': {'source', 'target', 'labeled_target'},
+    }.get(setting, {'source'})
+    assert set(dataset.stream_names) >= expected and (setting == 'mtda' or set(dataset.stream_names) == expected)
+    batch = collate([dataset[0], dataset[1]], 2)
+    streams = split_streams({key: value.data[0] for key, value in batch.items()})
+    crops = {tuple(stream.img.shape[2:]) for stream in streams.values()}
+    assert len(crops) == 1
+    named = path.stem.rsplit('_', 1)[-1]
+    assert 'x' not in named or crops == {tuple(int(n) for n in named.split('x'))}
+    tests = cfg.data.val if isinstance(cfg.data.val, list) else [cfg.data.val]
+    for test in tests:
+        built = build_dataset({key: value for key, value in test.items() if key != 'name'}, dict(test_mode=True))
+        assert built.CLASSES == dataset.CLASSES
+        assert built.get_gt_seg_map_by_idx(0).shape == (24, 40)
+        assert built[0]['img'][0].shape[0] == 3
