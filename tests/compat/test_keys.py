@@ -19,30 +19,20 @@ from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.methods.base import UDASegmentor
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
-from tests.models.networks import BN, daformer_head_config
+from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
 from tests.parity.golden import golden_files, load
 
 ASPP = dict(type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=BN)
 HEADS = {
     'daformer': daformer_head_config(ASPP),
-    'segformer': dict(
-        type='SegFormerHead',
-        in_channels=[4, 8, 20, 32],
-        in_index=[0, 1, 2, 3],
-        channels=8,
-        num_classes=5,
-        norm_cfg=BN,
-        decoder_params=dict(embed_dims=6, conv_kernel_size=1),
-    ),
+    'segformer': SEGFORMER_HEAD,
 }
 
 
 @pytest.fixture(scope='module')
 def published_backbone() -> dict[str, Tensor]:
     """A Mix Transformer in the original naming, its input and outputs."""
-    return {
-        key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()
-    }
+    return {key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()}
 
 
 @pytest.fixture(scope='module')
@@ -95,9 +85,7 @@ def test_round_trip_of_a_run(published_run: dict[str, Tensor]) -> None:
     expected = {key: value for key, value in published_run.items() if not key.startswith('imnet_model.')}
     assert set(back) == set(expected)
     assert all(torch.equal(back[key], expected[key]) for key in expected)
-    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(
-        below(published_run, 'model.')
-    )
+    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(below(published_run, 'model.'))
 
 
 class Student(UDASegmentor):
@@ -108,29 +96,21 @@ class Student(UDASegmentor):
         self.teacher = EMATeacher(self.student, 0.9)
 
 
-def test_method_takes_student_and_teacher(
-    published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]
-) -> None:
+def test_method_takes_student_and_teacher(published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]) -> None:
     method = Student(config('daformer', published_backbone['depths']))
     method.load_state_dict(published_to_ours(published_run))
     assert bool(method.teacher.initialized)
-    torch.testing.assert_close(
-        method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5
-    )
+    torch.testing.assert_close(method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5)
 
 
 def original_segformer(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A network of this package in the naming of SegFormer's own repository."""
-    renamed: dict[str, Tensor] = {
-        f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()
-    }
+    renamed: dict[str, Tensor] = {f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()}
     for key, value in below(state, 'decode_head.').items():
         if key.startswith('linear_c.'):
             level, rest = key[len('linear_c.') :].split('.', 1)
             key = f'linear_c{int(level) + 1}.{rest}'
-        renamed[f'decode_head.{key}'] = (
-            torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
-        )
+        renamed[f'decode_head.{key}'] = torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
     renamed['decode_head.conv_seg.weight'] = torch.zeros(5, 8, 1, 1)
     renamed['decode_head.conv_seg.bias'] = torch.zeros(5)
     return renamed
@@ -192,9 +172,7 @@ def test_tool_checks_the_network(files: Path, published_run: dict[str, Tensor]) 
     assert not (files / 'ours.pth').exists()
 
 
-def test_tool_refuses_foreign_pickles_unless_trusted(
-    files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tool_refuses_foreign_pickles_unless_trusted(files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv('MMSEG_UDA_TRUST_CHECKPOINT', raising=False)
     torch.save(dict(meta=dict(written=datetime.timedelta(1)), state_dict=published_run), files / 'published.pth')
     with pytest.raises(CheckpointError, match='--trust-checkpoint'):

@@ -9,6 +9,26 @@ from mmseg.models.builder import BACKBONES
 from torch import Tensor, nn
 
 BN = dict(type='BN', requires_grad=True)
+FCN_HEAD = dict(
+    type='FCNHead',
+    in_channels=8,
+    in_index=0,
+    channels=8,
+    num_convs=1,
+    dropout_ratio=0,
+    num_classes=5,
+    norm_cfg=BN,
+    align_corners=False,
+)
+SEGFORMER_HEAD = dict(
+    type='SegFormerHead',
+    in_channels=[4, 8, 20, 32],
+    in_index=[0, 1, 2, 3],
+    channels=8,
+    num_classes=5,
+    norm_cfg=BN,
+    decoder_params=dict(embed_dims=6, conv_kernel_size=1),
+)
 
 
 @BACKBONES.register_module(name='ParityTinyNet', force=True)
@@ -25,9 +45,7 @@ class ParityTinyNet(nn.Module):
         return [first, torch.relu(self.conv2(first))]
 
 
-def hrda_config(
-    crop: int, num_classes: int = 19, test_cfg: Any = None, head: Any = None, **options: Any
-) -> dict[str, Any]:
+def hrda_config(crop: int, num_classes: int = 19, test_cfg: Any = None, head: Any = None, **options: Any) -> dict[str, Any]:
     """HRDA on TinyNet with the summing head of the parity vectors (1x1 and dilated 3x3 on the 1/8 feature)."""
     return dict(
         type='HRDAEncoderDecoder',
@@ -55,21 +73,10 @@ def hrda_config(
 
 def plain_config(head: Any = None, auxiliary: Any = None, num_classes: int = 5) -> dict[str, Any]:
     """An ``EncoderDecoder`` on TinyNet with FCN heads."""
-    fcn = dict(
-        type='FCNHead',
-        in_channels=8,
-        in_index=1,
-        channels=8,
-        num_convs=1,
-        dropout_ratio=0,
-        num_classes=num_classes,
-        norm_cfg=BN,
-        align_corners=False,
-    )
     return dict(
         type='EncoderDecoder',
         backbone=dict(type='ParityTinyNet'),
-        decode_head=dict(fcn, **(head or {})),
+        decode_head={**FCN_HEAD, 'in_index': 1, 'num_classes': num_classes, **(head or {})},
         auxiliary_head=auxiliary,
         train_cfg=dict(),
         test_cfg=dict(mode='whole'),

@@ -11,7 +11,7 @@ from mmcv.cnn.bricks import DropPath
 from mmseg.models import build_backbone, build_head
 from mmseg.models.builder import build_neck
 
-from tests.models.networks import BN, daformer_head_config
+from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
 
 
 def features(batch: int = 2) -> list[torch.Tensor]:
@@ -24,9 +24,7 @@ def small_mit(**options: Any) -> Any:
     return build_backbone(dict(dict(type='mit_b0', embed_dims=4, num_layers=(1, 2, 1, 1), style='pytorch'), **options))
 
 
-@pytest.mark.parametrize(
-    'name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)]
-)
+@pytest.mark.parametrize('name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)])
 def test_published_sizes(name: str, blocks: int, width: int) -> None:
     network = build_backbone(dict(type=name))
     assert [s[0].projection.out_channels for s in network.layers] == [width, 2 * width, 5 * width, 8 * width]
@@ -49,9 +47,7 @@ def test_fused_attention_is_mmsegs_attention_with_equal_gradients() -> None:
 
 
 def test_saved_names_are_those_of_stock_mmseg() -> None:
-    stock = build_backbone(
-        dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8])
-    )
+    stock = build_backbone(dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8]))
     network = small_mit(original_eps=False).eval()
     stock.load_state_dict(network.state_dict())
     img = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -63,13 +59,7 @@ def test_saved_names_are_those_of_stock_mmseg() -> None:
 
 def test_stage_norms_are_called_norm() -> None:
     names = [name for name, _ in small_mit().named_parameters()]
-    assert (
-        sum(
-            name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name
-            for name in names
-        )
-        == 8
-    )
+    assert sum(name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name for name in names) == 8
     assert not any('.2.' in name.split('blocks')[0] and name.endswith('.2.weight') for name in names)
 
 
@@ -91,9 +81,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    'params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id']
-)
+@pytest.mark.parametrize('params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id'])
 def test_daformer_head_variants(params: dict[str, Any], fusion: dict[str, Any]) -> None:
     cfg = daformer_head_config(fusion)
     cfg['decoder_params'].update(params)
@@ -118,29 +106,14 @@ def test_adapter_neck_upsamples_without_touching_its_input() -> None:
 
 
 def test_segformer_head_ignores_the_classifier_that_published_files_carry() -> None:
-    cfg = dict(
-        type='SegFormerHead',
-        in_channels=[4, 8, 20, 32],
-        in_index=[0, 1, 2, 3],
-        channels=8,
-        num_classes=5,
-        norm_cfg=BN,
-        decoder_params=dict(embed_dims=6),
-    )
-    head = build_head(cfg)
-    head.load_state_dict(
-        {**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)}
-    )
+    head = build_head(SEGFORMER_HEAD)
+    head.load_state_dict({**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)})
     assert head(features()).shape == (2, 5, 16, 24)
 
 
 def hrda_daformer(**options: Any) -> Any:
     single = daformer_head_config(dict(type='aspp', sep=True, dilations=(1, 6), pool=False, **ACTIVE))
-    return build_head(
-        mmcv.ConfigDict(
-            dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)
-        )
-    )
+    return build_head(mmcv.ConfigDict(dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)))
 
 
 def test_attention_head_is_narrow_and_without_context() -> None:
@@ -152,9 +125,7 @@ def test_attention_head_is_narrow_and_without_context() -> None:
 
 
 def test_single_attention_map() -> None:
-    assert dict(hrda_daformer(attention_classwise=False).named_parameters())[
-        'scale_attention.conv_seg.weight'
-    ].shape == (1, 4, 1, 1)
+    assert dict(hrda_daformer(attention_classwise=False).named_parameters())['scale_attention.conv_seg.weight'].shape == (1, 4, 1, 1)
 
 
 def test_hrda_loss_weights_and_unknown_stride_are_checked() -> None:

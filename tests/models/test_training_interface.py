@@ -12,19 +12,7 @@ from torch import Tensor
 
 from mmseg_uda.models.training_interface import logits, reference_views, segmentation_losses, training_features
 from mmseg_uda.utils.rng import StepRng
-from tests.models.networks import BN, hrda_config, plain_config
-
-FCN = dict(
-    type='FCNHead',
-    in_channels=8,
-    in_index=0,
-    channels=8,
-    num_convs=1,
-    dropout_ratio=0,
-    num_classes=5,
-    norm_cfg=BN,
-    align_corners=False,
-)
+from tests.models.networks import BN, FCN_HEAD, hrda_config, plain_config
 
 
 def build(cfg: dict[str, Any]) -> Any:
@@ -41,12 +29,10 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def losses_of(segmentor: Any, img: Tensor, label: Tensor, weight: Any = None) -> dict[str, Tensor]:
-    return segmentation_losses(
-        segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight
-    )
+    return segmentation_losses(segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight)
 
 
-AUXILIARY = [None, dict(FCN), [dict(FCN), dict(FCN, in_index=1)]]
+AUXILIARY = [None, dict(FCN_HEAD), [dict(FCN_HEAD), dict(FCN_HEAD, in_index=1)]]
 OTHER_HEADS = [
     dict(type='DAHead', pam_channels=4),
     dict(type='EncHead', num_codes=4, in_channels=[8, 8], in_index=[0, 1], use_se_loss=True),
@@ -85,7 +71,7 @@ def test_heads_with_several_losses(head: dict[str, Any], batch: tuple[Tensor, Te
 
 def test_weight_reaches_every_head(batch: tuple[Tensor, Tensor]) -> None:
     img, label = batch
-    segmentor = build(plain_config(auxiliary=dict(FCN)))
+    segmentor = build(plain_config(auxiliary=dict(FCN_HEAD)))
     for value in losses_of(segmentor, img, label, torch.zeros(2, 1, 32, 64)).values():
         assert value == 0
 
@@ -106,9 +92,7 @@ def test_ohem_sampler_and_weight_multiply(batch: tuple[Tensor, Tensor]) -> None:
     segmentor = build(plain_config(dict(sampler=dict(type='OHEMPixelSampler', thresh=0.9, min_kept=100))))
     full = losses_of(segmentor, img, label)['decode.loss_ce']
     assert 0 < full
-    torch.testing.assert_close(
-        losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4
-    )
+    torch.testing.assert_close(losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4)
 
 
 def test_logits_have_the_size_of_the_input(batch: tuple[Tensor, Tensor]) -> None:
@@ -171,7 +155,7 @@ def test_chunks_do_not_change_the_result(train: bool, batch: tuple[Tensor, Tenso
     [
         (dict(scales=[1, 0.5, 0.25]), 'two resolutions'),
         (dict(feature_scale='both'), 'feature_scale'),
-        (dict(auxiliary_head=FCN), 'auxiliary'),
+        (dict(auxiliary_head=FCN_HEAD), 'auxiliary'),
         (dict(crop_coord_divisible='8px'), 'crop_coord_divisible'),
     ],
 )
