@@ -12,11 +12,13 @@ from torch import Tensor
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
 from .keys import ours_to_published, published_to_ours
+from .keys_advent import ours_to_advent
 
 TARGETS = {
     'ours': published_to_ours,
     'published': ours_to_published,
     'student': lambda state: ours_to_published(state, prefixed=False),
+    'advent': lambda state: ours_to_advent({key: value for key, value in state.items() if not key.startswith('uda.')}),
 }
 
 
@@ -31,7 +33,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         choices=sorted(TARGETS),
         default='ours',
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
-        'published names)',
+        "published names), or 'advent' (DeepLabV2 of the ADVENT lineage)",
     )
     parser.add_argument(
         '--config',

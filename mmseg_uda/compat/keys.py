@@ -23,6 +23,7 @@ from typing import Callable, Mapping
 import torch
 from torch import Tensor
 
+from .keys_advent import advent_to_ours, is_advent
 from .keys_mit import is_original_mit, mit_from_mmseg, mit_to_mmseg
 
 State = Mapping[str, Tensor]
@@ -44,8 +45,8 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
     """A published checkpoint's weights under this package's names.
 
     Args:
-        state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a SegFormer or
-            other MMSeg segmentor, or the ImageNet file of a Mix Transformer.
+        state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a network of the
+            ADVENT lineage, of a SegFormer or other MMSeg segmentor, or the ImageNet file of a Mix Transformer.
 
     Returns:
         Keys as in this package's checkpoints; for an ImageNet file the keys of the backbone alone.
@@ -57,6 +58,8 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
         raise KeyError('the checkpoint already has the names of this package')
     if is_original_mit(state):
         return mit_to_mmseg(state)
+    if is_advent(state):
+        return advent_to_ours(state)
     if not any(key.startswith(STUDENT) for key in state):
         _require_segmentor(state)
         return segmentor_to_ours(state)

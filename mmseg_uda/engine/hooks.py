@@ -7,6 +7,7 @@ import mmcv
 from mmcv.runner import HOOKS, Hook
 
 from ..utils.config import nearest
+from . import lr_policies  # noqa: F401  (registers its hooks)
 
 
 class _RunnerView:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from .partial_label import labeled_cross_entropy
+from .partial_label import mean_where
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
 SOURCE_DOMAIN = 0
@@ -30,13 +32,18 @@ def domain_accuracy(scores: Tensor, domain: int) -> Tensor:
     return ((scores.detach() > 0) == bool(domain)).float().mean()
 
 
-def valid_cross_entropy(logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+def valid_cross_entropy(
+    logits: Tensor, label: Tensor, weight: Optional[Tensor] = None, ranks: Ranks = ONE_PROCESS
+) -> Tensor:
     """Cross entropy averaged over the valid pixels of the whole batch; 0 with zero gradient when there is none.
 
     Args:
         logits: class scores (B, C, H, W).
         label: int64 (B, H, W); negative ids and those from 200 on are ignored, as in the published code.
+        weight: (B, H, W) factors of the pixels, which do not change the divisor; None = 1.
         ranks: the mean runs over the pixels of all processes.
     """
-    label = label.masked_fill((label < 0) | (label >= FIRST_IGNORED), IGNORE)
-    return labeled_cross_entropy(logits.float(), label, ranks)
+    valid = (label >= 0) & (label < FIRST_IGNORED)
+    label = label.masked_fill(~valid, IGNORE)
+    losses = F.cross_entropy(logits.float(), label, ignore_index=IGNORE, reduction='none')
+    return mean_where(losses if weight is None else losses * weight, valid, ranks)

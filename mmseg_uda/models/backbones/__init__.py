@@ -1,3 +1,4 @@
+from .advent_resnet import AdventResNet
 from .mit import MixTransformer
 
-__all__ = ['MixTransformer']
+__all__ = ['AdventResNet', 'MixTransformer']

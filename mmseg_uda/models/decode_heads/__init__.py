@@ -1,6 +1,7 @@
+from .advent_head import AdventHead
 from .daformer_head import DAFormerHead
 from .dlv2_head import DLV2Head
 from .hrda_head import HRDAFeatures, HRDAHead, HRDALogits
 from .segformer_head import SegFormerHead
 
-__all__ = ['DAFormerHead', 'DLV2Head', 'HRDAFeatures', 'HRDAHead', 'HRDALogits', 'SegFormerHead']
+__all__ = ['AdventHead', 'DAFormerHead', 'DLV2Head', 'HRDAFeatures', 'HRDAHead', 'HRDALogits', 'SegFormerHead']

@@ -1,0 +1,44 @@
+"""The classifiers of ADVENT's DeepLabV2."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional, Sequence
+
+from mmseg.models.builder import HEADS
+from torch import Tensor, nn
+
+from .dlv2_head import DLV2Head
+
+
+@HEADS.register_module()
+class AdventHead(DLV2Head):
+    """Four dilated convolutions whose scores are summed, initialised as in ADVENT: weights N(0, 0.01), PyTorch's biases.
+
+    Args:
+        num_active_branches: convolutions that take part; None = all. AdaptSegNet stores four and uses the first 2, because
+            its loop returns early: the same weights give other scores under the two readings.
+        kwargs: options of :class:`~mmseg_uda.models.decode_heads.dlv2_head.DLV2Head`.
+    """
+
+    def __init__(self, num_active_branches: Optional[int] = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        count = len(self.dilations)
+        self.num_active_branches = count if num_active_branches is None else num_active_branches
+        if not 1 <= self.num_active_branches <= count:
+            raise ValueError(f'num_active_branches must lie in 1..{count}, got {num_active_branches}')
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for module in self.aspp_modules.modules():
+            if isinstance(module, nn.Conv2d):
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(module.bias, -bound, bound)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Backbone features -> class scores (B, num_classes, h, w) at the selected feature's size."""
+        features = self._transform_inputs(inputs)
+        scores = self.aspp_modules[0](features)
+        for i in range(1, self.num_active_branches):
+            scores = scores + self.aspp_modules[i](features)
+        return scores

@@ -1,0 +1,3 @@
+from .fully_convolutional import FCDiscriminator
+
+__all__ = ['FCDiscriminator']
