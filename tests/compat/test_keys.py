@@ -17,7 +17,7 @@ from mmseg_uda.compat.convert import main
 from mmseg_uda.compat.keys import below, ours_to_published, published_to_ours, segmentor_to_ours
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
-from mmseg_uda.methods.base import UDASegmentor
+from mmseg_uda.methods.source_only import SourceOnly
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
 from tests.parity.golden import golden_files, load
@@ -88,7 +88,7 @@ def test_round_trip_of_a_run(published_run: dict[str, Tensor]) -> None:
     assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(below(published_run, 'model.'))
 
 
-class Student(UDASegmentor):
+class Student(SourceOnly):
     """A method with nothing but a student and its teacher."""
 
     def __init__(self, model: Any) -> None:

@@ -20,9 +20,11 @@ from mmseg_uda.models.backbones.mit import MixTransformer
 from mmseg_uda.models.decode_heads import HRDALogits
 from mmseg_uda.models.training_interface import logits, reference_views, segmentation_losses, training_features
 from mmseg_uda.ops import hrda
+from mmseg_uda.ops.feature_distance import class_cells, downscale_label_ratio, feature_distance
 from tests.models.networks import BN, daformer_head_config, hrda_config
 from tests.parity.golden import golden_files, load
 
+THINGS = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
 LOGITS = dict(atol=1e-4, rtol=1e-5)
 TENSOR = dict(atol=2e-5, rtol=1e-5)
 SCALAR = dict(atol=1e-7, rtol=1e-6)
@@ -211,18 +213,11 @@ def test_hrda_training_pass(path: Path) -> None:
 
 def feature_distance_of(views: Any, references: Any, label: Tensor) -> Tensor:
     """0.005 times the mean distance over cells with at least 75 % of one thing class, summed over the views."""
-    things = torch.tensor([6, 7, 11, 12, 13, 14, 15, 16, 17, 18])
     total = torch.zeros(())
     for view, reference in zip(views, references):
-        window = hrda.crop(label, view.box)
-        one_hot = (
-            torch.nn.functional.one_hot(torch.where(window[:, 0] == 255, 19, window[:, 0]), 20)
-            .permute(0, 3, 1, 2)
-            .float()
-        )
-        share, majority = torch.nn.functional.avg_pool2d(one_hot, window.shape[-1] // view.maps[-1].shape[-1]).max(1)
-        mask = torch.isin(majority, things) & (share >= 0.75)
-        total = total + 0.005 * (view.maps[-1] - reference.maps[-1]).norm(dim=1)[mask].mean()
+        window, maps = hrda.crop(label, view.box), view.maps[-1]
+        cells = class_cells(downscale_label_ratio(window, window.shape[-1] // maps.shape[-1], 0.75, 19), THINGS)
+        total = total + 0.005 * feature_distance(maps, reference.maps[-1], cells)
     return total
 
 
