@@ -30,7 +30,7 @@ def main() -> None:
         parser.error(f'{args.config} has no data set {sorted(unknown)}; it has {sorted(parts)}')
     findings = {}
     for name in args.only or parts:
-        for dataset in build_data_set(name, parts[name]):
+        for dataset in build_data_set(parts[name]):
             reports = check_data_set(dataset, args.nproc, images=not args.labels_only)
             print(summary(name, dataset, reports))
             findings.setdefault(name, []).extend(dict(file=r.name, **r.problems) for r in reports if r.problems)

@@ -30,7 +30,7 @@ def main() -> None:
     parts = config_data_sets(cfg)
     if args.part not in parts:
         parser.error(f"{args.config} has no data set '{args.part}'; it has {sorted(parts)}")
-    datasets = build_data_set(args.part, parts[args.part])
+    datasets = build_data_set(parts[args.part])
     records = [record for dataset in datasets for record in dataset_stats(dataset, args.nproc)]
     print(stats_table(records, datasets[0].CLASSES, args.min_pixels, args.class_temp))
     if args.out_dir:

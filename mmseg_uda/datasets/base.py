@@ -50,6 +50,30 @@ def check_relative(name: str, split: str) -> None:
         )
 
 
+def stock_reader(dataset: CustomDataset, strict: bool = True) -> LabelReader:
+    """The label reader of a data set whose files hold class ids, before ``reduce_zero_label``."""
+    classes = type(dataset).CLASSES if dataset.label_map else dataset.CLASSES
+    reader = LabelReader(None, len(classes or ()) + bool(dataset.reduce_zero_label), strict=strict)
+    return reader.then(dataset.label_map, len(dataset.CLASSES)) if dataset.label_map else reader
+
+
+def label_reader_of(dataset: Any) -> LabelReader:
+    """The label reader of any data set of files: one of this package or of MMSegmentation.
+
+    Raises:
+        ValueError: a wrapper, or a data set without class names.
+    """
+    if hasattr(dataset, 'label_reader'):
+        return dataset.label_reader
+    if not isinstance(dataset, CustomDataset) or not dataset.CLASSES:
+        raise ValueError(
+            f'{type(dataset).__name__} is not a data set of image and label files with class names; '
+            'FolderDataset takes any folder'
+        )
+    dataset.label_reader = stock_reader(dataset)
+    return dataset.label_reader
+
+
 class SegmentationDataset(CustomDataset):
     """A data set of image and label files.
 
@@ -120,7 +144,7 @@ class SegmentationDataset(CustomDataset):
             **kwargs,
         )
         self.label_reader = self._reader(label_ids, strict_labels)
-        self.gt_seg_map_loader = LoadLabels(reduce_zero_label=self.reduce_zero_label)
+        self.gt_seg_map_loader = LoadLabels()
 
     def _forms(self, seg_map_suffix: Optional[str], label_ids: Any) -> list[LabelFiles]:
         """The label files to look for, in order."""
@@ -142,15 +166,16 @@ class SegmentationDataset(CustomDataset):
 
     def _reader(self, label_ids: Any, strict: bool) -> LabelReader:
         ids = self.label_form.ids
-        number = len(type(self).CLASSES if self.custom_classes and type(self).CLASSES else self.CLASSES or ())
         if isinstance(label_ids, Mapping):
-            return LabelReader(
-                {int(raw): int(new) for raw, new in label_ids.items()}, number, known_ids=254, strict=strict
-            )
-        if ids is None:
-            return LabelReader(None, number, strict=strict)
-        known = 18 if ids == 'train_ids' else label_spaces.RAW_ID_LIMIT[ids]
-        return LabelReader(label_spaces.table(ids, self.label_space), number, known_ids=known, strict=strict)
+            mapping: Mapping[int, int] = {int(raw): int(new) for raw, new in label_ids.items()}
+            known = 254
+        elif ids is None:
+            return stock_reader(self, strict)
+        else:
+            mapping = label_spaces.table(ids, self.label_space)
+            known = 18 if ids == 'train_ids' else label_spaces.RAW_ID_LIMIT[ids]
+        reader = LabelReader(mapping, len(self.CLASSES), known, strict)
+        return reader.then(self.label_map, len(self.CLASSES)) if self.label_map else reader
 
     def load_annotations(
         self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]

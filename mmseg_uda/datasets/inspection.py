@@ -10,6 +10,7 @@ from typing import Any, Mapping, Optional
 import numpy as np
 
 from ..utils.parallel import map_files
+from .base import label_reader_of
 from .labels import CorruptFileError, LabelIdError, class_histogram, decode_image, decode_label, read_bytes
 from .uda_dataset import build_parts
 
@@ -60,18 +61,15 @@ def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {name: without_pipeline(part) for name, part in found.items() if part}
 
 
-def build_data_set(name: str, cfg: Any) -> list[Any]:
+def build_data_set(cfg: Any) -> list[Any]:
     """Build a part of :func:`config_data_sets` for reading files.
 
     Raises:
-        ValueError: a data set class that does not know its label ids.
+        ValueError: not a data set of files with class names.
     """
     parts = build_parts(cfg, labelled=True)
     for part in parts:
-        if not hasattr(part, 'label_reader'):
-            raise ValueError(
-                f'{name}: {type(part).__name__} is not a data set of mmseg_uda; use FolderDataset for any folder of images'
-            )
+        label_reader_of(part)
     return parts
 
 
@@ -90,14 +88,14 @@ def check_file(index: int, dataset: Any, images: bool = True) -> FileReport:
         return report
     path = osp.join(dataset.ann_dir, info['ann']['seg_map'])
     try:
-        raw = decode_label(read_bytes(path, 'label map', dataset.CONVERTER), path)
+        raw = decode_label(read_bytes(path, 'label map', getattr(dataset, 'CONVERTER', '')), path)
     except FileNotFoundError as error:
         report.problems['missing label'] = str(error)
         return report
     except (CorruptFileError, LabelIdError) as error:
         report.problems['corrupt label'] = str(error)
         return report
-    reader = dataset.label_reader
+    reader = label_reader_of(dataset)
     unexpected = reader.unexpected(raw)
     if unexpected:
         report.problems['unexpected ids'] = f'{path}: ids {unexpected}'

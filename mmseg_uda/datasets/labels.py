@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 from typing import Mapping, Optional, Union
@@ -109,6 +110,13 @@ class LabelReader:
         highest = known_ids if known_ids is not None else num_classes - 1
         self._unexpected = np.zeros(256, np.uint8)
         self._unexpected[highest + 1 : IGNORE] = 1
+
+    def then(self, mapping: Mapping[int, int], num_classes: int) -> LabelReader:
+        """A reader that translates further: class id -> new id; unlisted and negative ones become 255."""
+        reader = copy.copy(self)
+        kept = lookup_array({old: new for old, new in mapping.items() if new >= 0})
+        reader.lut, reader.num_classes = kept[self.lut], num_classes
+        return reader
 
     def unexpected(self, raw: np.ndarray) -> list[int]:
         """File ids in ``raw`` that the data set does not have, ascending."""

@@ -11,7 +11,6 @@ import os.path as osp
 from functools import lru_cache
 from typing import Any, Optional, Sequence
 
-import cv2
 import mmcv
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from mmseg.datasets.pipelines.formatting import DefaultFormatBundle
 from mmseg.utils import get_root_logger
 
 from ..ops.rcs import pseudo_margin_mask
-from .labels import class_histogram, decode_image, decode_label, read_bytes
+from .labels import class_histogram, decode_image, read_bytes
 
 _INTERPOLATIONS = {'nearest': 0, 'bilinear': 2, 'bicubic': 3, 'lanczos': 1}  # Pillow's filter numbers
 
@@ -74,15 +73,9 @@ class LoadLabels(LoadAnnotations):
         name = results['ann_info']['seg_map']
         path = osp.join(results['seg_prefix'], name) if results.get('seg_prefix') is not None else name
         reader = results.get('label_reader')
-        if reader is not None:
-            label = reader.read(path, results.get('label_remedy', ''))
-        else:
-            label = decode_label(read_bytes(path, 'label map'), path)
-        if results.get('label_map') is not None:
-            lut = np.arange(256, dtype=np.uint8)
-            for old, new in results['label_map'].items():
-                lut[old] = new % 256  # MMSeg marks dropped classes by -1, which uint8 turns into 255
-            label = cv2.LUT(label, lut)
+        if reader is None:
+            raise ValueError(f'{path}: LoadLabels needs a data set of image and label files with class names')
+        label = reader.read(path, results.get('label_remedy', ''))
         if self.reduce_zero_label:
             label = np.where(label == 0, 255, label - 1).astype(np.uint8)
             label[label == 254] = 255

@@ -65,12 +65,6 @@ class RareClassSampler:
         records: list[tuple[str, dict[int, int]]] = []
         known: dict[int, list[dict[int, int]]] = {}
         for part in self.stream.parts:
-            if not hasattr(part, 'label_reader'):
-                raise ValueError(
-                    'rare-class sampling needs a data set of mmseg_uda that reads label files, not '
-                    f'{type(part).__name__}; '
-                    'FolderDataset takes any folder'
-                )
             if id(part) not in known:
                 known[id(part)] = [counts for _, counts in dataset_stats(part, workers)]
             records += [(str(len(records) + i), counts) for i, counts in enumerate(known[id(part)])]

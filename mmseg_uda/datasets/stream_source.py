@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional, Sequence
 from mmseg.datasets.custom import CustomDataset
 
 from ..utils.rng import numpy_generator
+from .base import label_reader_of
 from .index_stream import IndexStream, fixed_randomness
 from .labels import CorruptFileError
 from .pipeline_config import deterministic_prefix
@@ -118,6 +119,8 @@ class StreamSource:
         if 'ann' in info:
             results['ann_info'] = info['ann']
         dataset.pre_pipeline(results)
+        if 'ann_info' in results:
+            results['label_reader'] = label_reader_of(dataset)
         steps = dataset.pipeline.transforms
         fixed = deterministic_prefix(steps)
         for step in steps[:fixed]:

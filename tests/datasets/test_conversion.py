@@ -92,7 +92,7 @@ def test_check_finds_every_kind_of_problem(tmp_path: Path) -> None:
     (tmp_path / 'labels/2.png').write_bytes((tmp_path / 'labels/2.png').read_bytes()[:50])
     write_label(tmp_path / 'labels/3.png', np.full((24, 40), 9, np.uint8))
     write_label(tmp_path / 'labels/4.png', np.zeros((12, 20), np.uint8))
-    dataset = build_data_set('source', folder_config(tmp_path) | dict(pipeline=[]))[0]
+    dataset = build_data_set(folder_config(tmp_path) | dict(pipeline=[]))[0]
     reports = check_data_set(dataset, workers=2)
     found = {kind: report.name for report in reports for kind in report.problems}
     assert found == {

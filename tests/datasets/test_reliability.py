@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -137,3 +138,34 @@ def test_labels_asked_of_an_unlabelled_set(tmp_path: Path) -> None:
     assert 'img' in dataset[0]
     with pytest.raises(ValueError, match='ann_dir'):
         dataset.read_label(0)
+
+
+def stock_config(root: Path, **changes: Any) -> dict[str, Any]:
+    """MMSegmentation's own data set class."""
+    config = folder_config(root, type='CustomDataset', img_suffix='.jpg', classes=['a', 'b', 'c'])
+    return config | changes
+
+
+def test_stock_data_sets_get_the_same_checks(tmp_path: Path) -> None:
+    make_folder(tmp_path, 1, blocks((0, 1, 7, 255)))
+    with pytest.raises(LabelIdError, match=r'\[7\].*labels/0.png'):
+        UDADataset(source=stock_config(tmp_path))[0]
+
+
+def test_zero_labels_are_reduced_once_in_training_and_in_the_statistics(tmp_path: Path) -> None:
+    make_folder(tmp_path, 1, blocks((0, 1, 3, 3)))
+    pipeline = labelled_pipeline(crop=(24, 40))
+    pipeline[1] = dict(type='LoadAnnotations', reduce_zero_label=True)
+    config = stock_config(tmp_path, reduce_zero_label=True, pipeline=pipeline)
+    dataset = UDADataset(source=config, rare_class_sampling=dict(min_pixels=100, class_temp=1.0, workers=0))
+    assert set(dataset[0]['gt_semantic_seg'].data.unique().tolist()) == {0, 2, 255}
+    assert sorted(dataset.samplers['source'].classes) == [0, 2]
+
+
+def test_a_subset_of_classes_is_sampled_and_trained_with_its_own_ids(tmp_path: Path) -> None:
+    make_gta(tmp_path, 2, blocks((7, 26, 23, 0)))
+    config = gta_config(tmp_path, classes=['car', 'road'])
+    dataset = UDADataset(source=config, rare_class_sampling=dict(min_pixels=100, class_temp=1.0, workers=0))
+    assert set(dataset.streams['source'].first.read_label(0).ravel().tolist()) == {0, 1, 255}
+    assert sorted(dataset.samplers['source'].classes) == [0, 1]
+    assert dataset[0]['gt_semantic_seg'].data[0].max() in (1, 255)
