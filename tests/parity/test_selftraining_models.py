@@ -77,21 +77,32 @@ def test_mit_names(path: Path) -> None:
     assert set(back) == set(own) and all(torch.equal(back[key], own[key]) for key in own)
 
 
-FUSIONS = {
-    'sepaspp': dict(
-        type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=BN
-    ),
-    'asppool': dict(type='aspp', sep=False, dilations=(1, 6), pool=True, act_cfg=dict(type='ReLU'), norm_cfg=BN),
-    'conv1': dict(type='conv', kernel_size=1, act_cfg=dict(type='ReLU'), norm_cfg=BN),
-}
+ACTIVE = dict(act_cfg=dict(type='ReLU'), norm_cfg=BN)
+SEPARABLE_ASPP = dict(type='aspp', sep=True, dilations=(1, 6, 12, 18), pool=False, **ACTIVE)
+
+
+def fusion_of(state: dict[str, Tensor]) -> dict[str, Any]:
+    """The fusion that a head's weights belong to."""
+    if 'fuse_layer.conv.weight' in state:
+        return dict(type='conv', kernel_size=state['fuse_layer.conv.weight'].shape[-1], **ACTIVE)
+    branches = {key.split('.')[2] for key in state if key.startswith('fuse_layer.aspp_modules.')}
+    return dict(
+        SEPARABLE_ASPP,
+        sep=any('depthwise_conv' in key for key in state),
+        dilations=SEPARABLE_ASPP['dilations'][: len(branches)],
+        pool=any('image_pool' in key for key in state),
+    )
 
 
 @vectors('daformer_head_*.npz')
 def test_daformer_head(path: Path) -> None:
     d = tensors(path)
-    kind = next(kind for kind in FUSIONS if kind in path.stem)
-    head = build_head(mmcv.ConfigDict(daformer_head_config(FUSIONS[kind]))).eval()
-    mmcv.runner.load_state_dict(head, below(d, 'sd/'), strict=True)
+    state = below(d, 'sd/')
+    cfg = daformer_head_config(fusion_of(state), num_classes=d['out'].shape[1])
+    cfg.update(in_channels=[d[f'feat{i}'].shape[1] for i in range(4)], channels=state['conv_seg.weight'].shape[1])
+    cfg['decoder_params']['embed_dims'] = state['embed_layers.0.proj.weight'].shape[0]
+    head = build_head(mmcv.ConfigDict(cfg)).eval()
+    mmcv.runner.load_state_dict(head, state, strict=True)
     with torch.no_grad():
         close(head([d[f'feat{i}'] for i in range(4)]), d['out'], **LOGITS)
 
@@ -171,9 +182,7 @@ def test_hrda_fuse(path: Path) -> None:
     close(fused, d['fused'])
     close(attended, d['lr_out'])
     losses = head.weighted_losses(HRDALogits(fused, attended, high, box), d['label'], d.get('seg_weight'))
-    expected = {
-        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key
-    }
+    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key}
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -200,9 +209,7 @@ def test_hrda_training_pass(path: Path) -> None:
     for actual, name in ((outputs.fused, 'fused'), (outputs.low, 'lr_out'), (outputs.high, 'hr_out')):
         close(actual, d[name], **LOGITS)
     losses = segmentation_losses(segmentor, features, d['label'], d['seg_weight'])
-    expected = {
-        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key
-    }
+    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key}
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -241,9 +248,7 @@ def test_hrda_feature_distance_windows(path: Path) -> None:
 @pytest.mark.parametrize('options', [dict(), dict(hr_windows_per_chunk=2)], ids=['at_once', 'chunks'])
 def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
     d = tensors(path)
-    slide = dict(
-        mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2
-    )
+    slide = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2)
     segmentor = hrda_model(d, 'sd/', test_cfg=slide, **options).eval()
     with torch.no_grad():
         close(logits(segmentor, d['img'])[..., ::8, ::8], d['infer_logits_sub'], **LOGITS)
@@ -252,24 +257,17 @@ def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
         close(segmentor.slide_inference(d['img'], metas, rescale=True)[..., ::8, ::8], d['slide_logits_sub'], **LOGITS)
 
 
-@pytest.mark.parametrize(
-    'path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize('path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem)
 def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
     expected = {
-        entry['mmseg030_name']: (entry['lr'], entry['weight_decay'])
-        for entry in json.loads(path.read_text()).values()
-        if entry['mmseg030_name']
+        entry['mmseg030_name']: (entry['lr'], entry['weight_decay']) for entry in json.loads(path.read_text()).values() if entry['mmseg030_name']
     }
-    depths = [
-        1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.'))
-        for i in range(4)
-    ]
+    depths = [1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.')) for i in range(4)]
     segmentor = build_segmentor(
         mmcv.ConfigDict(
             type='EncoderDecoder',
             backbone=dict(type='MixTransformer', embed_dims=4, num_layers=depths),
-            decode_head=daformer_head_config(FUSIONS['sepaspp']),
+            decode_head=daformer_head_config(SEPARABLE_ASPP),
         )
     )
     keys = dict(head=dict(lr_mult=10.0), pos_block=dict(decay_mult=0.0), norm=dict(decay_mult=0.0))
@@ -278,11 +276,7 @@ def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
         dict(segmentor=segmentor),
     )['segmentor']
     saved_names = {value.data_ptr(): name for name, value in segmentor.state_dict().items()}
-    actual = {
-        saved_names[p.data_ptr()]: (group['lr'], group['weight_decay'])
-        for group in optimizer.param_groups
-        for p in group['params']
-    }
+    actual = {saved_names[p.data_ptr()]: (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
     assert set(actual) == set(expected)
     assert all(actual[name] == pytest.approx(expected[name]) for name in expected)
     assert len(optimizer.param_groups) == 3
