@@ -1,0 +1,63 @@
+"""The catalogue: model index, metafiles, config folders and documentation pages agree with what is in the tree."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from tests.compat.test_repository import ROOT, tracked_files
+
+METAFILES = sorted((ROOT / 'configs').glob('*/metafile.yml'))
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+
+
+def pages() -> list[Path]:
+    return [path for path in tracked_files() if path.suffix == '.md']
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_model_index_imports_every_metafile():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    assert sorted(index['Import']) == [relative(path) for path in METAFILES]
+
+
+@pytest.mark.parametrize('metafile', METAFILES, ids=relative)
+def test_a_metafile_names_existing_configs(metafile):
+    content = yaml.safe_load(metafile.read_text(encoding='utf-8'))
+    assert content.get('Collections') or content.get('Models'), 'neither Collections nor Models'
+    collections = {collection['Name'] for collection in content.get('Collections') or ()}
+    for model in content.get('Models') or ():
+        assert (ROOT / model['Config']).is_file(), model['Config']
+        assert model['In Collection'] in collections
+
+
+def test_every_config_folder_has_a_page_and_a_metafile():
+    folders = {path.parent for path in (ROOT / 'configs').glob('[!_]*/*.py')}
+    missing = [f'{relative(folder)}/{name}' for folder in sorted(folders) for name in ('README.md', 'metafile.yml')
+               if not (folder / name).is_file()]
+    assert not missing
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for page in pages():
+        for target in LINK.findall(page.read_text(encoding='utf-8')):
+            if re.match(r'[a-z]+:', target) or target.startswith('#'):
+                continue
+            if not (page.parent / unquote(target.split('#')[0])).exists():
+                broken.append(f'{relative(page)}: {target}')
+    assert not broken
+
+
+def test_the_index_of_the_documentation_is_complete():
+    listed = {(ROOT / 'docs' / target.split('#')[0]).resolve()
+              for target in LINK.findall((ROOT / 'docs' / 'README.md').read_text(encoding='utf-8')) if not target.startswith('http')}
+    missing = [relative(page) for page in pages() if ROOT / 'docs' in page.parents and page.name != 'README.md'
+               and page.resolve() not in listed]
+    assert not missing
