@@ -12,6 +12,8 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 from mmseg.core import add_prefix
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.ops import resize
 from torch import Tensor, nn
 
 from ..ops.hrda import Box, Generator
@@ -140,7 +142,7 @@ def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Te
 
 
 def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[str, Any]]] = None) -> Tensor:
-    """Class scores at the size of the input (B, C, H, W), in whatever mode (train or eval) the network is.
+    """Class scores at the size of the input, float32 (B, C, H, W), in whatever mode (train or eval) the network is.
 
     HRDA runs its full inference (context plus overlapping detail windows). The caller decides about gradients.
     """
@@ -148,4 +150,7 @@ def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[s
         metas = [
             dict(ori_shape=tuple(img.shape[2:]), img_shape=(*img.shape[2:], 3), flip=False) for _ in range(img.shape[0])
         ]
-    return segmentor.encode_decode(img, metas)
+    if type(segmentor).encode_decode is not EncoderDecoder.encode_decode:
+        return segmentor.encode_decode(img, metas).float()
+    scores = segmentor._decode_head_forward_test(segmentor.extract_feat(img), metas).float()
+    return resize(scores, size=img.shape[2:], mode='bilinear', align_corners=segmentor.align_corners)

@@ -174,3 +174,14 @@ def test_fixed_attention(attention: float, batch: tuple[Tensor, Tensor]) -> None
         mode='bilinear',
     )
     torch.testing.assert_close(outputs.fused, (1 - attention) * low + attention * outputs.high)
+
+
+@pytest.mark.parametrize('config', [plain_config(), hrda_config(16, num_classes=5)], ids=['plain', 'hrda'])
+def test_autocast_keeps_losses_and_logits_in_float32(config: dict[str, Any], batch: tuple[Tensor, Tensor]) -> None:
+    segmentor = build(config).eval()
+    expected = logits(segmentor, batch[0])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = losses_of(segmentor, *batch)
+        actual = logits(segmentor, batch[0])
+    assert actual.dtype == torch.float32 and all(value.dtype == torch.float32 for value in losses.values())
+    torch.testing.assert_close(actual, expected, atol=0.05, rtol=0.05)
