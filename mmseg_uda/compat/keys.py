@@ -1,15 +1,15 @@
 """Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC), to this package's names
 and back.
 
-=============================  ===========================  ===========================================================
-published                      here                         remark
-=============================  ===========================  ===========================================================
-``model.*``                    (root)                       student
-``ema_model.*``                ``uda.teacher.model.*``      EMA teacher
-``mic.teacher.ema_model.*``    ``uda.mask_teacher.model.*`` MIC's own teacher, where it has one
-``imnet_model.*``              (dropped)                    ImageNet network; it is rebuilt from its own file
-(root)                         (root)                       SegFormer and other plain MMSeg checkpoints
-=============================  ===========================  ===========================================================
+===========================  ==============================  ==========================================================
+published                    here                            remark
+===========================  ==============================  ==========================================================
+``model.*``                  (root)                          student
+``ema_model.*``              ``uda.teacher.model.*``         EMA teacher
+``mic.teacher.ema_model.*``  ``uda.masking.teacher.model.*``  MIC's own teacher, where it has one
+``imnet_model.*``            (dropped)                       ImageNet network; it is rebuilt from its own file
+(root)                       (root)                          SegFormer and other plain MMSeg checkpoints
+===========================  ==============================  ==========================================================
 
 Inside a network only the Mix Transformer (:mod:`mmseg_uda.compat.keys_mit`) and SegFormer's first head have other
 names; the heads of DAFormer, HRDA and DeepLabV2 keep theirs.
@@ -28,7 +28,7 @@ from .keys_mit import is_original_mit, mit_from_mmseg, mit_to_mmseg
 
 State = Mapping[str, Tensor]
 
-TEACHERS = {'ema_model.': 'uda.teacher.model.', 'mic.teacher.ema_model.': 'uda.mask_teacher.model.'}
+TEACHERS = {'ema_model.': 'uda.teacher.model.', 'mic.teacher.ema_model.': 'uda.masking.teacher.model.'}
 STUDENT = 'model.'
 DROPPED = ('imnet_model.',)
 INITIALIZED = 'initialized'

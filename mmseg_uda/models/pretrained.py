@@ -132,6 +132,30 @@ def load_pretrained(
     load_backbone_weights(backbone, state, name)
 
 
+def pretrained_source(segmentor: nn.Module) -> Optional[str]:
+    """What the backbone's weights come from: a file name or the type of an initialiser; None for random weights."""
+    backbone = getattr(segmentor, 'backbone', None)
+    name = getattr(backbone, 'pretrained', None)
+    init_cfg = getattr(backbone, 'init_cfg', None)
+    if name is None and isinstance(init_cfg, Mapping):
+        name = init_cfg.get('checkpoint') or (init_cfg['type'] if init_cfg['type'].endswith('Weights') else None)
+    return name
+
+
+def init_reference_weights(segmentor: nn.Module) -> None:
+    """:func:`init_segmentor_weights` for a frozen network that serves as a reference (ImageNet features).
+
+    Raises:
+        CheckpointError: the config gives its backbone no pretrained weights, so that it would be a random reference.
+    """
+    if pretrained_source(segmentor) is None:
+        raise CheckpointError(
+            'the ImageNet feature distance compares with a network of pretrained weights, but the model has none: set '
+            "'pretrained' of the model, or switch the feature distance off (imnet_feature_dist_lambda=0)"
+        )
+    init_segmentor_weights(segmentor)
+
+
 def init_segmentor_weights(segmentor: nn.Module) -> None:
     """``segmentor.init_weights()``, but stock backbones load their ``pretrained`` file strictly as well.
 

@@ -14,8 +14,10 @@ from torch import nn
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.models.pretrained import (
     EfficientNetLite0Weights,
+    init_reference_weights,
     init_segmentor_weights,
     load_pretrained,
+    pretrained_source,
     resolve_checkpoint,
 )
 from mmseg_uda.utils.checkpoint_io import CheckpointError
@@ -177,3 +179,14 @@ def test_load_pretrained_reports_a_truncated_file(tmp_path: Path) -> None:
     (tmp_path / 'cut.pth').write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match=r'cut\.pth'):
         load_pretrained(mit(), str(tmp_path / 'cut.pth'))
+
+
+def test_reference_network_needs_pretrained_weights(segformer_file: tuple[nn.Module, Path]) -> None:
+    with pytest.raises(CheckpointError, match='imnet_feature_dist_lambda=0'):
+        init_reference_weights(resnet_segmentor(None))
+    assert pretrained_source(resnet_segmentor('resnet.pth')) == 'resnet.pth'
+    holder = nn.Module()
+    holder.backbone = lite0()
+    assert pretrained_source(holder) == 'EfficientNetLite0Weights'
+    holder.backbone = mit(pretrained=str(segformer_file[1]))
+    assert pretrained_source(holder) == str(segformer_file[1])
