@@ -45,6 +45,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     camvid = root / 'data/camvid'
     write_image(camvid / 'images/a.jpg', 0)
     write_label(camvid / 'labels/a.png', blocks((0, 10, 255))(0))
+    for listed in (CONFIGS[0].parent / 'splits').glob('camvid_dusk_*.txt'):
+        for name in listed.read_text().split():
+            write_image(camvid / f'images/{name}.jpg', 0)
+            write_label(camvid / f'labels/{name}.png', blocks((0, 10, 255))(0))
     for split in ('day_train', 'day_val', 'dusk_train', 'dusk_val'):
         (camvid / 'splits').mkdir(exist_ok=True)
         (camvid / f'splits/{split}.txt').write_text('a\n')

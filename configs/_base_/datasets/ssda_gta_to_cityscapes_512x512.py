@@ -1,5 +1,5 @@
-# Semi-supervised: GTA5, a few labelled Cityscapes images, the rest without labels. Lists: one <city>/<stem> a line below
-# data/cityscapes/splits, written by a seeded shuffle; another number or seed is another pair of lists.
+# Semi-supervised: GTA5, 100 labelled Cityscapes images, the rest without labels. The lists come from
+# tools/make_split.py configs/_base_/datasets/uda_gta_to_cityscapes_512x512.py --number 100 --out-dir data/cityscapes/splits/ssda
 _base_ = ['uda_gta_to_cityscapes_512x512.py']
 data = dict(
     train=dict(
