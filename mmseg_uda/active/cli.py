@@ -1,0 +1,102 @@
+"""``tools/select_active.py``: rank, buy, import, status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Optional, Sequence
+
+import torch
+from mmcv import Config
+
+from ..engine import environment
+from ..engine.test import load_model
+from ..utils.config_errors import naming_config
+from .exchange import export_images, export_regions, import_labels
+from .label_set import write_text
+from .pictures import write_pictures
+from .scoring import Predict, segmentor_predict
+from .session import ActiveSession
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description='Choose target images or regions to annotate, and keep the books')
+    commands = parser.add_subparsers(dest='command', required=True)
+    described = {
+        'rank': 'score the images of the pool with a checkpoint and write ranking.csv',
+        'buy': 'choose the next round; reveal its labels (simulation) or export it for annotation',
+        'import': 'check the annotations of an exported round and enter them',
+        'status': 'what has been bought, and the share of the budget',
+    }
+    for name, text in described.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument('config', help="config file with an 'active' block")
+        command.add_argument('--folder', help='label set to use instead of active.folder')
+        environment.add_common_arguments(command)
+        if name in ('rank', 'buy'):
+            command.add_argument('--checkpoint', type=Path, help='network that scores (acquisitions that need one)')
+            command.add_argument('--test-with', help='score with this network of the method (student, teacher, ...)')
+            command.add_argument('--gpu-id', type=int, default=0)
+        if name == 'buy':
+            command.add_argument('--pictures', type=int, default=8, help='draw so many purchases (0 = none)')
+        if name == 'import':
+            command.add_argument('--labels', type=Path, required=True, help='folder with <name>.png for every exported image')
+    return parser.parse_args(argv)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Entry point."""
+    args = parse_args(argv)
+    environment.apply_common_arguments(args)
+    cfg = environment.load_config(args.config, args.cfg_options)
+    with naming_config(args.config):
+        session = ActiveSession(cfg, args.folder)
+    if args.command != 'status':
+        with session.label_set.lock():
+            run(args, cfg, session)
+    print(json.dumps(session.label_set.status(), indent=1))
+
+
+def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
+    """Run a command that changes the label set."""
+    if args.command == 'import':
+        purchase = import_labels(session, args.labels)
+        print(f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them without a class')
+        return
+    if session.pool.simulated or not session.initial:
+        session.start()
+    device = environment.start_processes('none', None, args.device, args.gpu_id)
+    predict: Optional[Predict] = None
+    if args.checkpoint:
+        predict = segmentor_predict(load_model(cfg, str(args.checkpoint), args.test_with, device))
+    if args.command == 'rank':
+        write_ranking(session, session.rank(predict, device, args.checkpoint))
+    elif session.pool.simulated:
+        number = session.next_round
+        session.select(number, predict, device, args.checkpoint)
+        files = write_pictures(session.pool, session.label_set, number, args.pictures)
+        print(f'round {number}: {len(files)} pictures in {session.label_set.round_folder(number) / "pictures"}')
+    else:
+        print(f'to be annotated: {export(session, predict, device, args.checkpoint)}')
+
+
+def export(session: ActiveSession, predict: Optional[Predict], device: torch.device, checkpoint: Optional[Path]) -> Path:
+    """Export the next round for annotation."""
+    where = str(checkpoint) if checkpoint else None
+    if session.acquisition.level == 'region':
+        return export_regions(session, session.scorer(predict, device), where)
+    if session.next_round == 0:
+        return export_images(session, session.initial_images(), 'initial')
+    names = session.choose(session.rank(predict, device, checkpoint))
+    return export_images(session, names, type(session.acquisition).__name__, where)
+
+
+def write_ranking(session: ActiveSession, scores: dict[str, float]) -> Path:
+    """Write ``ranking.csv`` of the next round, best image first."""
+    path = session.label_set.round_folder(session.next_round) / 'ranking.csv'
+    lines = [f'{rank},{name},{score!r}' for rank, (name, score) in enumerate(sorted(scores.items(), key=lambda item: (-item[1], item[0])), 1)]
+    write_text(path, '\n'.join(['rank,name,score', *lines]) + '\n')
+    print(f'{len(scores)} images ranked in {path}')
+    return path

@@ -1,0 +1,74 @@
+"""Buying regions in the middle of a training run (RIPU)."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Sequence
+
+from mmcv.runner import HOOKS, Hook
+
+from ..engine.distributed import barrier
+from ..engine.inference import inference_mode
+from .regions import LoadBoughtLabels
+from .scoring import segmentor_predict
+from .session import ActiveSession
+
+
+@HOOKS.register_module()
+class ActiveSelectionHook(Hook):
+    """Runs a round of the config's ``active`` block after given iterations and shows the new labels to the training set.
+
+    A resumed run repeats nothing: rounds that are bought are skipped, and labels that belong to later iterations than the checkpoint's stay hidden
+    until the run gets there again, so that the training sees what it saw the first time.
+
+    Args:
+        iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000).
+        active: the config's ``active`` block.
+        img_norm_cfg: of the network's input.
+    """
+
+    def __init__(self, iters: Sequence[int], active: dict[str, Any], img_norm_cfg: dict[str, Any]) -> None:
+        self.iters = [int(i) for i in iters]
+        if self.iters != sorted(set(self.iters)) or not self.iters or self.iters[0] < 0:
+            raise ValueError(f'ActiveSelectionHook.iters must ascend, got {self.iters}')
+        self.session = ActiveSession({'active': {'img_norm_cfg': img_norm_cfg, **active}})
+        if self.session.rounds != len(self.iters):
+            raise ValueError(f'active.budget has {self.session.rounds} rounds, ActiveSelectionHook.iters {len(self.iters)}')
+
+    def before_run(self, runner: Any) -> None:
+        """Start the label set, and hide what was bought after the iteration that the run goes on from."""
+        if runner.rank == 0:
+            self.session.start()
+        barrier()
+        self.session.reload()
+        due = [number for number, i in enumerate(self.iters, start=1) if i <= runner.iter]
+        self._show(runner, len(due), runner.iter)
+        for number in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
+            self._select(runner, number, runner.iter)
+
+    def after_train_iter(self, runner: Any) -> None:
+        """Run the round that is due."""
+        completed = runner.iter + 1
+        if completed in self.iters:
+            self._select(runner, self.iters.index(completed) + 1, completed)
+
+    def _select(self, runner: Any, round_number: int, iteration: int) -> None:
+        device = runner.step.device
+        if round_number > self.session.label_set.finished:
+            with inference_mode(runner.model, device):
+                self.session.select(round_number, segmentor_predict(runner.model), device)
+            pixels = self.session.label_set.status()['pixels']
+            runner.logger.info('active round %d bought, %d pixels in all', round_number, pixels)
+        self._show(runner, sum(i <= iteration for i in self.iters), iteration)
+
+    def _show(self, runner: Any, rounds: int, iteration: int) -> None:
+        """Make ``rounds`` rounds visible and drop batches that were loaded before."""
+        for transform in bought_label_transforms(runner.data_loader.dataset):
+            transform.visible.fill_(rounds)
+        runner.data_loader.restart(iteration * runner.step.options.cumulative_iters)
+
+
+def bought_label_transforms(dataset: Any) -> Iterator[LoadBoughtLabels]:
+    """The :class:`LoadBoughtLabels` steps of all streams of a training set."""
+    for stream in dataset.streams.values():
+        for part in stream.parts:
+            yield from (step for step in part.pipeline.transforms if isinstance(step, LoadBoughtLabels))

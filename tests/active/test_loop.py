@@ -1,0 +1,107 @@
+"""Training and buying in turn: the loop and the hook go on after a kill with the same labels and the same network."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_uda.active.label_set import LabelSet
+from mmseg_uda.active.loop import run_loop
+from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.train import train
+from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from tests.harness.methods import assert_equal_state
+
+from .test_selection import Killed, content
+from .world import NORM, image_config, make_world, region_config
+
+CPU = torch.device('cpu')
+LOGGER = logging.getLogger('active-test')
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp('world'))
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, target: Any, name: str, calls: int) -> None:
+    """Make the ``calls + 1``-th call of a method end the process's work."""
+    original = getattr(target, name)
+    count = [0]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        count[0] += 1
+        if count[0] > calls:
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(target, name, call)
+
+
+@pytest.mark.parametrize('config', [image_config, region_config])
+def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None:
+    def loop(folder: Path) -> list[dict[str, Any]]:
+        cfg = config(world, tmp_path / 'unused')
+        cfg.work_dir = str(folder)
+        return run_loop(cfg, folder, CPU, 'test', LOGGER)
+
+    curve = loop(tmp_path / 'straight')
+    assert [entry['round'] for entry in curve] == [0, 1, 2] and curve[2]['pixels'] > curve[1]['pixels']
+    for target, name, calls in ((UDARunner, 'train', 3), (LabelSet, 'commit', 0), (LabelSet, 'write_lists', 0), (UDARunner, 'train', 2)):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, target, name, calls)
+            loop(tmp_path / 'killed')
+    assert loop(tmp_path / 'killed') == curve
+    assert json.loads((tmp_path / 'killed' / 'curve.json').read_text()) == curve
+    left, right = (content(tmp_path / name / 'active') for name in ('straight', 'killed'))
+    for stored in (left, right):
+        for purchase in stored['rounds']:
+            purchase['checkpoint'] = None  # paths differ
+    assert left == right
+    name = f'round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
+    assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
+
+
+def hook_config(world: Path, folder: Path) -> Config:
+    """RIPU with two rounds inside a run of six iterations."""
+    cfg = region_config(world, folder / 'active', max_iters=6)
+    cfg.custom_hooks = [dict(type='ActiveSelectionHook', iters=[2, 4], active=cfg.active.to_dict(), img_norm_cfg=NORM)]
+    cfg.work_dir = str(folder)
+    cfg.checkpoint_config.interval = 1
+    cfg.checkpoint_config.max_keep_ckpts = 2
+    return cfg
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_buying_inside_a_run_resumes_exactly(workers: int, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(folder: Path) -> UDARunner:
+        folder.mkdir(exist_ok=True)
+        cfg = hook_config(world, folder)
+        cfg.data.workers_per_gpu = workers
+        found = find_resumable(folder)
+        cfg.resume_from = str(found) if found else None
+        return train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
+
+    straight = run(tmp_path / 'straight')
+    assert LabelSet(tmp_path / 'straight' / 'active', 'region', *_pool(straight)).finished == 2
+    killed = tmp_path / 'killed'
+    for target, name, calls in ((UDARunner, 'train', 3), (UDARunner, 'save_checkpoint', 1), (LabelSet, 'commit', 0)):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+            kill_after(patch, target, name, calls)
+            run(killed)
+    assert (killed / 'iter_4.pth').is_file()
+    (killed / 'iter_4.pth').unlink()  # go on from before the second purchase, whose labels must stay hidden until then
+    resumed = run(killed)
+    assert_equal_state(straight.model.state_dict(), resumed.model.state_dict(), 'network')
+    assert content(tmp_path / 'straight' / 'active') == content(killed / 'active')
+
+
+def _pool(runner: UDARunner) -> tuple[list[str], str]:
+    hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'ActiveSelectionHook')
+    return hook.session.pool.names, hook.session.pool.digest()

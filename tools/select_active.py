@@ -1,0 +1,6 @@
+"""Choose what to annotate and keep the books: ``python tools/select_active.py rank|buy|import|status CONFIG``."""
+import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
+from mmseg_uda.active.cli import main
+
+if __name__ == '__main__':
+    main()
