@@ -12,6 +12,9 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+#: keeps the logarithm of a vanished probability finite, as in the released code; 0 in half precision
+_TINY = 1e-30
+
 
 def _wide(values: Tensor) -> Tensor:
     return values if values.dtype in (torch.float32, torch.float64) else values.float()
@@ -42,9 +45,8 @@ def self_information(logits: Tensor) -> Tensor:
     Returns:
         (B, C, H, W) float32; the sum over classes is the normalised entropy.
     """
-    scores = _wide(logits)
-    log_prob = scores.log_softmax(dim=1)
-    return -(log_prob.exp() * log_prob) / math.log(logits.shape[1])
+    prob = _wide(logits).softmax(dim=1)
+    return -(prob * torch.log2(prob + _TINY)) / math.log2(logits.shape[1])
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:

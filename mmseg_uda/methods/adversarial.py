@@ -1,0 +1,231 @@
+"""Adversarial and entropy-based adaptation: AdaptSegNet (arXiv 1802.10349), AdvEnt and MinEnt (arXiv 1811.12833), ESL
+(arXiv 2006.08658)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Callable, Iterator, Mapping, Optional
+
+import torch
+from torch import Tensor, nn
+
+from ..components.cross_rank import current_ranks
+from ..components.levels import classifier_levels, level_scores, level_weights
+from ..models.losses.segmentation import head_losses
+from ..ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy, domain_bce, domain_mse
+from ..ops.entropy import class_prior_loss, entropy_loss, self_information
+from ..ops.esl import class_histogram
+from ..registry import DISCRIMINATORS, UDA
+from ..utils.config import build_from_config
+from .base import LossTerm, UDASegmentor
+from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
+
+Scores = Mapping[str, Tensor]
+
+TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    'self_information': self_information,
+    'prob': lambda scores: scores.softmax(dim=1),
+}
+DOMAIN_LOSSES: dict[str, Callable[[Tensor, int], Tensor]] = {'bce': domain_bce, 'mse': domain_mse}
+SEGMENTOR = ('segmentor',)
+
+
+class OutputAdaptation(UDASegmentor):
+    """Base of the methods that adapt the class scores of one or several classifiers: source loss, then target loss.
+
+    The losses on labels are those of the segmentor's heads (``loss_decode`` and its ``loss_weight``). Target images pass the
+    network in training mode, so that batch-norm statistics follow both domains.
+
+    Args:
+        target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL and
+            BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
+        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+    """
+
+    required_streams = ('source', 'target')
+
+    def __init__(self, target_ce: Optional[float] = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if target_ce is not None and target_ce < 0:
+            raise ValueError(f'target_ce must not be negative, got {target_ce}')
+        self.target_ce = target_ce
+        self.levels = list(classifier_levels(self.student))
+
+    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        streams = split_streams(batch)
+        source_scores: dict[str, Tensor] = {}
+        for name in (SOURCE, LABELED_TARGET):
+            if name in streams:
+                scores = level_scores(self.student, streams[name].img)
+                losses = self.label_losses(scores, streams[name])
+                if name == SOURCE:
+                    source_scores = _detached(scores)
+                del scores
+                yield LossTerm.from_losses(name, losses, prefix=f'{name}.', updates=SEGMENTOR)
+        target = concat_streams([streams[name] for name in target_names(list(streams))])
+        scores = level_scores(self.student, target.img)
+        losses = self.target_losses(scores, streams[SOURCE])
+        if self.target_ce is not None:
+            pseudo = self.label_losses(scores, self._with_pseudo_labels(target))
+            losses.update({f'target.{key}': self.target_ce * value for key, value in pseudo.items()})
+        target_scores = _detached(scores)
+        del scores
+        self.record_view('source', img=streams[SOURCE].img, label=streams[SOURCE].label)
+        self.record_view('target', img=target.img, label=target.label)
+        yield LossTerm.from_losses('target', losses, updates=SEGMENTOR)
+        yield from self.discriminator_terms(source_scores, target_scores)
+
+    def label_losses(self, scores: Scores, stream: Stream) -> dict[str, Tensor]:
+        """The heads' own losses on a stream's labels."""
+        heads = classifier_levels(self.student)
+        assert stream.label is not None
+        weight = None if stream.valid is None else stream.valid[:, 0].float()
+        named = {'decode' if level == 'main' else level: head_losses(heads[level], value, stream.label, weight)
+                 for level, value in scores.items()}
+        return {f'{level}.{key}': value for level, losses in named.items() for key, value in losses.items()}
+
+    @abstractmethod
+    def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
+        """Losses on the scores of the target images, already weighted; their keys contain ``loss``."""
+
+    def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
+        """Terms that train discriminators, on scores without graph."""
+        return iter(())
+
+    def _with_pseudo_labels(self, target: Stream) -> Stream:
+        if target.label is None:
+            raise ValueError(
+                f"{type(self).__name__} with target_ce needs pseudo-labels: set data.train.target = "
+                "dict(type='PseudoLabelDataset', dataset=..., folder=...) (tools/pseudo_labels.py writes the folder)"
+            )
+        return target
+
+
+def _detached(scores: Scores) -> dict[str, Tensor]:
+    return {level: value.detach() for level, value in scores.items()}
+
+
+@UDA.register_module()
+class AdvEnt(OutputAdaptation):
+    """A discriminator per level tells source from target by self-information maps, and the segmentor learns to fool it.
+
+    Trained networks: ``segmentor`` and ``discriminator`` (all levels in one optimiser; Adam treats parameters one by one, so
+    that this equals one optimiser each).
+
+    Args:
+        lambda_adv: weight of the adversarial loss per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        discriminator: config of one level's discriminator; ``num_classes`` is filled in.
+        input_transform: what discriminators see: ``self_information`` (AdvEnt) or ``prob`` (AdaptSegNet).
+        domain_loss: ``bce`` or ``mse`` (least squares).
+        target_ce: see :class:`OutputAdaptation`; 1 in ESL.
+        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+    """
+
+    def __init__(
+        self,
+        lambda_adv: Optional[Mapping[str, float]] = None,
+        discriminator: Optional[Mapping[str, Any]] = None,
+        input_transform: str = 'self_information',
+        domain_loss: str = 'bce',
+        target_ce: Optional[float] = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_ce=target_ce, **kwargs)
+        for option, value, valid in (
+            ('input_transform', input_transform, TRANSFORMS), ('domain_loss', domain_loss, DOMAIN_LOSSES)
+        ):
+            if value not in valid:
+                raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
+        self.transform = TRANSFORMS[input_transform]
+        self.domain_loss = DOMAIN_LOSSES[domain_loss]
+        heads = classifier_levels(self.student)
+        self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
+        self.discriminators = nn.ModuleDict({
+            level: build_from_config(
+                dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS, num_classes=heads[level].num_classes)
+            for level in self.lambda_adv
+        })
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {'segmentor': self.student, 'discriminator': self.discriminators}
+
+    def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
+        """The target's maps should be taken for the source's."""
+        return {
+            f'adv.{level}.loss': weight * self.domain_loss(self._judge(level, scores[level]), SOURCE_DOMAIN)
+            for level, weight in self.lambda_adv.items()
+        }
+
+    def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
+        """Half of each domain's loss; every (level, domain) has its own graph."""
+        for level in self.lambda_adv:
+            for name, domain, scores in (('source', SOURCE_DOMAIN, source), ('target', TARGET_DOMAIN, target)):
+                judged = self._judge(level, scores[level])
+                loss = self.domain_loss(judged, domain)
+                key = f'disc.{level}.{name}'
+                yield LossTerm(key, loss, 0.5, {f'{key}.loss': 0.5 * loss, f'{key}.acc': domain_accuracy(judged, domain)},
+                               updates=('discriminator',))
+
+    def _judge(self, level: str, scores: Tensor) -> Tensor:
+        return self.discriminators[level](self.transform(scores))
+
+
+@UDA.register_module()
+class AdaptSegNet(AdvEnt):
+    """Output-space adversarial adaptation: :class:`AdvEnt` with discriminators that see plain probabilities."""
+
+    def __init__(self, input_transform: str = 'prob', **kwargs: Any) -> None:
+        super().__init__(input_transform=input_transform, **kwargs)
+
+
+@UDA.register_module()
+class MinEnt(OutputAdaptation):
+    """Direct entropy minimisation on the target.
+
+    Args:
+        lambda_ent: weight of the entropy per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        hardest: share of each image's pixels that count, those of highest entropy; None = all.
+        lambda_prior: weight per level of the penalty for classes that vanish from the target prediction, or None. The source's
+            class shares are counted during training.
+        prior_slack: relaxation of that penalty.
+        target_ce: see :class:`OutputAdaptation`.
+        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+    """
+
+    class_counts: Tensor
+
+    def __init__(
+        self,
+        lambda_ent: Optional[Mapping[str, float]] = None,
+        hardest: Optional[float] = None,
+        lambda_prior: Optional[Mapping[str, float]] = None,
+        prior_slack: float = 0.5,
+        target_ce: Optional[float] = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(target_ce=target_ce, **kwargs)
+        if hardest is not None and not 0 < hardest <= 1:
+            raise ValueError(f'hardest must lie in (0, 1], got {hardest}')
+        heads = classifier_levels(self.student)
+        self.lambda_ent = level_weights(lambda_ent, dict(main=0.001, aux=0.0002), heads, 'lambda_ent')
+        self.lambda_prior = level_weights(lambda_prior or {}, {}, heads, 'lambda_prior')
+        self.hardest = hardest
+        self.prior_slack = prior_slack
+        self.register_buffer('class_counts', torch.zeros(heads['main'].num_classes, dtype=torch.float64))
+
+    def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
+        """Entropy of the target scores and, when asked for, the class prior."""
+        losses = {f'ent.{level}.loss': weight * entropy_loss(scores[level], self.hardest)
+                  for level, weight in self.lambda_ent.items()}
+        if self.lambda_prior:
+            prior = self._source_prior(source)
+            losses.update({f'prior.{level}.loss': weight * class_prior_loss(scores[level], prior, self.prior_slack)
+                           for level, weight in self.lambda_prior.items()})
+        return losses
+
+    def _source_prior(self, source: Stream) -> Tensor:
+        """Class shares among all source pixels so far."""
+        assert source.label is not None
+        counts = class_histogram(source.label, torch.zeros_like(source.label), len(self.class_counts), 1)[:, 0]
+        self.class_counts += current_ranks().total(counts.double())
+        return (self.class_counts / self.class_counts.sum().clamp(min=1)).float()
