@@ -46,6 +46,17 @@ def test_fused_attention_is_mmsegs_attention_with_equal_gradients() -> None:
         torch.testing.assert_close(mine.grad, other.grad, atol=1e-4, rtol=1e-4)
 
 
+def test_activation_checkpointing_has_the_same_gradients() -> None:
+    img = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    plain, saving = small_mit(), small_mit(with_cp=True)
+    saving.load_state_dict(plain.state_dict())
+    for network in (plain, saving):
+        torch.manual_seed(0)
+        network.train()(img)[-1].square().sum().backward()
+    for mine, other in zip(saving.parameters(), plain.parameters()):
+        torch.testing.assert_close(mine.grad, other.grad)
+
+
 def test_saved_names_are_those_of_stock_mmseg() -> None:
     stock = build_backbone(dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8]))
     network = small_mit(original_eps=False).eval()

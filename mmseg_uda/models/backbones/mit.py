@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Optional, Sequence
 
+import torch
 import torch.nn.functional as F
 from mmcv.runner import ModuleList
-from mmseg.models.backbones.mit import EfficientMultiheadAttention, MixVisionTransformer
+from mmseg.models.backbones.mit import EfficientMultiheadAttention, MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.builder import BACKBONES
 from mmseg.models.utils import nchw_to_nlc, nlc_to_nchw
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ...compat.keys_mit import mit_to_mmseg
 from ..pretrained import load_pretrained
@@ -50,6 +52,20 @@ class FusedEfficientAttention(EfficientMultiheadAttention):
 
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+
+class MiTBlock(TransformerEncoderLayer):
+    """MMSeg's encoder layer whose activation checkpointing (``with_cp``) also works in current torch."""
+
+    def forward(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """Tokens (B, N, C) of a map of size ``hw_shape`` -> (B, N, C)."""
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._block, x, hw_shape, use_reentrant=False)
+        return self._block(x, hw_shape)
+
+    def _block(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        x = self.attn(self.norm1(x), hw_shape, identity=x)
+        return self.ffn(self.norm2(x), hw_shape, identity=x)
 
 
 class MiTStage(ModuleList):
@@ -139,6 +155,9 @@ class MixTransformer(MixVisionTransformer):
         self.pretrained = pretrained
         self.layers = ModuleList([MiTStage(list(stage)) for stage in self.layers])
         for module in self.modules():
+            # other forward functions on the same parameters
+            if isinstance(module, TransformerEncoderLayer):
+                module.__class__ = MiTBlock
             if isinstance(module, EfficientMultiheadAttention):
                 if fused_attention:
                     module.__class__ = FusedEfficientAttention
