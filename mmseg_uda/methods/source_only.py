@@ -6,7 +6,14 @@ from typing import Any, Iterator, Mapping
 from ..models.training_interface import segmentation_losses, training_features
 from ..registry import UDA
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .streams import split_streams
+from .streams import Stream, split_streams
+
+
+def supervised_terms(method: UDASegmentor, stream: Stream, prefix: str = '') -> Iterator[LossTerm]:
+    """The segmentor's own losses on one labelled stream, logged with ``prefix``."""
+    method.record_view(stream.name, img=stream.img, label=stream.label)
+    losses = segmentation_losses(method.student, training_features(method.student, stream.img, method.rng), stream.label)
+    yield LossTerm.from_losses(stream.name, losses, prefix)
 
 
 @UDA.register_module()
@@ -20,8 +27,5 @@ class SourceOnly(UDASegmentor):
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """One term per labelled stream, logged as MMSeg logs them (the source without a prefix)."""
         for name, stream in split_streams(batch).items():
-            if stream.label is None:
-                continue
-            self.record_view(name, img=stream.img, label=stream.label)
-            losses = segmentation_losses(self.student, training_features(self.student, stream.img, self.rng), stream.label)
-            yield LossTerm.from_losses(name, losses, '' if name == 'source' else f'{name}.')
+            if stream.label is not None:
+                yield from supervised_terms(self, stream, '' if name == 'source' else f'{name}.')

@@ -23,6 +23,11 @@ def option_names(cls: Callable[..., Any]) -> Optional[set[str]]:
     """
     if hasattr(cls, 'option_names'):
         return set(cls.option_names())
+    return signature_names(cls)
+
+
+def signature_names(cls: Callable[..., Any]) -> Optional[set[str]]:
+    """Keyword parameters of a function, or of a class's ``__init__`` along its bases; None when anything is accepted."""
     if not inspect.isclass(cls):
         signature = inspect.signature(cls)
         if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):

@@ -1,0 +1,70 @@
+"""Strong photometric augmentation of normalised images on the device."""
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ..ops.blur import gaussian_blur
+from ..ops.color import color_jitter
+from ..registry import AUGMENTATIONS
+from ..utils.rng import StepRng, torch_generator
+
+SIGMA_RANGE = (0.15, 1.15)
+
+
+@AUGMENTATIONS.register_module()
+class ColorJitterBlur:
+    """Colour jitter and Gaussian blur of the DACS lineage.
+
+    Args:
+        color_jitter_strength: s; brightness, contrast and saturation factors ~ U(1 - s, 1 + s), hue ~ U(-s, s) turns, per image.
+        color_jitter_skip_prob: probability that nobody's colours change (published as ``color_jitter_probability``, which means this).
+        blur: whether blur is possible; it happens with probability 1/2, sigma ~ U(0.15, 1.15).
+        shared_order: one order of the colour operations and one sigma for the batch (masked pass of MIC) instead of one per image.
+        stream: names the random numbers, so that two augmentations of one method differ.
+
+    Whether jitter and blur happen is decided once per iteration for all images and ranks.
+    """
+
+    def __init__(self, color_jitter_strength: float = 0.2, color_jitter_skip_prob: float = 0.2, blur: bool = True, shared_order: bool = False,
+                 stream: str = 'mix') -> None:
+        if not 0 <= color_jitter_strength <= 1:
+            raise ValueError(f'color_jitter_strength must lie in [0, 1], got {color_jitter_strength}')
+        if not 0 <= color_jitter_skip_prob <= 1:
+            raise ValueError(f'color_jitter_skip_prob must lie in [0, 1], got {color_jitter_skip_prob}')
+        self.strength = color_jitter_strength
+        self.skip_prob = color_jitter_skip_prob
+        self.blur = blur
+        self.shared_order = shared_order
+        self.stream = stream
+
+    @torch.no_grad()
+    def __call__(self, img: Tensor, metas: Sequence[Mapping[str, Any]], rng: StepRng) -> Tensor:
+        """Augment ``img`` (B, 3, H, W), normalised as ``metas[0]['img_norm_cfg']`` says; returns a new tensor or ``img`` itself."""
+        batch = img.shape[0]
+        shared = torch_generator(rng.seed, 'augmentation', self.stream, rng.iteration)
+        jitter_draw, blur_draw = torch.rand(2, generator=shared).tolist()
+        shared_order = torch.randperm(4, generator=shared).tolist()
+        shared_sigma = torch.rand(1, generator=shared)
+        if jitter_draw > self.skip_prob:
+            factors, orders = self._draw_jitter(batch, rng, shared_order)
+            norm = metas[0]['img_norm_cfg']
+            mean, std = (torch.as_tensor(norm[key], dtype=torch.float32) for key in ('mean', 'std'))
+            img = color_jitter(img, factors.to(img.device, non_blocking=True), orders, mean, std)
+        if self.blur and blur_draw > 0.5:
+            low, high = SIGMA_RANGE
+            draws = shared_sigma.expand(batch) if self.shared_order else torch.cat([torch.rand(1, generator=rng.samples[i]) for i in range(batch)])
+            img = gaussian_blur(img, (low + (high - low) * draws).to(img.device, non_blocking=True), high)
+        return img
+
+    def _draw_jitter(self, batch: int, rng: StepRng, shared_order: list[int]) -> tuple[Tensor, list[list[int]]]:
+        """Factors (B, 4) and B orders."""
+        centre = torch.tensor([1.0, 1.0, 1.0, 0.0])
+        factors, orders = [], []
+        for i in range(batch):
+            factors.append(centre + self.strength * (2 * torch.rand(4, generator=rng.samples[i]) - 1))
+            own = torch.randperm(4, generator=rng.samples[i]).tolist()
+            orders.append(shared_order if self.shared_order else own)
+        return torch.stack(factors), orders

@@ -1,0 +1,37 @@
+"""From a teacher's logits to training labels and weights."""
+from __future__ import annotations
+
+from typing import Optional
+
+from torch import Tensor
+
+from ..ops.pseudo_labels import filter_pseudo_weight, pseudo_label
+from ..registry import PSEUDO_LABELERS
+
+
+@PSEUDO_LABELERS.register_module()
+class ConfidenceShare:
+    """Every pixel keeps its most probable class; all weigh as much as the share of confident pixels (DACS, DAFormer).
+
+    Args:
+        threshold: probability from which a pixel is confident; None = weight 1.
+        weight_scope: ``batch`` (released code) or ``image`` (papers; ranks then equal one process).
+        ignore_top, ignore_bottom: rows of the crop without weight (margins of DAFormer). HRDA and MIC use a mask from the data instead.
+    """
+
+    def __init__(self, threshold: Optional[float] = 0.968, weight_scope: str = 'batch', ignore_top: int = 0, ignore_bottom: int = 0) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f'the pseudo-label threshold must lie in [0, 1] or be None, got {threshold}')
+        if weight_scope not in ('batch', 'image'):
+            raise ValueError(f"weight_scope must be 'batch' or 'image', got '{weight_scope}'")
+        if ignore_top < 0 or ignore_bottom < 0:
+            raise ValueError(f'ignore_top and ignore_bottom must not be negative, got {ignore_top} and {ignore_bottom}')
+        self.threshold = threshold
+        self.weight_scope = weight_scope
+        self.ignore_top = ignore_top
+        self.ignore_bottom = ignore_bottom
+
+    def __call__(self, logits: Tensor, valid: Optional[Tensor] = None) -> tuple[Tensor, Tensor]:
+        """Labels int64 (B, H, W) and weights float32 (B, H, W) from logits (B, C, H, W); ``valid`` (B, 1, H, W) zeroes weights."""
+        label, weight = pseudo_label(logits, self.threshold, self.weight_scope)
+        return label, filter_pseudo_weight(weight, self.ignore_top, self.ignore_bottom, valid)

@@ -1,0 +1,91 @@
+"""Masked image consistency, the part that MIC adds to any self-training method (arXiv 2212.01322)."""
+from __future__ import annotations
+
+import copy
+from typing import Any, Mapping, Optional, Union
+
+import torch
+from torch import Tensor, nn
+
+from ..components.ema import EMATeacher
+from ..models.training_interface import logits, segmentation_losses, training_features
+from ..ops.masking import MODES, MaskedBatch, select_masked_batch
+from ..registry import AUGMENTATIONS, MASKERS
+from ..utils.config import build_from_config
+from .base import LossTerm, UDASegmentor
+from .streams import Stream
+
+Same = Union[str, float, None]
+
+
+class MaskedConsistency(nn.Module):
+    """Trains the student to predict the pseudo-labels of whole images from masked ones.
+
+    Args:
+        student: the network; copied when an own teacher is needed.
+        teacher_options: those of the method's teacher.
+        pseudo_labeler: the method's.
+        mode: one of :data:`~mmseg_uda.ops.masking.MODES`.
+        weight: lambda, for all loss entries (the released code forgets HRDA's detail loss).
+        alpha, threshold: of the pseudo-labels of this part; ``'same'`` shares the method's labels, other values cost a teacher of its own.
+        masker: config in MASKERS.
+        augmentation: config in AUGMENTATIONS, used by the modes that end in ``aug``.
+    """
+
+    def __init__(self, student: nn.Module, teacher_options: Mapping[str, Any], pseudo_labeler: Any, mode: str, weight: float = 1.0,
+                 alpha: Same = 'same', threshold: Same = 'same', masker: Any = None, augmentation: Any = None) -> None:
+        super().__init__()
+        if mode not in MODES:
+            raise ValueError(f"mask_mode must be one of {', '.join(MODES)} or None, got '{mode}'")
+        if weight < 0:
+            raise ValueError(f'mask_lambda must not be negative, got {weight}')
+        self.mode = mode
+        self.weight = weight
+        self.masker = build_from_config(masker or dict(type='BlockMasker'), MASKERS)
+        default = dict(type='ColorJitterBlur', shared_order=True, stream='masked')
+        self.augmentation = build_from_config(augmentation or default, AUGMENTATIONS) if mode.endswith('aug') else None
+        self.pseudo_labeler = pseudo_labeler
+        self.teacher: Optional[EMATeacher] = None
+        if not self.source_only and (alpha != 'same' or threshold != 'same'):
+            self.teacher = EMATeacher(student, **({**teacher_options, **({} if alpha == 'same' else {'alpha': alpha})}))
+            if threshold != 'same':
+                self.pseudo_labeler = copy.copy(pseudo_labeler)
+                self.pseudo_labeler.threshold = threshold
+
+    @property
+    def source_only(self) -> bool:
+        """Whether no target image is looked at."""
+        return self.mode.startswith('separatesrc')
+
+    def update_teacher(self, student: nn.Module, iteration: int) -> None:
+        """Let the own teacher follow, if there is one."""
+        if self.teacher is not None:
+            self.teacher.update(student, iteration)
+
+    @torch.no_grad()
+    def build_batch(self, method: UDASegmentor, source: Stream, target: Optional[Stream], label: Optional[Tensor],
+                    weight: Optional[Tensor]) -> MaskedBatch:
+        """The masked images with their labels and weights."""
+        if self.source_only:
+            batch = MaskedBatch(source.img, source.label, None)
+        else:
+            assert target is not None and label is not None and weight is not None
+            if self.teacher is not None:
+                label, weight = self.pseudo_labeler(logits(self.teacher.model, target.img, target.metas or None), target.valid)
+            batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
+        img = batch.img if self.augmentation is None else self.augmentation(batch.img, source.metas, method.rng)
+        return batch._replace(img=self.masker(img, method.rng))
+
+    def loss(self, method: UDASegmentor, source: Stream, target: Optional[Stream], label: Optional[Tensor], weight: Optional[Tensor]) -> LossTerm:
+        """The term ``masked``.
+
+        Args:
+            method: gives the student and this iteration's random numbers.
+            source, target: the clean streams; ``target`` is None in source-only training.
+            label, weight: the method's pseudo-labels (B, H, W) and weights.
+        """
+        batch = self.build_batch(method, source, target, label, weight)
+        method.record_view('masked', img=batch.img, label=batch.label, weight=batch.weight)
+        features = training_features(method.student, batch.img, method.rng)
+        losses = segmentation_losses(method.student, features, batch.label, batch.weight)
+        return LossTerm.from_losses('masked', losses, 'masked.', weight=self.weight)

@@ -1,0 +1,191 @@
+"""Self-training with a mean teacher and cross-domain mixing: DACS, DAFormer, HRDA, MIC and every combination of their parts."""
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, Optional
+
+import torch
+from mmseg.models import build_segmentor
+from torch import Tensor, nn
+
+from ..components.ema import EMATeacher
+from ..components.mixers import MixedBatch
+from ..models.training_interface import Features, logits, reference_views, segmentation_losses, training_features
+from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
+from ..utils.config import build_from_config
+from ..utils.rng import StepRng
+from .base import LossTerm, TrainingEvent, UDASegmentor
+from .flat_keys import FLAT_KEYS, components_from_flat_keys
+from .masked_consistency import MaskedConsistency
+from .source_only import supervised_terms
+from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
+
+Options = Optional[Mapping[str, Any]]
+
+
+@UDA.register_module()
+class SelfTraining(UDASegmentor):
+    """Source loss + feature distance + loss on mixed images + loss on masked images (all sums of parts that configs switch on).
+
+    Sources: DACS (arXiv 2007.08702), DAFormer (2111.14887), HRDA (2204.13132; the network does it), MIC (2212.01322).
+
+    Args:
+        teacher: options of :class:`~mmseg_uda.components.ema.EMATeacher` (``alpha``, ``buffers``).
+        teacher_bn: ``batch`` normalises the teacher's features with the statistics of its batch, as the released code does; ``running`` with
+            its running statistics (then let ``teacher.buffers`` be ``ema`` or ``copy``).
+        pseudo_labeler: config in PSEUDO_LABELERS.
+        mixer: config in MIXERS, or None for no mixed pass.
+        augmentation: config in AUGMENTATIONS for the mixed images, or None.
+        feature_distance: config in FEATURE_DISTANCES, or None.
+        masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency`, or None.
+        source_only: supervised training, with ``masking`` of source images if it is given.
+        kwargs: of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+
+    Several targets are trained as one; labelled target images add their supervised loss.
+    """
+    frozen_references = ('imnet',)
+
+    def __init__(self, teacher: Options = None, teacher_bn: str = 'batch', pseudo_labeler: Options = None, mixer: Options = None,
+                 augmentation: Options = None, feature_distance: Options = None, masking: Options = None, source_only: bool = False,
+                 test_with: str = 'student', **kwargs: Any) -> None:
+        model = kwargs.get('model')
+        super().__init__(**kwargs)
+        if teacher_bn not in ('batch', 'running'):
+            raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
+        self.source_only = source_only
+        self.teacher_bn = teacher_bn
+        self.required_streams = (SOURCE,) if source_only else (SOURCE, 'target')  # type: ignore[misc]
+        self.pseudo_labeler = build_from_config(pseudo_labeler or dict(type='ConfidenceShare'), PSEUDO_LABELERS)
+        self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
+        self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
+        if feature_distance is not None:
+            self.feature_distance = build_from_config(feature_distance, FEATURE_DISTANCES, num_classes=self.num_classes)
+            self.imnet = self._build_reference(model)
+        else:
+            self.feature_distance = None
+        options = dict(teacher or dict(alpha=0.999))
+        self.teacher = None if source_only else EMATeacher(self.student, **options)
+        self.masking = None if masking is None else MaskedConsistency(student=self.student, teacher_options=options,
+                                                                      pseudo_labeler=self.pseudo_labeler, **masking)
+        if masking is not None and source_only and not self.masking.source_only:
+            raise ValueError("source_only with masking needs mask mode 'separatesrc' or 'separatesrcaug': there is no target to mask")
+        self.test_with = test_with
+
+    @property
+    def num_classes(self) -> int:
+        head = self.student.decode_head
+        return int((head[-1] if isinstance(head, nn.ModuleList) else head).num_classes)
+
+    def _build_reference(self, model: Any) -> nn.Module:
+        """A frozen network of the student's architecture that :meth:`init_weights` fills with its ImageNet weights."""
+        if isinstance(model, nn.Module):
+            raise TypeError('feature_distance needs the config of the model (to build the ImageNet network), not a built model')
+        reference = build_segmentor(dict(model))
+        return reference.requires_grad_(False)
+
+    # ---- modes ------------------------------------------------------------------------------------------------------------------
+    def train(self, mode: bool = True) -> SelfTraining:
+        """Train mode, but no drop-out in teachers and evaluation mode in the ImageNet network."""
+        super().train(mode)
+        teachers = [self.teacher, getattr(self.masking, 'teacher', None)]
+        for teacher in teachers:
+            if teacher is not None:
+                set_teacher_mode(teacher.model, mode and self.teacher_bn == 'batch')
+        if self.feature_distance is not None:
+            self.imnet.eval()
+        return self
+
+    def begin_iteration(self, iteration: int, rng: StepRng) -> None:
+        super().begin_iteration(iteration, rng)
+        if self.teacher is not None:
+            self.teacher.update(self.student, iteration)
+        if self.masking is not None:
+            self.masking.update_teacher(self.student, iteration)
+
+    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
+        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, as far as they are switched on."""
+        streams = split_streams(batch)
+        source = streams[SOURCE]
+        yield from self._source_terms(source)
+        if LABELED_TARGET in streams:
+            yield from supervised_terms(self, streams[LABELED_TARGET], 'labeled_target.')
+        if self.source_only:
+            if self.masking is not None:
+                yield self.masking.loss(self, source, None, None, None)
+            return
+        target = concat_streams([streams[name] for name in target_names(list(streams))])
+        label, weight = self.label_target(target)
+        self.record_view('target', img=target.img, pseudo_label=label, weight=weight)
+        if self.mixer is not None:
+            yield self._mixed_term(source, target, label, weight)
+        if self.masking is not None:
+            yield self.masking.loss(self, source, target, label, weight)
+
+    def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
+        self.record_view('source', img=source.img, label=source.label)
+        features = training_features(self.student, source.img, self.rng)
+        losses = segmentation_losses(self.student, features, source.label)
+        yield LossTerm.from_losses('source', losses, keep_graph=self.feature_distance is not None)
+        if self.feature_distance is not None:
+            yield LossTerm('feature_distance', *self._feature_distance(source, features))
+
+    def _feature_distance(self, source: Stream, features: Features) -> tuple[Tensor, float, dict[str, Tensor]]:
+        references = reference_views(self.imnet, source.img, features)
+        loss = self.feature_distance(features.views, references, source.label)
+        return loss, 1.0, {'src.loss_imnet_feat_dist': loss}
+
+    @torch.no_grad()
+    def label_target(self, target: Stream) -> tuple[Tensor, Tensor]:
+        """Pseudo-labels int64 (B, H, W) and weights float32 (B, H, W) of the clean target images."""
+        assert self.teacher is not None
+        return self.pseudo_labeler(logits(self.teacher.model, target.img, target.metas or None), target.valid)
+
+    def mix(self, source: Stream, target: Stream, label: Tensor, weight: Tensor) -> MixedBatch:
+        """Mix and augment; image i of the target meets image i of the source, cyclically when the target has more."""
+        rows = [i % source.batch_size for i in range(target.batch_size)]
+        paired = rows != list(range(source.batch_size))
+        source_img, source_label = (source.img[rows], source.label[rows]) if paired else (source.img, source.label)
+        mixed = self.mixer(source_img, source_label, target.img, label, weight, self.rng)
+        if self.augmentation is None:
+            return mixed
+        return mixed._replace(img=self.augmentation(mixed.img, source.metas, self.rng))
+
+    def _mixed_term(self, source: Stream, target: Stream, label: Tensor, weight: Tensor) -> LossTerm:
+        mixed = self.mix(source, target, label, weight)
+        self.record_view('mixed', img=mixed.img, label=mixed.label, weight=mixed.weight)
+        features = training_features(self.student, mixed.img, self.rng)
+        losses = segmentation_losses(self.student, features, mixed.label, mixed.weight)
+        return LossTerm.from_losses('mixed', losses, 'mix.')
+
+
+def set_teacher_mode(network: nn.Module, training: bool) -> None:
+    """Train or eval mode, with drop-out and stochastic depth off in any case.
+
+    Drop-path classes are known by their name: mmcv's, timm's and those of forks differ as types.
+    """
+    network.train(training)
+    for module in network.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ == 'DropPath':
+            module.eval()
+
+
+@UDA.register_module()
+class DACS(SelfTraining):
+    """:class:`SelfTraining` with the flat keys of the published DACS, DAFormer, HRDA and MIC configs.
+
+    Args:
+        kwargs: flat keys (see :mod:`mmseg_uda.methods.flat_keys`) and the arguments of :class:`SelfTraining`; a nested component wins
+            over the flat keys that describe it.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        flat = {key: kwargs.pop(key) for key in list(kwargs) if key in FLAT_KEYS}
+        super().__init__(**{**components_from_flat_keys(flat), **kwargs})
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Accepted config keys: flat ones and those of the component form."""
+        from ..utils.config import signature_names
+        return sorted({*FLAT_KEYS, *signature_names(SelfTraining)})
+
+

@@ -1,0 +1,58 @@
+"""Feature distance to a frozen ImageNet network on thing classes (DAFormer, arXiv 2111.14887, eq. 7-10)."""
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+import torch
+from torch import Tensor
+
+IGNORE = 255
+
+
+def downscale_label_ratio(label: Tensor, scale: int, min_ratio: float, num_classes: int, ignore_index: int = IGNORE) -> Tensor:
+    """Majority label of every ``scale`` x ``scale`` cell, by a histogram over cells.
+
+    Args:
+        label: int64 (B, 1, H, W) in [0, num_classes) or ``ignore_index``.
+        scale: cell side in pixels; rows and columns that fill no cell are dropped.
+        min_ratio: a cell whose majority has a smaller share becomes ``ignore_index``.
+        num_classes: number of classes.
+
+    Returns:
+        int64 (B, 1, H // scale, W // scale); ties go to the lower class, a majority of ignored pixels gives ``ignore_index``.
+    """
+    if scale < 1:
+        raise ValueError(f'scale must be at least 1, got {scale}')
+    batch, _, height, width = label.shape
+    rows, columns = height // scale, width // scale
+    cells = label[:, 0, :rows * scale, :columns * scale].reshape(batch, rows, scale, columns, scale)
+    values = torch.where(cells == ignore_index, num_classes, cells)
+    grid = torch.arange(batch * rows * columns, device=label.device).view(batch, rows, 1, columns, 1)
+    index = (grid * (num_classes + 1) + values).flatten()
+    counts = torch.zeros(batch * rows * columns * (num_classes + 1), dtype=torch.int32, device=label.device)
+    counts.scatter_add_(0, index, torch.ones((), dtype=torch.int32, device=label.device).expand_as(index))
+    most, majority = counts.view(batch, rows, columns, num_classes + 1).max(-1)
+    unsure = (most.float() / (scale * scale) < min_ratio) | (majority == num_classes)
+    return majority.masked_fill(unsure, ignore_index).unsqueeze(1)
+
+
+def class_cells(label: Tensor, classes: Sequence[int]) -> Tensor:
+    """bool (B, h, w): where a cell label (B, 1, h, w) is one of ``classes``."""
+    return torch.isin(label[:, 0], torch.tensor(list(classes), device=label.device))
+
+
+def feature_distance(features: Tensor, reference: Tensor, cells: Optional[Tensor] = None) -> Tensor:
+    """Mean L2 distance over channels of the selected cells.
+
+    Args:
+        features, reference: (B, C, h, w).
+        cells: bool (B, h, w), or None for all.
+
+    Returns:
+        float32 scalar. No selected cell gives 0 with zero gradient (the released code logs NaN there).
+    """
+    distance = torch.linalg.vector_norm(features.float() - reference.float(), dim=1)
+    if cells is None:
+        return distance.mean()
+    weight = cells.to(distance.dtype)
+    return (distance * weight).sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,53 @@
+"""Pseudo-labels of a teacher and their weight (DACS, arXiv 2007.08702, eq. 3; DAFormer, arXiv 2111.14887, eq. 4)."""
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+
+def pseudo_label(logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch') -> tuple[Tensor, Tensor]:
+    """Most probable class of every pixel, and the share of confident pixels as the weight of all.
+
+    Args:
+        logits: (B, C, H, W).
+        threshold: a pixel is confident when its highest probability is at least this; None = weight 1 everywhere.
+        scope: ``batch`` takes the share over the whole batch (released code), ``image`` per image (papers).
+
+    Returns:
+        labels int64 (B, H, W) (ties: lowest class), weights float32 (B, H, W). The share stays on the device.
+
+    Raises:
+        ValueError: unknown scope.
+    """
+    if scope not in ('batch', 'image'):
+        raise ValueError(f"weight scope must be 'batch' or 'image', got '{scope}'")
+    confidence, label = logits.float().softmax(1).max(1)
+    if threshold is None:
+        return label, torch.ones_like(confidence)
+    confident = (confidence >= threshold).float()
+    share = confident.mean() if scope == 'batch' else confident.mean((1, 2), keepdim=True)
+    return label, share.expand_as(confidence).clone()
+
+
+def filter_pseudo_weight(weight: Tensor, top: int = 0, bottom: int = 0, valid: Optional[Tensor] = None) -> Tensor:
+    """Take away trust where the target image is known to mislead (rectification borders, own car).
+
+    Args:
+        weight: (B, H, W).
+        top, bottom: rows whose weight becomes 0.
+        valid: (B, 1, H, W) or (B, H, W) in {0, 1}, multiplied into the weight.
+
+    Raises:
+        ValueError: margins together with a mask: the published configs use one or the other.
+    """
+    if valid is not None:
+        if top or bottom:
+            raise ValueError('pseudo_weight_ignore_top/bottom and a valid_pseudo_mask from the data exclude each other: use one')
+        return weight * valid.view(weight.shape).to(weight.dtype)
+    if top or bottom:
+        weight = weight.clone()
+        weight[:, :top] = 0
+        weight[:, weight.shape[1] - bottom:] = 0
+    return weight
