@@ -42,13 +42,14 @@ def steps(load_labels: dict[str, Any] | None) -> list[dict[str, Any]]:
     """A training pipeline."""
     loading = [dict(type='LoadImageFromFile')] + ([load_labels] if load_labels else [])
     keys = ['img', 'gt_semantic_seg'] if load_labels else ['img']
-    return [*loading, dict(type='RandomCrop', crop_size=CROP), dict(type='Normalize', **NORM), dict(type='DefaultFormatBundle'),
+    return [*loading, dict(type='Resize', img_scale=SIZE[::-1]), dict(type='RandomCrop', crop_size=CROP), dict(type='RandomFlip', prob=0.5),
+            dict(type='Normalize', **NORM), dict(type='DefaultFormatBundle'),
             dict(type='Collect', keys=keys)]
 
 
 def evaluation_steps() -> list[dict[str, Any]]:
     """A test pipeline."""
-    transforms = [dict(type='Resize', keep_ratio=True), dict(type='Normalize', **NORM), dict(type='ImageToTensor', keys=['img']),
+    transforms = [dict(type='Resize', keep_ratio=True), dict(type='RandomFlip'), dict(type='Normalize', **NORM), dict(type='ImageToTensor', keys=['img']),
                   dict(type='Collect', keys=['img'])]
     return [dict(type='LoadImageFromFile'), dict(type='MultiScaleFlipAug', img_scale=SIZE[::-1], flip=False, transforms=transforms)]
 
