@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
 from ..components.mixers import MixedBatch
+from ..models.pretrained import init_reference_weights
 from ..models.training_interface import Features, logits, reference_views, segmentation_losses, training_features
 from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
 from ..utils.config import build_from_config
@@ -81,6 +82,12 @@ class SelfTraining(UDASegmentor):
             raise TypeError('feature_distance needs the config of the model (to build the ImageNet network), not a built model')
         reference = build_segmentor(dict(model))
         return reference.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Initialise the student, and load the ImageNet weights of the reference network (an error when the model names none)."""
+        super().init_weights()
+        if self.feature_distance is not None:
+            init_reference_weights(self.imnet)
 
     # ---- modes ------------------------------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> SelfTraining:
