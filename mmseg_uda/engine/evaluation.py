@@ -1,7 +1,6 @@
 """Evaluation of a model on one or several named data sets, on one or several ranks."""
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence
 
@@ -14,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..datasets.label_spaces import eval_subsets
+from ..utils.progress import progress
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
 from .inference import inference_mode
@@ -51,21 +51,14 @@ def run_test(model: nn.Module, dataset: Any, device: torch.device, workers: int 
     """
     loader = build_test_loader(dataset, workers)
     mine = []
-    rank_indices = list(loader.sampler)
-    bar = mmcv.ProgressBar(len(rank_indices), file=sys.stderr) if _is_main() and rank_indices else None
-    if bar is not None and label:
-        bar.file.write(f'{label}: ')
+    indices = list(loader.sampler)
     with inference_mode(model, device, precision, windows_per_batch):
-        for index, batch in zip(rank_indices, loader):
+        for index, batch in progress(zip(indices, loader), label or 'test', len(indices), quiet=not _is_main()):
             images, metas = _test_inputs(batch, device)
             result = model(img=images, img_metas=metas, return_loss=False)
             if consume is not None:
                 consume(result[0], metas[0][0])
             mine.append((index, dataset.pre_eval(result, indices=[index])[0] if score else None))
-            if bar is not None:
-                bar.update()
-    if bar is not None:
-        bar.file.write('\n')
     merged = [pair for part in gather_objects(mine) for pair in part]
     return [value for _, value in sorted(merged, key=lambda pair: pair[0])]
 

@@ -184,7 +184,10 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
         workers = int(cfg.data.get('workers_per_gpu', 2))
         runner.register_hook(UDAEvalHook(named_test_sets(cfg, 'val'), device, workers, runner.step.options.precision, **options), priority='LOW')
     for hook_cfg in cfg.get('custom_hooks') or []:
-        runner.register_hook(*_custom_hook(hook_cfg))
+        hook, priority = _custom_hook(hook_cfg)
+        if hasattr(hook, 'configure'):  # hooks of this package that read further parts of the config
+            hook.configure(cfg)
+        runner.register_hook(hook, priority)
 
 
 def _custom_hook(hook_cfg: Mapping[str, Any]) -> tuple[Hook, Any]:

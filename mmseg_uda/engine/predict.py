@@ -1,0 +1,95 @@
+"""Predictions for own images (``tools/predict.py``)."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Iterable, Optional, Sequence
+
+from mmcv.parallel import collate
+from mmseg.datasets.pipelines import Compose
+
+from ..utils.config import nearest
+from ..utils.progress import progress
+from . import environment
+from .data import to_device
+from .inference import inference_mode
+from .predictions import FORMATS, PredictionWriter
+from .test import load_model
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """Flags of ``tools/predict.py``."""
+    parser = argparse.ArgumentParser(description='Segment own images: colour overlays, raw class ids or test-server files')
+    parser.add_argument('config', help='config that trained the checkpoint')
+    parser.add_argument('checkpoint')
+    parser.add_argument('inputs', nargs='+', help='images or folders (searched recursively)')
+    parser.add_argument('--out', default='predictions', help='folder for the results; sub-folders of an input folder are kept')
+    parser.add_argument('--format', choices=FORMATS, default='overlay')
+    parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
+    parser.add_argument('--test-with', help='network of the method that answers (student, teacher)')
+    parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='autocast precision')
+    parser.add_argument('--windows-per-batch', type=int, default=8, help='sliding windows in one forward pass')
+    parser.add_argument('--gpu-id', type=int, default=0)
+    environment.add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def find_images(inputs: Iterable[str]) -> list[tuple[Path, Path]]:
+    """(image, its folder relative to the input) pairs, sorted within each input.
+
+    Raises:
+        FileNotFoundError: an input does not exist, or a folder holds no image.
+    """
+    found: list[tuple[Path, Path]] = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_file():
+            found.append((path, Path()))
+            continue
+        if not path.is_dir():
+            raise FileNotFoundError(f"input '{path}' does not exist")
+        images = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES)
+        if not images:
+            raise FileNotFoundError(f"folder '{path}' holds no image ({', '.join(SUFFIXES)})")
+        found += [(image, image.parent.relative_to(path)) for image in images]
+    return found
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Predict all images and return their number."""
+    args = parse_args(argv)
+    environment.apply_common_arguments(args)
+    cfg = environment.load_config(args.config, args.cfg_options)
+    device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
+    images = find_images(args.inputs)
+    model = load_model(cfg, args.checkpoint, args.test_with, device)
+    classes, palette = model.CLASSES, model.PALETTE
+    if palette is None and args.format in ('overlay', 'color'):
+        raise ValueError(f"'{args.checkpoint}' names no PALETTE, which --format {args.format} needs: use --format train_ids")
+    pipeline = test_pipeline(cfg)
+    writers: dict[Path, PredictionWriter] = {}
+    with inference_mode(model, device, args.precision, args.windows_per_batch):
+        for image, folder in progress(images, 'predict', len(images)):
+            inputs = collate([pipeline(dict(img_info=dict(filename=str(image)), img_prefix=None))], samples_per_gpu=1)
+            moved = [to_device({'img': img, 'img_metas': meta}, device) for img, meta in zip(inputs['img'], inputs['img_metas'])]
+            result = model(img=[item['img'] for item in moved], img_metas=[item['img_metas'] for item in moved], return_loss=False)
+            if folder not in writers:
+                writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
+            writers[folder].write(result[0], str(image))
+    print(f'{len(images)} predictions in {args.out}')
+    return len(images)
+
+
+def test_pipeline(cfg: Any) -> Compose:
+    """The transforms of ``data.test`` that need an image only.
+
+    Raises:
+        KeyError: the config has no test pipeline.
+    """
+    test = cfg.data.get('test')
+    entry = test[0] if isinstance(test, (list, tuple)) else test
+    if not entry or 'pipeline' not in entry:
+        raise KeyError(f"the config has no data.test.pipeline ({nearest('pipeline', entry or ['pipeline'])})")
+    return Compose([step for step in entry['pipeline'] if step['type'] != 'LoadAnnotations'])

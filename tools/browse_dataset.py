@@ -1,0 +1,6 @@
+"""Pictures of what the network sees: ``python tools/browse_dataset.py CONFIG --out FOLDER``."""
+import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
+from mmseg_uda.engine.browse import main
+
+if __name__ == '__main__':
+    main()
