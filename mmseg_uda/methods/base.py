@@ -5,6 +5,7 @@ A method is a :class:`UDASegmentor`: it holds the student (any MMSeg segmentor) 
 """
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence, Union
@@ -92,7 +93,7 @@ class UDASegmentor(BaseSegmentor):
                  test_with: str = 'student') -> None:
         super().__init__()
         if not isinstance(model, nn.Module):
-            model = dict(model)
+            model = copy.deepcopy(dict(model))  # MMSeg writes into the config that it builds from
             embedded = [key for key, value in (('train_cfg', train_cfg), ('test_cfg', test_cfg)) if value is not None and key in model]
             if embedded:
                 raise ValueError(f'{embedded} stand both inside model and at the top level of the config: keep one of them')

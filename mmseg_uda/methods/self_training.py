@@ -1,6 +1,7 @@
 """Self-training with a mean teacher and cross-domain mixing: DACS, DAFormer, HRDA, MIC and every combination of their parts."""
 from __future__ import annotations
 
+import copy
 from typing import Any, Iterator, Mapping, Optional
 
 import torch
@@ -80,7 +81,7 @@ class SelfTraining(UDASegmentor):
         """A frozen network of the student's architecture that :meth:`init_weights` fills with its ImageNet weights."""
         if isinstance(model, nn.Module):
             raise TypeError('feature_distance needs the config of the model (to build the ImageNet network), not a built model')
-        reference = build_segmentor(dict(model))
+        reference = build_segmentor(copy.deepcopy(dict(model)))
         return reference.requires_grad_(False)
 
     def init_weights(self) -> None:

@@ -40,3 +40,14 @@ def test_model_config(path: Path) -> None:
     segmentor.eval()
     with torch.no_grad():
         assert logits(segmentor, img[:1]).shape == (1, 19, 64, 64)
+
+
+@pytest.mark.parametrize(
+    'name, millions',
+    [('daformer_sepaspp_mitb5', 81.44 + 3.71), ('hrda_daformer_mitb5', 85.69), ('deeplabv2red_r101-d8', 43.2)],
+)
+def test_published_parameter_counts(name: str, millions: float) -> None:
+    cfg = Config.fromfile(str(MODELS / f'{name}.py')).model
+    cfg.pretrained = None
+    count = sum(parameter.numel() for parameter in build_segmentor(cfg).parameters())
+    assert count / 1e6 == pytest.approx(millions, abs=0.06)
