@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from mmcv.runner import HOOKS, Hook
 
@@ -21,16 +21,21 @@ class ActiveSelectionHook(Hook):
     until the run gets there again, so that the training sees what it saw the first time.
 
     Args:
-        iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000).
-        active: the config's ``active`` block.
-        img_norm_cfg: of the network's input.
+        iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000); 0 = before the first.
     """
 
-    def __init__(self, iters: Sequence[int], active: dict[str, Any], img_norm_cfg: dict[str, Any]) -> None:
+    session: ActiveSession
+
+    def __init__(self, iters: Sequence[int]) -> None:
         self.iters = [int(i) for i in iters]
         if self.iters != sorted(set(self.iters)) or not self.iters or self.iters[0] < 0:
             raise ValueError(f'ActiveSelectionHook.iters must ascend, got {self.iters}')
-        self.session = ActiveSession({'active': {'img_norm_cfg': img_norm_cfg, **active}})
+
+    def configure(self, cfg: Mapping[str, Any]) -> None:
+        """Read the config's ``active`` block; called before training."""
+        self.session = ActiveSession(cfg)
+        if self.session.acquisition.level != 'region':
+            raise ValueError('ActiveSelectionHook buys regions; whole images are bought between runs, by tools/active_loop.py')
         if self.session.rounds != len(self.iters):
             raise ValueError(f'active.budget has {self.session.rounds} rounds, ActiveSelectionHook.iters {len(self.iters)}')
 
@@ -63,6 +68,7 @@ class ActiveSelectionHook(Hook):
     def _show(self, runner: Any, rounds: int, iteration: int) -> None:
         """Make ``rounds`` rounds visible and drop batches that were loaded before."""
         for transform in bought_label_transforms(runner.data_loader.dataset):
+            transform.folder = str(self.session.label_set.folder)
             transform.visible.fill_(rounds)
         runner.data_loader.restart(iteration * runner.step.options.cumulative_iters)
 

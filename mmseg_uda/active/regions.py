@@ -92,18 +92,20 @@ class LoadBoughtLabels:
     """Load what has been bought of an image as its label map; 255 elsewhere. Takes the place of ``LoadAnnotations``.
 
     Args:
-        folder: of the label set.
+        folder: of the label set; ``ActiveSelectionHook`` and ``tools/active_loop.py`` fill it in.
         img_suffix: what the image file's name has beyond the name in the label set (default: a file extension).
         rounds: show the labels of so many rounds only; None shows all.
     """
 
-    def __init__(self, folder: str, img_suffix: Optional[str] = None, rounds: Optional[int] = None) -> None:
+    def __init__(self, folder: Optional[str] = None, img_suffix: Optional[str] = None, rounds: Optional[int] = None) -> None:
         self.folder = folder
         self.img_suffix = img_suffix
         #: later rounds are hidden; in shared memory, so that running workers follow
         self.visible = torch.full((1,), 255 if rounds is None else rounds, dtype=torch.int64).share_memory_()
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        if self.folder is None:
+            raise ValueError('LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give the label set')
         filename = results['img_info']['filename']
         name = strip_suffix(filename, [self.img_suffix or os.path.splitext(filename)[1]])
         regions = RegionLabels.load(region_path(self.folder, name))

@@ -19,7 +19,7 @@ from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.harness.methods import assert_equal_state
 
 from .test_selection import Killed, content
-from .world import NORM, image_config, make_world, region_config
+from .world import image_config, make_world, region_config
 
 CPU = torch.device('cpu')
 LOGGER = logging.getLogger('active-test')
@@ -71,7 +71,7 @@ def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None
 def hook_config(world: Path, folder: Path) -> Config:
     """RIPU with two rounds inside a run of six iterations."""
     cfg = region_config(world, folder / 'active', max_iters=6)
-    cfg.custom_hooks = [dict(type='ActiveSelectionHook', iters=[2, 4], active=cfg.active.to_dict(), img_norm_cfg=NORM)]
+    cfg.custom_hooks = [dict(type='ActiveSelectionHook', iters=[2, 4])]
     cfg.work_dir = str(folder)
     cfg.checkpoint_config.interval = 1
     return cfg
@@ -104,3 +104,15 @@ def test_buying_inside_a_run_resumes_exactly(workers: int, world: Path, tmp_path
 def _pool(runner: UDARunner) -> tuple[list[str], str]:
     hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'ActiveSelectionHook')
     return hook.session.pool.names, hook.session.pool.digest()
+
+
+@pytest.mark.parametrize(
+    ('iters', 'config', 'message'),
+    [([4, 2], region_config, 'ascend'), ([2], region_config, '2 rounds'), ([2, 4], image_config, 'active_loop.py')],
+)
+def test_a_hook_that_cannot_work_is_refused(iters: list[int], config: Any, message: str, world: Path, tmp_path: Path) -> None:
+    cfg = config(world, tmp_path / 'active')
+    cfg.custom_hooks = [dict(type='ActiveSelectionHook', iters=iters)]
+    cfg.work_dir = str(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        train(cfg, CPU, validate=False, meta={}, logger=LOGGER)

@@ -171,7 +171,7 @@ def test_a_label_set_refuses_what_does_not_fit(world: Path, tmp_path: Path) -> N
     [
         (dict(budget=dict(share=0.1)), 'different annotations'),
         (dict(budget=dict(images=[1], share=0.1)), 'exactly one'),
-        (dict(budget=dict(images=[])), 'positive'),
+        (dict(budget=dict(images=[0])), 'positive'),
         (dict(budget=dict(imagse=[1])), "did you mean 'images'"),
         (dict(acquisition=dict(type='MeanEntrpy')), "did you mean 'MeanEntropy'"),
         (dict(initial=None), 'active.initial is missing'),

@@ -75,7 +75,7 @@ def region_config(world: Path, folder: Path, max_iters: int = 4, **changes: Any)
     """A whole RIPU config on the world."""
     options = dict(budget=dict(share=0.1, rounds=2), acquisition=dict(type='RegionImpurity', radius=1), initial=None, group_by=None,
                    view=dict(mode='whole'), **changes)
-    train = dict(labeled_target=folder_set(world, pipeline=steps(dict(type='LoadBoughtLabels', folder=str(folder)))))
+    train = dict(labeled_target=folder_set(world, pipeline=steps(dict(type='LoadBoughtLabels'))))
     return base_config(world, max_iters, dict(type='RIPU'), train, active(world, folder, **options))
 
 
