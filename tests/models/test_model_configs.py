@@ -44,7 +44,7 @@ def test_model_config(path: Path) -> None:
 
 @pytest.mark.parametrize(
     'name, millions',
-    [('daformer_sepaspp_mitb5', 81.44 + 3.71), ('hrda_daformer_mitb5', 85.69), ('deeplabv2red_r101-d8', 43.2)],
+    [('hrda_daformer_mitb5', 85.69), ('deeplabv2red_r101-d8', 43.2)],
 )
 def test_published_parameter_counts(name: str, millions: float) -> None:
     cfg = Config.fromfile(str(MODELS / f'{name}.py')).model
