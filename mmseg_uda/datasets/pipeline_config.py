@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any, Mapping, Optional, Sequence
 
+from ..utils.config import check_options, option_names
+
 _READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
 _TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
 # Only these may follow a normalisation that is deferred: they neither read nor mix grey values.
@@ -22,6 +24,54 @@ _DEFAULT_META_KEYS = (
 )
 
 
+IMAGENET_NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
+
+
+def training_crops(
+    img_scale: Sequence[int],
+    crop_size: Sequence[int],
+    ratio_range: Optional[Sequence[float]] = None,
+    exact: Optional[str] = None,
+    cat_max_ratio: float = 0.75,
+    flip_prob: float = 0.5,
+    distortion: bool = False,
+    img_norm_cfg: Mapping[str, Any] = IMAGENET_NORM,
+) -> list[dict[str, Any]]:
+    """The steps of ``dict(type='TrainingCrops', ...)``: the published training pipeline of the field.
+
+    Load, resize, random crop, flip, normalise, pad, format, collect. In an unlabelled stream the label steps and the
+    class limit fall away.
+
+    Args:
+        img_scale: (long, short) side after the resize, aspect ratio kept.
+        crop_size: (height, width).
+        ratio_range: further random factor on ``img_scale``.
+        exact: Pillow interpolation for a resize to exactly ``img_scale`` = (width, height), aspect ratio ignored;
+            ``ratio_range`` then works on that size.
+        cat_max_ratio: largest share of one class in a crop; 1 for no limit.
+        flip_prob: probability of the horizontal flip.
+        distortion: MMSegmentation's ``PhotoMetricDistortion`` after the flip.
+        img_norm_cfg: options of ``Normalize``.
+    """
+    scale, crop = tuple(img_scale), tuple(crop_size)
+    resize = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range, keep_ratio=exact is None)]
+    if exact is not None:
+        exactly = dict(type='ExactResize', size=scale, interpolation=exact)
+        resize = [exactly, *resize] if ratio_range is not None else [exactly]
+    return [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        *resize,
+        dict(type='RandomCrop', crop_size=crop, cat_max_ratio=cat_max_ratio),
+        dict(type='RandomFlip', prob=flip_prob),
+        *([dict(type='PhotoMetricDistortion')] if distortion else []),
+        dict(type='Normalize', **img_norm_cfg),
+        dict(type='Pad', size=crop, pad_val=0, seg_pad_val=255),
+        dict(type='DefaultFormatBundle'),
+        dict(type='Collect', keys=['img', 'gt_semantic_seg']),
+    ]
+
+
 def _renamed(step: Any, names: Mapping[str, str]) -> Any:
     if isinstance(step, Mapping) and step.get('type') in names:
         return {**step, 'type': names[step['type']]}
@@ -29,11 +79,18 @@ def _renamed(step: Any, names: Mapping[str, str]) -> Any:
 
 
 def flattened(pipeline: Sequence[Any]) -> list[Any]:
-    """Copies of the steps, with those of nested ``dict(type='Compose', transforms=[...])`` in line."""
+    """Copies of the steps, with those of ``Compose`` and ``TrainingCrops`` in line."""
     steps: list[Any] = []
     for step in pipeline:
-        nested = isinstance(step, Mapping) and step.get('type') == 'Compose'
-        steps += flattened(step['transforms']) if nested else [copy.copy(step)]
+        kind = step.get('type') if isinstance(step, Mapping) else None
+        if kind == 'Compose':
+            steps += flattened(step['transforms'])
+        elif kind == 'TrainingCrops':
+            options = {key: value for key, value in step.items() if key != 'type'}
+            check_options(options, option_names(training_crops) or (), 'TrainingCrops')
+            steps += training_crops(**options)
+        else:
+            steps.append(copy.copy(step))
     return steps
 
 

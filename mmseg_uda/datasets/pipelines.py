@@ -17,12 +17,13 @@ import torch
 from mmcv.parallel import DataContainer
 from mmcv.utils import print_log
 from mmseg.datasets.builder import PIPELINES
-from mmseg.datasets.pipelines import LoadAnnotations, LoadImageFromFile, Normalize, RandomCrop
+from mmseg.datasets.pipelines import Compose, LoadAnnotations, LoadImageFromFile, Normalize, RandomCrop
 from mmseg.datasets.pipelines.formatting import DefaultFormatBundle
 from mmseg.utils import get_root_logger
 
 from ..ops.rcs import pseudo_margin_mask
 from .labels import class_histogram, decode_image, read_bytes
+from .pipeline_config import flattened
 
 _INTERPOLATIONS = {'nearest': 0, 'bilinear': 2, 'bicubic': 3, 'lanczos': 1}  # Pillow's filter numbers
 
@@ -210,3 +211,11 @@ class StreamFormatBundle(DefaultFormatBundle):
             valid = torch.from_numpy((mask == 1).astype(np.uint8)[None])
             results['valid_pseudo_mask'] = DataContainer(valid, stack=True)
         return results
+
+
+@PIPELINES.register_module()
+class TrainingCrops(Compose):
+    """The published training pipeline in one step; options: :func:`~mmseg_uda.datasets.pipeline_config.training_crops`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(flattened([dict(type='TrainingCrops', **options)]))

@@ -19,7 +19,7 @@ from mmseg_uda.datasets.pipelines import ClassLimitedCrop, ExactResize, PseudoLa
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.ops.normalize import normalize_on_device
 
-from .worlds import gta_config, image, labelled_pipeline, make_gta
+from .worlds import NORM, gta_config, image, labelled_pipeline, make_gta
 
 
 @pytest.mark.parametrize('crop', [(16, 16), (32, 48)])
@@ -84,6 +84,28 @@ def test_nested_steps_are_run_in_line_and_unlabelled_pipelines_read_no_label() -
     steps = training_pipeline(nested, labelled=False)
     assert 'LoadLabels' not in [step['type'] for step in steps]
     assert steps[-1]['keys'] == ['img']
+
+
+def test_training_crops_stand_for_the_published_steps(tmp_path: Path) -> None:
+    short = dict(type='TrainingCrops', img_scale=(40, 24), crop_size=(16, 16), img_norm_cfg=NORM)
+    assert with_defaults(training_pipeline([short])) == with_defaults(
+        training_pipeline(labelled_pipeline(cat_max_ratio=0.75))
+    )
+    assert 'LoadLabels' not in [step['type'] for step in training_pipeline([short], labelled=False)]
+    kinds = [step['type'] for step in training_pipeline([short | dict(exact='bicubic', distortion=True)])]
+    assert 'ExactResize' in kinds and 'Resize' not in kinds and 'PhotoMetricDistortion' in kinds
+    stock = build_dataset(gta_config(make_gta(tmp_path)) | dict(pipeline=[short]))[0]
+    assert stock['img'].data.dtype == torch.float32, 'without this package the images are normalised in the worker'
+    with pytest.raises(KeyError, match="did you mean 'crop_size'"):
+        training_pipeline([dict(type='TrainingCrops', img_scale=(40, 24), cropsize=(16, 16))])
+
+
+def with_defaults(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Steps without the options that only spell out a default."""
+    return [
+        {k: v for k, v in step.items() if (k, v) not in (('ratio_range', None), ('keep_ratio', True))}
+        for step in pipeline
+    ]
 
 
 def test_meta_keys_that_the_engine_needs_are_added() -> None:

@@ -3,14 +3,8 @@ _base_ = ['uda_gtaHR_to_cityscapesHR_1024x1024.py']
 data = dict(
     train=dict(
         source=dict(
-            type='CityscapesDataset',
-            data_root='data/cityscapes/',
-            img_dir='leftImg8bit/train',
-            ann_dir='gtFine/train',
+            type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train', ann_dir='gtFine/train',
             pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations'),
-                dict(type='Resize', img_scale=(2048, 1024)),
-                dict(type='Compose', transforms={{_base_.distorted_steps.crop1024}})
+                dict(type='TrainingCrops', img_scale=(2048, 1024), crop_size=(1024, 1024), distortion=True)
             ]),
         target=None))

@@ -1,14 +1,10 @@
 # Oracle: supervised training on Cityscapes at half resolution with photometric distortion.
-_base_ = ['uda_cityscapes_to_acdc_512x512.py']
+_base_ = ['street_tests.py']
 data = dict(
     train=dict(
+        type='UDADataset',
         source=dict(
+            type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train', ann_dir='gtFine/train',
             pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='LoadAnnotations'),
-                dict(type='Resize', img_scale=(1024, 512)),
-                dict(type='Compose', transforms={{_base_.distorted_steps.crop512}})
-            ]),
-        target=None),
-    val={{_base_.cityscapes_val}},
-    test={{_base_.cityscapes_val}})
+                dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512), distortion=True)
+            ])))

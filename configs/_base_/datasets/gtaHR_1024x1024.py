@@ -3,9 +3,6 @@ _base_ = ['uda_gtaHR_to_cityscapesHR_1024x1024.py']
 data = dict(
     train=dict(
         source=dict(pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='LoadAnnotations'),
-            dict(type='Resize', img_scale=(2560, 1440)),
-            dict(type='Compose', transforms={{_base_.distorted_steps.crop1024}})
+            dict(type='TrainingCrops', img_scale=(2560, 1440), crop_size=(1024, 1024), distortion=True)
         ]),
         target=None))

@@ -1,18 +1,13 @@
-# GTA5 (labelled) to Cityscapes, IDD and Mapillary Vistas, 19 classes (MTAF, CoaST).
+# GTA5 (labelled) to Cityscapes, IDD and Mapillary Vistas, 19 classes.
 _base_ = ['mtda_gta_to_cityscapes_idd_19cls.py']
-mapillary = dict(
-    type='MapillaryDataset',
-    data_root='data/mapillary/',
-    img_dir='training/images',
-    label_space='city19',
-    pipeline={{_base_.unlabeled_pipeline.city19}})
-mapillary_val = dict(
-    mapillary,
-    name='mapillary',
-    img_dir='validation/images',
-    ann_dir='validation/labels',
-    pipeline={{_base_.test_pipeline.city19}})
-data = dict(
-    train=dict(target=[{{_base_.cityscapes}}, {{_base_.idd}}, mapillary]),
-    val=[{{_base_.cityscapes_val}}, {{_base_.idd_val}}, mapillary_val],
-    test=[{{_base_.cityscapes_val}}, {{_base_.idd_val}}, mapillary_val])
+_tests = [
+    {{_base_.tests.classes19.cityscapes}},
+    {{_base_.tests.classes19.idd}},
+    {{_base_.tests.classes19.mapillary}},
+]
+_targets = [
+    {{_base_.train_streams.classes19.cityscapes}},
+    {{_base_.train_streams.classes19.idd}},
+    {{_base_.train_streams.classes19.mapillary}},
+]
+data = dict(train=dict(target=_targets), val=_tests, test=_tests)

@@ -5,7 +5,5 @@ data = dict(
     train=dict(
         target=dict(split='{{ fileDirname }}/splits/camvid_dusk_unlabeled_10_seed0.txt'),
         labeled_target=dict(
-            type='CamVidDataset',
-            ann_dir='labels',
-            split='{{ fileDirname }}/splits/camvid_dusk_labeled_10_seed0.txt',
-            pipeline={{_base_.source_pipeline}})))
+            type='CamVidDataset', ann_dir='labels', pipeline=[{{_base_.crops}}],
+            split='{{ fileDirname }}/splits/camvid_dusk_labeled_10_seed0.txt')))

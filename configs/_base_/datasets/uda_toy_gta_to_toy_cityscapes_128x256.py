@@ -1,33 +1,18 @@
 # The toy world: rendered-game appearance (labelled) to European city. data/toy is drawn on demand.
-_base_ = ['street_steps.py']
-_toy_labeled = [
+_base_ = ['street_tests.py']
+crops = dict(type='TrainingCrops', img_scale=(256, 128), crop_size=(128, 256))
+native_test = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='Compose', transforms={{_base_.labeled_steps.toy}}),
+    dict(type='MultiScaleFlipAug', img_scale=None, img_ratios=[1.0], flip=False, transforms={{_base_.test_steps}})
 ]
-toy_val = dict(
-    type='CityscapesDataset',
-    data_root='data/toy/cityscapes/',
-    img_dir='leftImg8bit/val',
-    ann_dir='gtFine/val',
-    pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='MultiScaleFlipAug', img_scale=None, img_ratios=[1.0], flip=False, transforms={{_base_.test_steps}})
-    ])
 data = dict(
     samples_per_gpu=4,
     workers_per_gpu=1,
     train=dict(
         type='UDADataset',
         source=dict(
-            type='GTADataset', data_root='data/toy/gta/', img_dir='images', ann_dir='labels', pipeline=_toy_labeled),
+            type='GTADataset', data_root='data/toy/gta/', img_dir='images', ann_dir='labels', pipeline=[crops]),
         target=dict(
-            type='CityscapesDataset',
-            data_root='data/toy/cityscapes/',
-            img_dir='leftImg8bit/train',
-            pipeline=[
-                dict(type='LoadImageFromFile'),
-                dict(type='Compose', transforms={{_base_.unlabeled_steps.toy}})
-            ])),
-    val=toy_val,
-    test=toy_val)
+            type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train', pipeline=[crops])),
+    val=dict(data_root='data/toy/cityscapes/', pipeline=native_test),
+    test=dict(data_root='data/toy/cityscapes/', pipeline=native_test))

@@ -1,0 +1,315 @@
+"""Pseudo-labels on disk: predictions with scores, thresholds that can be changed later, and one label map per image.
+
+A folder holds
+
+* ``manifest.json``: what made it (:class:`Origin`), and the thresholds and per-class counts of the label maps;
+* ``images.txt``: the keys of all images, one a line;
+* ``predictions/<key>.png``: predicted class ids, 8 bits;
+* ``scores/<key>.png``: quantised scores (8 or 16 bits), or float32 scores as four channels (``levels=0``, exact);
+* ``labels/<key>.png``: predictions with 255 where the score fails its class's threshold.
+
+The key of an image is its path below the image folder without suffix. Nothing is kept in memory but per-class counters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..ops import esl
+from ..utils.checkpoint_io import plain, replacing
+from .labels import decode_image, decode_label, read_bytes
+
+FORMAT = 1
+MANIFEST = 'manifest.json'
+_THREADS = 2
+_REMEDY = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
+
+
+class PseudoLabelError(ValueError):
+    """A pseudo-label folder that cannot be used; the message names the folder and the remedy."""
+
+
+def image_key(filename: str) -> str:
+    """The key of an image: its relative path without suffix, with forward slashes."""
+    path = PurePosixPath(filename.replace(os.sep, '/'))
+    return str(path.with_suffix(''))
+
+
+def list_hash(keys: Sequence[str]) -> str:
+    """Hash of a list of images, whatever their order."""
+    return hashlib.sha256('\n'.join(sorted(keys)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What decides the predictions of a folder; two runs may share a folder only when all of it is equal.
+
+    Attributes:
+        model: hash of the weights.
+        images: :func:`list_hash` of the data set.
+        classes: class names.
+        score: see :class:`~mmseg_uda.ops.esl.Criterion`.
+        levels: of the quantiser; 0 stores scores exactly.
+        upsample: ``prob`` or ``logit``.
+        pipeline: hash of the transforms that the images pass.
+    """
+
+    model: str
+    images: str
+    classes: tuple[str, ...]
+    score: str = 'entropy'
+    levels: int = esl.FINE_LEVELS
+    upsample: str = 'prob'
+    pipeline: str = ''
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.levels <= esl.FINE_LEVELS:
+            raise ValueError(f'levels must lie in 0..{esl.FINE_LEVELS} (0 = exact), got {self.levels}')
+        esl.Criterion(self.score)
+
+
+@dataclass
+class ClassCounts:
+    """Per-class results of thresholding: lists of length C.
+
+    Attributes:
+        count: pixels with that prediction; kept: those whose label stays.
+        surplus: upper bound of the kept pixels that exact thresholds would reject.
+        squares: sum over images of the squared pixel count.
+    """
+
+    count: Tensor
+    kept: Tensor
+    surplus: Tensor
+    squares: Tensor
+
+    @classmethod
+    def zeros(cls, classes: int) -> ClassCounts:
+        return cls(*(torch.zeros(classes, dtype=torch.int64) for _ in range(3)), torch.zeros(classes, dtype=torch.float64))
+
+    def effective_images(self) -> Tensor:
+        """(sum n)^2 / sum n^2 per class: how many images of equal share would carry as much evidence."""
+        return self.count.double().square() / self.squares.clamp(min=1)
+
+
+@dataclass
+class PseudoLabelStore:
+    """One folder of pseudo-labels.
+
+    Attributes:
+        folder: its path.
+        origin: what made the predictions.
+        keys: all images.
+        labels: thresholds and counts of the label maps, or None before :meth:`write_labels`.
+    """
+
+    folder: Path
+    origin: Origin
+    keys: list[str]
+    labels: Optional[dict[str, Any]] = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    # ---- opening --------------------------------------------------------------------------------------------------------------
+    @classmethod
+    def create(cls, folder: Path, origin: Origin, keys: Sequence[str], **info: Any) -> PseudoLabelStore:
+        """Start a folder, or go on in one of equal origin.
+
+        Raises:
+            PseudoLabelError: the folder holds pseudo-labels of another origin, or two images share a key.
+            OSError: the folder cannot be written (found out before any inference).
+        """
+        if len(set(keys)) != len(keys):
+            twice = sorted(key for key in set(keys) if list(keys).count(key) > 1)
+            raise PseudoLabelError(f'two images share the name {twice[0]} (without suffix): rename one of them')
+        if (folder / MANIFEST).is_file():
+            store = cls.open(folder)
+            differing = [name for name, value in asdict(origin).items() if value != asdict(store.origin)[name]]
+            if differing:
+                old, new = asdict(store.origin), asdict(origin)
+                text = ', '.join(f'{name} {_short(old[name])} instead of {_short(new[name])}' for name in differing)
+                raise PseudoLabelError(f"'{folder}' holds pseudo-labels of another origin ({text}): choose another folder, or delete this one")
+            return store
+        folder.mkdir(parents=True, exist_ok=True)
+        store = cls(folder, origin, list(keys), info=info)
+        with replacing(folder / 'images.txt') as temporary:
+            temporary.write_text('\n'.join(keys) + '\n', encoding='utf-8')
+        store._save_manifest()
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> PseudoLabelStore:
+        """Open an existing folder.
+
+        Raises:
+            PseudoLabelError: no manifest in it, or one of a newer format.
+        """
+        path = Path(folder) / MANIFEST
+        if not path.is_file():
+            raise PseudoLabelError(f"'{folder}' is no pseudo-label folder (it has no {MANIFEST}): tools/pseudo_labels.py extract writes one")
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        values = manifest['origin']
+        if values.get('format') != FORMAT:
+            raise PseudoLabelError(f"'{path}' has format {values.get('format')}, this version reads {FORMAT}: extract the pseudo-labels again")
+        origin = Origin(**{**values, 'classes': tuple(values['classes'])})
+        keys = (Path(folder) / 'images.txt').read_text(encoding='utf-8').split('\n')
+        return cls(Path(folder), origin, [key for key in keys if key], manifest.get('labels'), manifest.get('info', {}))
+
+    def _save_manifest(self) -> None:
+        manifest = dict(origin=asdict(self.origin), info=self.info, labels=self.labels)
+        with replacing(self.folder / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(plain(manifest), indent=1), encoding='utf-8')
+
+    def path(self, part: str, key: str) -> Path:
+        """File of an image; ``part`` is ``predictions``, ``scores`` or ``labels``."""
+        return self.folder / part / f'{key}.png'
+
+    # ---- predictions ----------------------------------------------------------------------------------------------------------
+    def missing(self) -> list[str]:
+        """Keys without a prediction, in order."""
+        return [key for key in self.keys if not self.path('predictions', key).is_file()]
+
+    def write(self, key: str, label: Tensor, score: Tensor) -> None:
+        """Store one image.
+
+        Args:
+            label: integer (H, W), 255 = invalid (padding).
+            score: float32 (H, W) in [0, 1].
+        """
+        levels = self.origin.levels
+        if levels == 0:
+            codes = np.ascontiguousarray(score.float().cpu().numpy()).view(np.uint8).reshape(*score.shape, 4)
+        else:
+            code = esl.quantize(score, levels, esl.SCORES[self.origin.score])
+            code = code.masked_fill(label == esl.IGNORE, esl.invalid_code(levels))
+            codes = code.cpu().numpy().astype(np.uint8 if levels <= esl.COMPACT_LEVELS else np.uint16)
+        write_png(self.path('scores', key), codes)
+        write_png(self.path('predictions', key), label.cpu().numpy().astype(np.uint8))  # last: it marks the image as done
+
+    def read(self, key: str) -> tuple[Tensor, Tensor]:
+        """Prediction (H, W) uint8 and codes (H, W) int32, or float32 scores when they are stored exactly."""
+        label = read_label(self.path('predictions', key))
+        path = self.path('scores', key)
+        codes = decode_image(read_bytes(path, 'score map', _REMEDY), path, cv2.IMREAD_UNCHANGED)
+        if self.origin.levels == 0:
+            return label, torch.from_numpy(np.ascontiguousarray(codes).view(np.float32)[..., 0])
+        return label, torch.from_numpy(codes.astype(np.int32))
+
+    def stream(self, keys: Optional[Sequence[str]] = None) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """(key, prediction, codes) of every image, decoded in threads, a few at a time."""
+        keys = self.keys if keys is None else keys
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for start in range(0, len(keys), 4 * _THREADS):
+                part = keys[start : start + 4 * _THREADS]
+                for key, pair in zip(part, pool.map(self.read, part)):
+                    yield (key, *pair)
+
+    # ---- thresholds -----------------------------------------------------------------------------------------------------------
+    def write_labels(self, criterion: esl.Criterion, chunk: Optional[int] = None) -> dict[str, Any]:
+        """Compute thresholds from all stored scores, write the label maps and record both in the manifest.
+
+        Args:
+            criterion: its score is that of the store.
+            chunk: images that share thresholds; None = all (1 = each image its own, 3000 = the released memory limit).
+
+        Returns:
+            the ``labels`` part of the manifest.
+
+        Raises:
+            PseudoLabelError: predictions are missing, or the criterion uses another score.
+        """
+        missing = self.missing()
+        if missing:
+            raise PseudoLabelError(f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {_REMEDY}")
+        if criterion.score != self.origin.score:
+            raise PseudoLabelError(f"'{self.folder}' stores the score '{self.origin.score}', not '{criterion.score}': extract into another folder")
+        size = chunk or len(self.keys)
+        if size < 1:
+            raise ValueError(f'chunk must be positive, got {chunk}')
+        counts, thresholds = ClassCounts.zeros(len(self.origin.classes)), []
+        for start in range(0, len(self.keys), size):
+            keys = self.keys[start : start + size]
+            limit, surplus = self._thresholds(keys, criterion)
+            counts.surplus += surplus
+            self._apply(keys, limit, criterion, counts)
+            thresholds.append((limit / (self.origin.levels or 1)).tolist())
+        count = counts.count.clamp(min=1)
+        self.labels = dict(
+            criterion=asdict(criterion), chunk=chunk, thresholds=thresholds, count=counts.count.tolist(), kept=counts.kept.tolist(),
+            kept_share=(counts.kept / count).tolist(), surplus=counts.surplus.tolist(), effective_images=counts.effective_images().tolist(),
+            total_share=float(counts.kept.sum() / counts.count.sum().clamp(min=1)))
+        self._save_manifest()
+        return self.labels
+
+    def _thresholds(self, keys: Sequence[str], criterion: esl.Criterion) -> tuple[Tensor, Tensor]:
+        """Thresholds (C,) float64 on the stored codes, and the bound of surplus pixels."""
+        classes, levels = len(self.origin.classes), self.origin.levels
+        if levels == 0:
+            statistic, _ = esl.order_statistics(lambda: (pair[1:] for pair in self.stream(keys)), classes, criterion)
+            return criterion.thresholds(statistic), torch.zeros(classes, dtype=torch.int64)
+        histogram = torch.zeros(classes, levels + 1, dtype=torch.int64)
+        for _, label, code in self.stream(keys):
+            histogram += esl.class_histogram(label, code, classes, levels + 1)
+        bins, surplus = esl.rank_bins(histogram, criterion)
+        limit = esl.code_thresholds(bins, levels, criterion)
+        return limit.double(), torch.where(limit == bins, surplus, torch.zeros_like(surplus))
+
+    def _apply(self, keys: Sequence[str], limit: Tensor, criterion: esl.Criterion, counts: ClassCounts) -> None:
+        classes = len(self.origin.classes)
+        for key, label, code in self.stream(keys):
+            kept = esl.apply_thresholds(label, code, limit, criterion)
+            write_png(self.path('labels', key), kept.numpy())
+            here = esl.class_histogram(label, torch.zeros_like(label), classes, 1)[:, 0]
+            counts.count += here
+            counts.squares += here.double().square()
+            counts.kept += esl.class_histogram(kept, torch.zeros_like(kept), classes, 1)[:, 0]
+
+
+def _short(value: Any) -> str:
+    text = f'{len(value)} classes' if isinstance(value, (list, tuple)) else str(value)
+    return text if len(text) < 40 else f'{text[:37]}...'
+
+
+def write_png(path: Path, values: np.ndarray) -> None:
+    """Write an array as PNG: a temporary file, then a rename, so that a killed run leaves no half file under ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode('.png', values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise OSError(f"cannot encode '{path}' from {values.dtype} {values.shape}")
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary.write_bytes(data.tobytes())
+    os.replace(temporary, path)
+
+
+def read_label(path: Path) -> Tensor:
+    """A stored label map: uint8 (H, W)."""
+    return torch.from_numpy(decode_label(read_bytes(path, 'pseudo-label map', _REMEDY), path))
+
+
+def summary_table(store: PseudoLabelStore, more: Optional[Mapping[str, Sequence[float]]] = None) -> list[str]:
+    """Lines of a per-class table of a thresholded store.
+
+    Args:
+        more: further columns by title, one value per class.
+    """
+    if store.labels is None:
+        raise PseudoLabelError(f"'{store.folder}' has no label maps yet. {_REMEDY}")
+    labels, more = store.labels, dict(more or {})
+    lines = [f'{"class":16s} {"pixels":>12s} {"kept %":>7s} {"threshold":>9s} {"n_eff":>7s}' + ''.join(f' {title:>9s}' for title in more)]
+    thresholds = np.mean(labels['thresholds'], axis=0)
+    for c, name in enumerate(store.origin.classes):
+        lines.append(f'{name:16s} {labels["count"][c]:12d} {100 * labels["kept_share"][c]:7.2f} {thresholds[c]:9.4f} '
+                     f'{labels["effective_images"][c]:7.1f}' + ''.join(f' {values[c]:9.4f}' for values in more.values()))
+    lines.append(f'kept altogether: {100 * labels["total_share"]:.2f} %')
+    return lines

@@ -1,0 +1,126 @@
+"""A data set whose labels are stored pseudo-labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+import numpy as np
+from mmseg.datasets.builder import DATASETS
+from mmseg.datasets.custom import CustomDataset
+from mmseg.datasets.pipelines import Compose
+
+from ..utils.config import build_from_config
+from .labels import LabelReader
+from .pipeline_config import flattened, training_pipeline
+from .pseudo_label_store import PseudoLabelError, PseudoLabelStore, image_key
+
+_IMAGE_READERS = ('LoadImageFromFile', 'LoadImage')
+_LABEL_READERS = ('LoadAnnotations', 'LoadLabels')
+_EXACT_SIZES = ('ExactResize', 'Letterbox')
+#: steps of a training pipeline that draw no random number: extraction runs these
+_DETERMINISTIC = (*_IMAGE_READERS, *_EXACT_SIZES, 'Resize', 'Normalize', 'DefaultFormatBundle', 'Collect')
+
+
+def _fixed_size(step: Any) -> bool:
+    if not isinstance(step, Mapping):
+        return False
+    if step.get('type') == 'Resize':
+        return step.get('ratio_range') is None and not isinstance(step.get('img_scale'), list)
+    return step.get('type') in _EXACT_SIZES
+
+
+def with_pseudo_labels(pipeline: Sequence[Any]) -> list[Any]:
+    """``pipeline`` with a step that loads the label map.
+
+    Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a fixed
+    size; before a random one they are loaded together with the image.
+    """
+    steps = [step for step in flattened(pipeline) if not (isinstance(step, Mapping) and step.get('type') in _LABEL_READERS)]
+    kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
+    position = next((i + 1 for i, kind in enumerate(kinds) if kind in _IMAGE_READERS), 0)
+    if position < len(steps) and _fixed_size(steps[position]):
+        position += 1
+    steps.insert(position, dict(type='LoadAnnotations'))
+    for step in steps:
+        if isinstance(step, Mapping) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
+            step['keys'] = [*step['keys'], 'gt_semantic_seg']
+    return steps
+
+
+def extraction_pipeline(pipeline: Sequence[Any]) -> list[Any]:
+    """The steps of a training pipeline that are not random, for predicting whole images.
+
+    ``Resize`` keeps its ``img_scale`` and loses its ``ratio_range``; crops, flips, colour changes and padding are left out.
+    """
+    steps = []
+    for step in flattened(pipeline):
+        if isinstance(step, Mapping) and step.get('type') in _DETERMINISTIC:
+            step = {key: value for key, value in step.items() if key not in ('ratio_range', 'multiscale_mode')}
+            steps.append(step)
+    return training_pipeline(steps, labelled=False)
+
+
+def unlabelled(dataset: Mapping[str, Any], pipeline: Sequence[Any] = ()) -> CustomDataset:
+    """Build a data set without its labels, so that no label file can be read."""
+    return build_from_config({**dataset, 'ann_dir': None, 'pipeline': list(pipeline)}, DATASETS)
+
+
+@DATASETS.register_module()
+class PseudoLabelDataset(CustomDataset):
+    """The images of a data set with stored pseudo-labels as their labels.
+
+    A stream for any method: as ``target`` it gives the unlabelled stream a ``gt_semantic_seg`` (ESL and BDL train on it with
+    ``target_ce``), as ``labeled_target`` it stands for labelled target images. Ground truth is never read.
+
+    Args:
+        dataset: config of the data set with its training pipeline.
+        folder: folder that ``tools/pseudo_labels.py extract`` wrote.
+        min_kept_share: refuse a folder that keeps less than this share of all pixels.
+
+    Raises:
+        PseudoLabelError: the folder belongs to other images or classes, lacks label maps, or keeps too few pixels.
+    """
+
+    def __init__(self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0) -> None:
+        steps = with_pseudo_labels(dataset.get('pipeline', ()))
+        inner = unlabelled(dataset)
+        # everything that is not about labels (images, classes, palette) is the inner data set's; its constructor has run
+        vars(self).update(vars(inner))
+        self.CLASSES, self.PALETTE = inner.CLASSES, inner.PALETTE
+        self.folder = Path(folder)
+        self.store = PseudoLabelStore.open(self.folder)
+        self.ann_dir = str(self.folder / 'labels')
+        self.pipeline = Compose(training_pipeline(steps))
+        self.label_reader = LabelReader(None, len(self.CLASSES))
+        self.label_map: Optional[dict[int, int]] = None
+        self.img_infos = [
+            {**info, 'ann': dict(seg_map=f'{image_key(info["filename"])}.png')} for info in inner.img_infos
+        ]
+        self._check(min_kept_share)
+
+    def _check(self, min_kept_share: float) -> None:
+        labels = self.store.labels
+        if labels is None:
+            raise PseudoLabelError(f"'{self.folder}' has predictions but no label maps: run tools/pseudo_labels.py extract to its end")
+        if tuple(self.CLASSES) != self.store.origin.classes:
+            raise PseudoLabelError(
+                f"'{self.folder}' has {len(self.store.origin.classes)} classes ({', '.join(self.store.origin.classes[:3])} ...), the data "
+                f'set has {len(self.CLASSES)} ({", ".join(self.CLASSES[:3])} ...): extract the pseudo-labels with the same classes')
+        missing = set(image_key(info['filename']) for info in self.img_infos) - set(self.store.keys)
+        if missing:
+            raise PseudoLabelError(f"'{self.folder}' has no pseudo-labels for {len(missing)} of {len(self.img_infos)} images (first: "
+                                   f'{min(missing)}): extract them from the same data set')
+        if labels['total_share'] < min_kept_share:
+            raise PseudoLabelError(f"'{self.folder}' keeps {100 * labels['total_share']:.1f} % of the pixels, less than min_kept_share="
+                                   f'{min_kept_share}: choose looser thresholds (tools/pseudo_labels.py threshold)')
+
+    def pre_pipeline(self, results: dict[str, Any]) -> None:
+        """Hand the folders and the label reader to the pipeline."""
+        super().pre_pipeline(results)
+        results['label_reader'] = self.label_reader
+        results['label_remedy'] = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
+
+    def read_label(self, idx: int) -> np.ndarray:
+        """The pseudo-label map of an image: uint8 (H, W), 255 = not kept."""
+        return self.label_reader.read(self.store.path('labels', image_key(self.img_infos[idx]['filename'])))
