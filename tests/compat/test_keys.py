@@ -18,6 +18,7 @@ from mmseg_uda.compat.keys import below, ours_to_published, published_to_ours, s
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.methods.source_only import SourceOnly
+from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
 from tests.parity.golden import golden_files, load
@@ -180,3 +181,20 @@ def test_tool_refuses_foreign_pickles_unless_trusted(files: Path, published_run:
     monkeypatch.setenv('MMSEG_UDA_TRUST_CHECKPOINT', '0')
     main([str(files / 'published.pth'), str(files / 'ours.pth'), '--trust-checkpoint'])
     assert load_checkpoint_file(files / 'ours.pth', weights_only=True)['meta'] == {}
+
+
+def test_hrda_with_a_teacher_of_its_own_for_masking(published_backbone: dict[str, Tensor]) -> None:
+    model = dict(config('daformer', published_backbone['depths']), type='HRDAEncoderDecoder', hr_crop_size=(32, 32))
+    model['decode_head'] = dict(HEADS['daformer'], type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4)
+    uda = dict(type='DACS', alpha=0.9, mask_mode='separatetrg', mask_alpha=0.5, mask_lambda=1.0)
+    method = build_train_model(mmcv.Config(dict(model=model, uda=uda)))
+    state = method.state_dict()
+    published = ours_to_published(state)
+    assert any(key.startswith('mic.teacher.ema_model.decode_head.scale_attention.') for key in published)
+    assert any(key.startswith('model.backbone.block1.0.attn.q.') for key in published)
+    back = published_to_ours({**published, 'imnet_model.backbone.patch_embed1.proj.bias': torch.zeros(4)})
+    weights = {key for key in state if key in back}
+    assert set(back) == weights
+    assert {key for key in state if not key.startswith('uda.') or '.model.' in key} <= weights
+    method.load_state_dict({**state, **back})
+    assert bool(method.masking.teacher.initialized)
