@@ -39,6 +39,7 @@ class ColorJitterBlur:
         self.blur = blur
         self.shared_order = shared_order
         self.stream = stream
+        self._statistics: dict[Any, tuple[Tensor, Tensor]] = {}
 
     @torch.no_grad()
     def __call__(self, img: Tensor, metas: Sequence[Mapping[str, Any]], rng: StepRng) -> Tensor:
@@ -50,14 +51,23 @@ class ColorJitterBlur:
         shared_sigma = torch.rand(1, generator=shared)
         if jitter_draw > self.skip_prob:
             factors, orders = self._draw_jitter(batch, rng, shared_order)
-            norm = metas[0]['img_norm_cfg']
-            mean, std = (torch.as_tensor(norm[key], dtype=torch.float32) for key in ('mean', 'std'))
-            img = color_jitter(img, factors.to(img.device, non_blocking=True), orders, mean, std)
+            img = color_jitter(img, factors.to(img.device, non_blocking=True), orders, *self._mean_std(metas, img.device))
         if self.blur and blur_draw > 0.5:
             low, high = SIGMA_RANGE
             draws = shared_sigma.expand(batch) if self.shared_order else torch.cat([torch.rand(1, generator=rng.samples[i]) for i in range(batch)])
             img = gaussian_blur(img, (low + (high - low) * draws).to(img.device, non_blocking=True), high)
         return img
+
+    def _mean_std(self, metas: Sequence[Mapping[str, Any]], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Those of the first image, kept on the device."""
+        norm = metas[0].get('img_norm_cfg') if metas else None
+        if norm is None:
+            raise KeyError("the colour jitter needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline, or set "
+                           'color_jitter_skip_prob=1')
+        key = (*(tuple(float(value) for value in norm[name]) for name in ('mean', 'std')), device)
+        if key not in self._statistics:
+            self._statistics[key] = (torch.tensor(key[0], device=device), torch.tensor(key[1], device=device))
+        return self._statistics[key]
 
     def _draw_jitter(self, batch: int, rng: StepRng, shared_order: list[int]) -> tuple[Tensor, list[list[int]]]:
         """Factors (B, 4) and B orders."""

@@ -1,13 +1,16 @@
 """Keeping ImageNet features alive."""
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
 from torch import Tensor
 
-from ..models.training_interface import FeatureView
 from ..ops.feature_distance import class_cells, downscale_label_ratio, feature_distance
 from ..registry import FEATURE_DISTANCES
+from .cross_rank import current_ranks
+
+if TYPE_CHECKING:
+    from ..models.training_interface import FeatureView
 
 
 @FEATURE_DISTANCES.register_module()
@@ -49,7 +52,7 @@ class ThingClassDistance:
             label = label[:, :, top:bottom, left:right]
         cells = None
         if self.classes is not None:
-            scale = label.shape[-1] // features.shape[-1]
+            scale = max(label.shape[-1] // features.shape[-1], 1)
             small = downscale_label_ratio(label, scale, self.min_ratio, self.num_classes)
             cells = class_cells(small, self.classes)[:, :features.shape[-2], :features.shape[-1]]
-        return self.weight * feature_distance(features, reference.maps[-1], cells)
+        return self.weight * feature_distance(features, reference.maps[-1], cells, current_ranks())

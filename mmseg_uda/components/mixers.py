@@ -9,6 +9,7 @@ from torch import Tensor
 from ..ops.mixing import LABEL_VALUES, SCOPES, class_mix_masks, mix
 from ..registry import MIXERS
 from ..utils.rng import StepRng, rand_per_sample
+from .cross_rank import current_ranks
 
 
 class MixedBatch(NamedTuple):
@@ -25,7 +26,7 @@ class ClassMixer:
 
     Args:
         class_scope: ``batch`` draws from the classes of the whole batch, as the released code of DAFormer, HRDA and MIC does (an image then may
-            lack some drawn classes); ``image`` from the image's own classes, as the papers say. Ranks equal one process with ``image`` only.
+            lack some drawn classes); ``image`` from the image's own classes, as the papers and the DACS release of 2020 do.
     """
 
     def __init__(self, class_scope: str = 'batch') -> None:
@@ -36,7 +37,7 @@ class ClassMixer:
     def draw_masks(self, label: Tensor, rng: StepRng) -> Tensor:
         """int64 (B, 1, H, W), 1 = source pixel."""
         scores = rand_per_sample(rng.samples, label.shape[0], LABEL_VALUES)
-        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope)
+        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope, current_ranks())
 
     def __call__(self, source_img: Tensor, source_label: Tensor, target_img: Tensor, target_label: Tensor, target_weight: Tensor, rng: StepRng,
                  mask: Optional[Tensor] = None) -> MixedBatch:

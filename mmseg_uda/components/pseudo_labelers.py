@@ -5,8 +5,9 @@ from typing import Optional
 
 from torch import Tensor
 
-from ..ops.pseudo_labels import filter_pseudo_weight, pseudo_label
+from ..ops.pseudo_labels import SCOPES, filter_pseudo_weight, pseudo_label
 from ..registry import PSEUDO_LABELERS
+from .cross_rank import current_ranks
 
 
 @PSEUDO_LABELERS.register_module()
@@ -15,15 +16,15 @@ class ConfidenceShare:
 
     Args:
         threshold: probability from which a pixel is confident; None = weight 1.
-        weight_scope: ``batch`` (released code) or ``image`` (papers; ranks then equal one process).
+        weight_scope: share over the ``batch`` of all ranks (released code) or per ``image`` (papers).
         ignore_top, ignore_bottom: rows of the crop without weight (margins of DAFormer). HRDA and MIC use a mask from the data instead.
     """
 
     def __init__(self, threshold: Optional[float] = 0.968, weight_scope: str = 'batch', ignore_top: int = 0, ignore_bottom: int = 0) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f'the pseudo-label threshold must lie in [0, 1] or be None, got {threshold}')
-        if weight_scope not in ('batch', 'image'):
-            raise ValueError(f"weight_scope must be 'batch' or 'image', got '{weight_scope}'")
+        if weight_scope not in SCOPES:
+            raise ValueError(f"weight_scope must be one of {SCOPES}, got '{weight_scope}'")
         if ignore_top < 0 or ignore_bottom < 0:
             raise ValueError(f'ignore_top and ignore_bottom must not be negative, got {ignore_top} and {ignore_bottom}')
         self.threshold = threshold
@@ -33,5 +34,5 @@ class ConfidenceShare:
 
     def __call__(self, logits: Tensor, valid: Optional[Tensor] = None) -> tuple[Tensor, Tensor]:
         """Labels int64 (B, H, W) and weights float32 (B, H, W) from logits (B, C, H, W); ``valid`` (B, 1, H, W) zeroes weights."""
-        label, weight = pseudo_label(logits, self.threshold, self.weight_scope)
+        label, weight = pseudo_label(logits, self.threshold, self.weight_scope, current_ranks())
         return label, filter_pseudo_weight(weight, self.ignore_top, self.ignore_bottom, valid)

@@ -25,9 +25,10 @@ FLAT_KEYS: dict[str, Any] = {
     'mask_pseudo_threshold': 'same',
     'mask_lambda': 0,
     'mask_generator': None,
-    # accepted and without effect here: pictures and gradient norms are tools of their own
+    # accepted and without effect here: pictures and gradient norms are tools of their own, and the source always has one backward pass
     'debug_img_interval': 1000,
     'print_grad_magnitude': False,
+    'share_src_backward': True,
 }
 
 

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
-from ..models.training_interface import logits, segmentation_losses, training_features
+from ..models.training_interface import segmentation_losses, training_features
 from ..ops.masking import MODES, MaskedBatch, select_masked_batch
 from ..registry import AUGMENTATIONS, MASKERS
 from ..utils.config import build_from_config
 from .base import LossTerm, UDASegmentor
 from .streams import Stream
+from .teacher_labels import label_with
 
 Same = Union[str, float, None]
 
@@ -71,7 +72,7 @@ class MaskedConsistency(nn.Module):
         else:
             assert target is not None and label is not None and weight is not None
             if self.teacher is not None:
-                label, weight = self.pseudo_labeler(logits(self.teacher.model, target.img, target.metas or None), target.valid)
+                label, weight = label_with(self.teacher, self.pseudo_labeler, target)
             batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
         img = batch.img if self.augmentation is None else self.augmentation(batch.img, source.metas, method.rng)
         return batch._replace(img=self.masker(img, method.rng))

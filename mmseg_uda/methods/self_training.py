@@ -4,22 +4,23 @@ from __future__ import annotations
 import copy
 from typing import Any, Iterator, Mapping, Optional
 
-import torch
 from mmseg.models import build_segmentor
 from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
 from ..components.mixers import MixedBatch
+from ..components.teacher_mode import set_teacher_mode
 from ..models.pretrained import init_reference_weights
-from ..models.training_interface import Features, logits, reference_views, segmentation_losses, training_features
+from ..models.training_interface import Features, reference_views, segmentation_losses, training_features
 from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
-from ..utils.config import build_from_config
+from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
 from .flat_keys import FLAT_KEYS, components_from_flat_keys
 from .masked_consistency import MaskedConsistency
 from .source_only import supervised_terms
 from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
+from .teacher_labels import label_with
 
 Options = Optional[Mapping[str, Any]]
 
@@ -65,6 +66,8 @@ class SelfTraining(UDASegmentor):
         else:
             self.feature_distance = None
         options = dict(teacher or dict(alpha=0.999))
+        check_options(options, _own_options(EMATeacher, 'student'), 'uda.teacher')
+        check_options(masking or {}, _own_options(MaskedConsistency, 'student', 'teacher_options', 'pseudo_labeler'), 'uda.masking')
         self.teacher = None if source_only else EMATeacher(self.student, **options)
         self.masking = None if masking is None else MaskedConsistency(student=self.student, teacher_options=options,
                                                                       pseudo_labeler=self.pseudo_labeler, **masking)
@@ -142,11 +145,10 @@ class SelfTraining(UDASegmentor):
         loss = self.feature_distance(features.views, references, source.label)
         return loss, 1.0, {'src.loss_imnet_feat_dist': loss}
 
-    @torch.no_grad()
     def label_target(self, target: Stream) -> tuple[Tensor, Tensor]:
         """Pseudo-labels int64 (B, H, W) and weights float32 (B, H, W) of the clean target images."""
         assert self.teacher is not None
-        return self.pseudo_labeler(logits(self.teacher.model, target.img, target.metas or None), target.valid)
+        return label_with(self.teacher, self.pseudo_labeler, target)
 
     def mix(self, source: Stream, target: Stream, label: Tensor, weight: Tensor) -> MixedBatch:
         """Mix and augment; image i of the target meets image i of the source, cyclically when the target has more."""
@@ -166,15 +168,8 @@ class SelfTraining(UDASegmentor):
         return LossTerm.from_losses('mixed', losses, 'mix.')
 
 
-def set_teacher_mode(network: nn.Module, training: bool) -> None:
-    """Train or eval mode, with drop-out and stochastic depth off in any case.
-
-    Drop-path classes are known by their name: mmcv's, timm's and those of forks differ as types.
-    """
-    network.train(training)
-    for module in network.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ == 'DropPath':
-            module.eval()
+def _own_options(cls: Any, *given: str) -> set[str]:
+    return (signature_names(cls) or set()) - set(given)
 
 
 @UDA.register_module()
@@ -193,7 +188,6 @@ class DACS(SelfTraining):
     @classmethod
     def option_names(cls) -> list[str]:
         """Accepted config keys: flat ones and those of the component form."""
-        from ..utils.config import signature_names
         return sorted({*FLAT_KEYS, *signature_names(SelfTraining)})
 
 

@@ -6,6 +6,8 @@ from typing import Optional, Sequence
 import torch
 from torch import Tensor
 
+from .semi_supervised import ONE_PROCESS, Ranks
+
 IGNORE = 255
 
 
@@ -38,21 +40,26 @@ def downscale_label_ratio(label: Tensor, scale: int, min_ratio: float, num_class
 
 def class_cells(label: Tensor, classes: Sequence[int]) -> Tensor:
     """bool (B, h, w): where a cell label (B, 1, h, w) is one of ``classes``."""
-    return torch.isin(label[:, 0], torch.tensor(list(classes), device=label.device))
+    found = torch.zeros_like(label[:, 0], dtype=torch.bool)
+    for value in classes:  # a handful of tiny kernels instead of a list that waits to be copied to the device
+        found |= label[:, 0] == value
+    return found
 
 
-def feature_distance(features: Tensor, reference: Tensor, cells: Optional[Tensor] = None) -> Tensor:
-    """Mean L2 distance over channels of the selected cells.
+def feature_distance(
+    features: Tensor, reference: Tensor, cells: Optional[Tensor] = None, ranks: Ranks = ONE_PROCESS
+) -> Tensor:
+    """Mean L2 distance over channels of the selected cells of the batch of all ranks.
 
     Args:
         features, reference: (B, C, h, w).
         cells: bool (B, h, w), or None for all.
 
     Returns:
-        float32 scalar. No selected cell gives 0 with zero gradient (the released code logs NaN there).
+        float32 scalar; the mean over the ranks is the loss of the whole batch. No selected cell gives 0 with zero gradient (the released code logs NaN there).
     """
     distance = torch.linalg.vector_norm(features.float() - reference.float(), dim=1)
     if cells is None:
         return distance.mean()
     weight = cells.to(distance.dtype)
-    return (distance * weight).sum() / weight.sum().clamp(min=1)
+    return ranks.world_size * (distance * weight).sum() / ranks.total(weight.sum()).clamp(min=1)

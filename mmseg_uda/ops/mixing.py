@@ -4,17 +4,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .semi_supervised import ONE_PROCESS, Ranks
+
 #: labels are train ids in [0, 255], 255 = ignore
 LABEL_VALUES = 256
 SCOPES = ('batch', 'image')
 
 
-def classes_present(label: Tensor, scope: str = 'image') -> Tensor:
+def classes_present(label: Tensor, scope: str = 'image', ranks: Ranks = ONE_PROCESS) -> Tensor:
     """Which label values occur.
 
     Args:
         label: int64 (B, 1, H, W) or (B, H, W) in [0, 255].
-        scope: ``image`` or ``batch`` (a value counts for every image when it occurs in any).
+        scope: ``image`` or ``batch`` (a value counts for every image when it occurs in any image of all ranks).
 
     Returns:
         bool (B, 256).
@@ -24,7 +26,9 @@ def classes_present(label: Tensor, scope: str = 'image') -> Tensor:
     flat = label.flatten(1)
     present = torch.zeros((flat.shape[0], LABEL_VALUES), dtype=torch.bool, device=label.device)
     present.scatter_(1, flat, torch.ones((), dtype=torch.bool, device=label.device).expand_as(flat))
-    return present.any(0, keepdim=True).expand_as(present) if scope == 'batch' else present
+    if scope == 'image':
+        return present
+    return (ranks.total(present.any(0).int()) > 0).expand_as(present)
 
 
 def choose_half(present: Tensor, scores: Tensor) -> Tensor:
@@ -55,19 +59,19 @@ def class_mask(label: Tensor, chosen: Tensor) -> Tensor:
     return chosen.gather(1, label.flatten(1)).view(label.shape).long()
 
 
-def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch') -> Tensor:
+def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch', ranks: Ranks = ONE_PROCESS) -> Tensor:
     """ClassMix masks: half of the classes (rounded up) of the source label are pasted.
 
     Args:
         label: int64 source label (B, 1, H, W); 255 counts as a class, as in the released code of the DAFormer family.
-        scores: float (B, 256), one uniform draw per image and class.
+        scores: float (B, 256) on the label's device, one uniform draw per image and class.
         scope: ``batch`` draws from the classes of the whole batch (released code of DAFormer, HRDA, MIC), ``image`` from those of the image
             (DACS and the papers).
 
     Returns:
         int64 (B, 1, H, W), 1 = source pixel. Nothing is copied to the host.
     """
-    return class_mask(label, choose_half(classes_present(label, scope), scores.to(label.device)))
+    return class_mask(label, choose_half(classes_present(label, scope, ranks), scores))
 
 
 def mix(mask: Tensor, source: Tensor, target: Tensor) -> Tensor:

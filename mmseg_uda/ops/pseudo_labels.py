@@ -6,14 +6,20 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+from .semi_supervised import ONE_PROCESS, Ranks
 
-def pseudo_label(logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch') -> tuple[Tensor, Tensor]:
+SCOPES = ('batch', 'image')
+
+
+def pseudo_label(
+    logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch', ranks: Ranks = ONE_PROCESS
+) -> tuple[Tensor, Tensor]:
     """Most probable class of every pixel, and the share of confident pixels as the weight of all.
 
     Args:
         logits: (B, C, H, W).
         threshold: a pixel is confident when its highest probability is at least this; None = weight 1 everywhere.
-        scope: ``batch`` takes the share over the whole batch (released code), ``image`` per image (papers).
+        scope: ``batch`` takes the share over the whole batch of all ranks (released code), ``image`` per image (papers).
 
     Returns:
         labels int64 (B, H, W) (ties: lowest class), weights float32 (B, H, W). The share stays on the device.
@@ -21,13 +27,15 @@ def pseudo_label(logits: Tensor, threshold: Optional[float] = 0.968, scope: str 
     Raises:
         ValueError: unknown scope.
     """
-    if scope not in ('batch', 'image'):
-        raise ValueError(f"weight scope must be 'batch' or 'image', got '{scope}'")
+    if scope not in SCOPES:
+        raise ValueError(f"weight_scope must be one of {SCOPES}, got '{scope}'")
     confidence, label = logits.float().softmax(1).max(1)
     if threshold is None:
         return label, torch.ones_like(confidence)
     confident = (confidence >= threshold).float()
-    share = confident.mean() if scope == 'batch' else confident.mean((1, 2), keepdim=True)
+    share = confident.mean((1, 2), keepdim=True)
+    if scope == 'batch':
+        share = ranks.total(share.mean()) / ranks.world_size
     return label, share.expand_as(confidence).clone()
 
 
