@@ -92,7 +92,7 @@ def train_round(
         stage.mkdir(parents=True, exist_ok=True)
         found = find_resumable(stage, logger)
         stage_cfg.resume_from = str(found) if found else None
-        meta = {'seed': cfg.seed, 'exp_name': Path(config_name).name, 'config': stage_cfg.pretty_text}
+        meta = {'seed': cfg.seed, 'exp_name': Path(config_name).name, 'config': config_text(stage_cfg)}
         runner = train(stage_cfg, device, config_name, validate=False, meta=meta, logger=logger)
         runner.model.eval()
         metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), device, logger, int(cfg.data.get('workers_per_gpu', 2)))
@@ -108,6 +108,11 @@ def train_round(
         'pixels': sum(p.pixels for p in paid),
         'mIoU': metrics['mIoU'],
     }
+
+
+def config_text(cfg: Config) -> str:
+    """The config as Python, one line per key: pretty-printing takes seconds, and every stage needs it."""
+    return ''.join(f'{key} = {value!r}\n' for key, value in cfg._cfg_dict.to_dict().items())
 
 
 def select_round(cfg: Config, session: ActiveSession, folder: Path, number: int, device: torch.device) -> None:
