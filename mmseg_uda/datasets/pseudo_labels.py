@@ -18,6 +18,7 @@ from .pseudo_label_store import PseudoLabelError, PseudoLabelStore, image_key
 _IMAGE_READERS = ('LoadImageFromFile', 'LoadImage')
 _LABEL_READERS = ('LoadAnnotations', 'LoadLabels')
 _EXACT_SIZES = ('ExactResize', 'Letterbox')
+_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'img_norm_cfg')
 #: steps of a training pipeline that draw no random number: extraction runs these
 _DETERMINISTIC = (*_IMAGE_READERS, *_EXACT_SIZES, 'Resize', 'Normalize', 'DefaultFormatBundle', 'Collect')
 
@@ -57,7 +58,7 @@ def extraction_pipeline(pipeline: Sequence[Any]) -> list[Any]:
     for step in flattened(pipeline):
         if isinstance(step, Mapping) and step.get('type') in _DETERMINISTIC:
             step = {key: value for key, value in step.items() if key not in ('ratio_range', 'multiscale_mode')}
-            steps.append(step)
+            steps.append({**step, 'meta_keys': _META_KEYS} if step['type'] == 'Collect' else step)
     return training_pipeline(steps, labelled=False)
 
 

@@ -1,0 +1,158 @@
+"""Command line of ``tools/pseudo_labels.py``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+import numpy as np
+from mmcv.runner import get_dist_info
+from mmseg.utils import get_root_logger
+
+from ..datasets.pseudo_label_store import PseudoLabelStore, summary_table
+from ..ops.esl import COMPACT_LEVELS, FINE_LEVELS, SCORES, Criterion
+from ..utils.config_errors import naming_config
+from . import environment
+from .pseudo_label_report import SHARES, score_labels, scoring_dataset, show
+from .pseudo_labels import UPSAMPLINGS, extract, target_config
+
+LEVELS = {'fine': FINE_LEVELS, 'compact': COMPACT_LEVELS, 'exact': 0}
+FEW_KEPT, HIGH_ENTROPY = 0.2, 0.8
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, total = text.partition('/')
+    if not (number.isdigit() and total.isdigit() and int(number) < int(total)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form NUMBER/TOTAL with 0 <= NUMBER < TOTAL")
+    return int(number), int(total)
+
+
+def _add_criterion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--fraction', type=float, default=0.5, help='share of each class that its order statistic keeps (default 0.5)')
+    parser.add_argument('--bound', type=float, help='always keep what is this confident: floor of the entropy threshold (default 0.1), '
+                        'cap of the probability threshold (default 0.9)')
+    parser.add_argument('--limit', type=float, help='never keep what is less confident than this (default: no limit, as published)')
+    parser.add_argument('--chunk', type=int, help='images that share thresholds (default: all; 3000 as the released code)')
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--data', default='data.train.target', help='where the data set stands in the config (default: data.train.target)')
+
+
+def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
+    """The commands ``extract``, ``threshold``, ``stats`` and ``show``."""
+    parser = argparse.ArgumentParser(description='Make, re-threshold, judge and picture pseudo-labels')
+    commands = parser.add_subparsers(dest='command', required=True)
+    one = commands.add_parser('extract', help='predict all images of a data set and write label maps; goes on where it stopped')
+    one.add_argument('config', help='training config')
+    one.add_argument('checkpoint', help='weights of the model')
+    one.add_argument('--out', required=True, help='folder to write')
+    one.add_argument('--criterion', choices=sorted(SCORES), default='entropy', help='confidence score: entropy (ESL), max_prob (BDL), margin')
+    _add_criterion(one)
+    one.add_argument('--levels', choices=sorted(LEVELS), default='fine',
+                     help='score precision on disk: 16 bits, 8 bits, or exact (then thresholds are exact order statistics)')
+    one.add_argument('--upsample', choices=UPSAMPLINGS, default='prob', help='upsample probabilities (published) or scores')
+    _add_data(one)
+    one.add_argument('--batch-size', type=int, default=1)
+    one.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='of the forward pass')
+    one.add_argument('--test-with', help='network that predicts (student, teacher)')
+    one.add_argument('--shard', type=_shard, default=(0, 1), help='this job predicts part NUMBER/TOTAL; all jobs write the same folder')
+    one.add_argument('--gpu-id', type=int, default=0)
+    environment.add_common_arguments(one)
+    two = commands.add_parser('threshold', help='write new label maps from stored predictions, without the network')
+    two.add_argument('folder')
+    _add_criterion(two)
+    three = commands.add_parser('stats', help='per-class table; with --ann-dir also the accuracy')
+    four = commands.add_parser('show', help='pictures of kept and rejected labels')
+    for sub in (three, four):
+        sub.add_argument('folders', nargs='+', help='one or several folders of the same images')
+        sub.add_argument('--config', required=sub is four, help='config that holds the data set')
+        _add_data(sub)
+        sub.add_argument('--out', required=sub is four, help='stats: JSON file; show: folder of pictures')
+    three.add_argument('--ann-dir', help='ground truth of these images below data_root: the only way to make this tool read labels')
+    four.add_argument('--num', type=int, default=8, help='number of pictures')
+    args = parser.parse_args(argv)
+    if args.command == 'stats' and args.ann_dir and not args.config:
+        parser.error('--ann-dir needs --config')
+    return args
+
+
+def main(argv: Optional[Sequence[str]] = None) -> Any:
+    """Run the tool."""
+    args = parse_args(argv)
+    return {'extract': _extract, 'threshold': _threshold, 'stats': _stats, 'show': _show}[args.command](args)
+
+
+def _criterion(args: argparse.Namespace, score: str) -> Criterion:
+    return Criterion(score, args.fraction, args.bound, args.limit)
+
+
+def _extract(args: argparse.Namespace) -> PseudoLabelStore:
+    environment.apply_common_arguments(args)
+    cfg = environment.load_config(args.config, args.cfg_options)
+    device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
+    logger = get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    with naming_config(args.config):
+        target_config(cfg, args.data)
+    store = extract(
+        cfg, args.checkpoint, Path(args.out), _criterion(args, args.criterion), device, LEVELS[args.levels], args.upsample, args.data,
+        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger)
+    if get_dist_info()[0] == 0:
+        if store.labels is None:
+            print(f'{len(store.missing())} of {len(store.keys)} predictions are still to come from other jobs')
+        else:
+            report(store)
+    return store
+
+
+def _threshold(args: argparse.Namespace) -> PseudoLabelStore:
+    store = PseudoLabelStore.open(Path(args.folder))
+    store.write_labels(_criterion(args, store.origin.score), args.chunk)
+    report(store)
+    return store
+
+
+def report(store: PseudoLabelStore) -> None:
+    """Print the table of a store and warn about classes that self-training may harm."""
+    print('\n'.join(summary_table(store)), flush=True)
+    labels = store.labels or {}
+    highest = np.max(labels['thresholds'], axis=0)
+    for c, name in enumerate(store.origin.classes):
+        if labels['count'][c] and labels['kept_share'][c] < FEW_KEPT:
+            warnings.warn(f"class '{name}' keeps {100 * labels['kept_share'][c]:.1f} % of its pixels", stacklevel=2)
+        if labels['count'][c] and store.origin.score == 'entropy' and highest[c] > HIGH_ENTROPY:
+            warnings.warn(f"class '{name}' has the entropy threshold {highest[c]:.2f}: half of its pixels are kept although the network is "
+                          'undecided on them; --limit puts a bound', stacklevel=2)
+
+
+def _stats(args: argparse.Namespace) -> dict[str, Any]:
+    dataset = None
+    if args.ann_dir:
+        dataset = scoring_dataset(target_config(environment.load_config(args.config), args.data), args.ann_dir)
+    results: dict[str, Any] = {}
+    for folder in args.folders:
+        store = PseudoLabelStore.open(Path(folder))
+        scores = score_labels(store, dataset) if dataset is not None else None
+        print(f'{folder} ({store.origin.score})')
+        print('\n'.join(summary_table(store, None if scores is None else {'accuracy': scores.accuracy})))
+        results[folder] = dict(labels=store.labels, **({} if scores is None else vars(scores)))
+        if scores is not None:
+            print(f'accuracy of the kept labels: {100 * scores.total_accuracy:.2f} %')
+    if dataset is not None:
+        print('\naccuracy (%) of the most confident share of all pixels')
+        print(f'{"share":>6s} ' + ' '.join(f'{Path(folder).name[:20]:>20s}' for folder in results))
+        for k, share in enumerate(SHARES):
+            print(f'{100 * share:5.0f}% ' + ' '.join(f'{100 * result["curve"][k]:20.2f}' for result in results.values()))
+    if args.out:
+        Path(args.out).write_text(json.dumps(results, indent=1))
+    return results
+
+
+def _show(args: argparse.Namespace) -> list[Path]:
+    stores = [PseudoLabelStore.open(Path(folder)) for folder in args.folders]
+    written = show(stores, target_config(environment.load_config(args.config), args.data), Path(args.out), args.num)
+    print(f"{len(written)} pictures in '{args.out}': image, prediction, kept labels of {', '.join(args.folders)}")
+    return written
