@@ -121,11 +121,14 @@ def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1) -> Tens
     merged = logits.new_zeros((batch, logits.shape[1], height, width))
     count = logits.new_zeros((1, 1, height, width))
     for (y1, y2, x1, x2), part in zip(cells, logits.split(batch)):
-        if part.shape[2:] != (y2 - y1, x2 - x1):  # a window that is no multiple of the stride
-            part = F.interpolate(part, size=(y2 - y1, x2 - x1), mode='bilinear', align_corners=False)
-        merged[:, :, y1:y2, x1:x2] += part
+        merged[:, :, y1:y2, x1:x2] += _fitted(part, (y2 - y1, x2 - x1))
         count[:, :, y1:y2, x1:x2] += 1
     return merged / count
+
+
+def _fitted(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """``logits`` at ``size``; they have another size when the window is no multiple of the stride."""
+    return logits if logits.shape[2:] == size else F.interpolate(logits, size, mode='bilinear', align_corners=False)
 
 
 def hrda_fuse(
@@ -163,6 +166,6 @@ def hrda_fuse(
     if box is not None:
         y1, y2, x1, x2 = scale_box(box, stride)
         placed = torch.zeros_like(upsampled)
-        placed[:, :, y1:y2, x1:x2] = high
+        placed[:, :, y1:y2, x1:x2] = _fitted(high, (y2 - y1, x2 - x1))
         high = placed
     return attention * high + upsampled, low_part

@@ -157,6 +157,7 @@ def test_chunks_do_not_change_the_result(train: bool, batch: tuple[Tensor, Tenso
         (dict(feature_scale='both'), 'feature_scale'),
         (dict(auxiliary_head=FCN_HEAD), 'auxiliary'),
         (dict(crop_coord_divisible='8px'), 'crop_coord_divisible'),
+        (dict(hr_crop_size=(24, 32)), 'multiples of 16'),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
@@ -185,3 +186,11 @@ def test_autocast_keeps_losses_and_logits_in_float32(config: dict[str, Any], bat
         actual = logits(segmentor, batch[0])
     assert actual.dtype == torch.float32 and all(value.dtype == torch.float32 for value in losses.values())
     torch.testing.assert_close(actual, expected, atol=0.05, rtol=0.05)
+
+
+def test_images_below_the_crop_and_off_the_grid_train(batch: tuple[Tensor, Tensor]) -> None:
+    segmentor = build(hrda_config(32, num_classes=5))
+    img, label = batch[0][:, :, :21, :43], batch[1][:, :, :21, :43]
+    losses = losses_of(segmentor, img, label)
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(value) for value in losses.values())

@@ -90,6 +90,11 @@ class HRDAEncoderDecoder(EncoderDecoder):
         self.feature_scale = feature_scale
         self.hr_windows_per_chunk = hr_windows_per_chunk
         aligned = round(self.decode_head.head_stride * self.decode_head.ratio)
+        if self.crop_size is not None and any(side % aligned for side in self.crop_size):
+            raise ValueError(
+                f'hr_crop_size {self.crop_size} must be multiples of {aligned} (output stride of the head times the '
+                'ratio of the resolutions), so that the detail crop lies on both prediction grids'
+            )
         self.crop_divisor = aligned if crop_coord_divisible == 'auto' else int(crop_coord_divisible)
 
     @staticmethod
