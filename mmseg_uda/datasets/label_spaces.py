@@ -219,6 +219,8 @@ for _tables in RAW_TABLES.values():
 
 # Number of the highest raw id that a file of the data set may hold, besides 255.
 RAW_ID_LIMIT = {'gta': 34, 'cityscapes': 34, 'synthia': 22, 'idd': 39, 'mapillary': 65}
+# Raw id of what belongs to no class.
+VOID_RAW_IDS = {'gta': 0, 'cityscapes': 0, 'synthia': 0, 'idd': 255, 'mapillary': 65, 'train_ids': IGNORE}
 
 TRAIN_ID_TABLES: dict[str, dict[int, int]] = {'city19': {i: i for i in range(19)}, 'city16': _19_TO_16}
 

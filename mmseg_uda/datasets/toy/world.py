@@ -1,0 +1,134 @@
+"""Building the toy data sets: on demand, in worker processes, and never half."""
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional, Sequence, Union
+
+import numpy as np
+
+from ...utils.parallel import map_files
+from .appearance import APPEARANCES, GAME, between
+from .render import render
+from .writers import Item, items, write_item, write_lists
+
+#: raised when the pictures change, so that worlds of an older drawing are drawn again
+DRAWING = 1
+MANIFEST = 'toy_world.json'
+#: pictures per split
+TOY_DATASETS: dict[str, dict[str, int]] = {
+    'gta': dict(train=500),
+    'synthia': dict(train=400),
+    'cityscapes': dict(train=300, val=60),
+    'idd': dict(train=200, val=40),
+    'mapillary': dict(train=200, val=40),
+    'acdc': dict(train=200, val=60),
+    'dark_zurich': dict(train=150, val=30),
+}
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """What decides the content of a toy data set.
+
+    Attributes:
+        width, height: of the pictures in pixels.
+        seed: other seeds draw other scenes.
+        gap: 1 = the appearances as they are; towards 0 every data set's colours and light approach those of the rendered game.
+        scale: factor on the number of pictures.
+    """
+    width: int = 256
+    height: int = 128
+    seed: int = 0
+    gap: float = 1.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.width < 32 or self.height < 32:
+            raise ValueError(f'toy pictures need at least 32 x 32 pixels, got {self.width} x {self.height}')
+        if not 0 <= self.gap <= 2:
+            raise ValueError(f'gap must lie in [0, 2], got {self.gap}')
+        if self.scale <= 0:
+            raise ValueError(f'scale must be positive, got {self.scale}')
+
+
+def draw(item: Item, options: WorldOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Image (H, W, 3) uint8 RGB and toy label (H, W) of one picture: a pure function of its arguments."""
+    look = APPEARANCES[item.appearance]
+    if options.gap != 1:
+        look = between(GAME, look, options.gap)
+    key = zlib.crc32(f'{item.dataset}/{item.split}'.encode())
+    return render(look, options.width, options.height, np.random.default_rng([options.seed, key, item.number]))
+
+
+def _draw_and_write(item: Item, root: Path, options: WorldOptions) -> None:
+    write_item(root, item, *draw(item, options))
+
+
+def ensure_toy_world(root: Union[str, Path] = 'data/toy', datasets: Sequence[str] = tuple(TOY_DATASETS), workers: Optional[int] = None,
+                     quiet: bool = False, **options: Any) -> dict[str, Path]:
+    """Draw the data sets that are missing or were drawn with other options.
+
+    Args:
+        root: folder of the toy world; each data set has a sub-folder.
+        datasets: names from :data:`TOY_DATASETS`.
+        workers: processes; default one per core.
+        quiet: no progress bar.
+        options: fields of :class:`WorldOptions`.
+
+    Returns:
+        The data sets' roots by name.
+
+    Raises:
+        KeyError: an unknown data set.
+        FileExistsError: a folder of that name that this function has not made.
+    """
+    unknown = [name for name in datasets if name not in TOY_DATASETS]
+    if unknown:
+        raise KeyError(f"no toy data set '{unknown[0]}'; there are {', '.join(TOY_DATASETS)}")
+    wanted = WorldOptions(**options)
+    roots = {name: Path(root) / name for name in datasets}
+    for name, folder in roots.items():
+        if not _is_current(folder, name, wanted):
+            _build(folder, name, wanted, os.cpu_count() or 1 if workers is None else workers, quiet)
+    return roots
+
+
+def _counts(name: str, options: WorldOptions) -> dict[str, int]:
+    return {split: max(round(count * options.scale), 1) for split, count in TOY_DATASETS[name].items()}
+
+
+def _manifest(name: str, options: WorldOptions) -> dict[str, Any]:
+    return dict(drawing=DRAWING, dataset=name, counts=_counts(name, options), **asdict(options))
+
+
+def _is_current(folder: Path, name: str, options: WorldOptions) -> bool:
+    try:
+        return json.loads((folder / MANIFEST).read_text()) == _manifest(name, options)
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
+def _build(folder: Path, name: str, options: WorldOptions, workers: int, quiet: bool) -> None:
+    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise FileExistsError(f"'{folder}' exists and is no toy data set (it has no {MANIFEST}): move it away or choose another root")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f'.{name}.', dir=folder.parent))
+    try:
+        pictures = items(name, _counts(name, options))
+        work = functools.partial(_draw_and_write, root=temporary, options=options)
+        for _ in map_files(work, pictures, f'toy {name}', workers, quiet):
+            pass
+        write_lists(temporary, name, pictures)
+        (temporary / MANIFEST).write_text(json.dumps(_manifest(name, options), indent=1))
+        temporary.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
