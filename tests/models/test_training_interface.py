@@ -194,3 +194,32 @@ def test_images_below_the_crop_and_off_the_grid_train(batch: tuple[Tensor, Tenso
     losses = losses_of(segmentor, img, label)
     sum(losses.values()).backward()
     assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_cascade_has_losses_of_every_stage(batch: tuple[Tensor, Tensor]) -> None:
+    img, label = batch
+    ocr = dict(FCN_HEAD, type='OCRHead', ocr_channels=4, in_index=1)
+    del ocr['num_convs']
+    cfg = dict(plain_config(), type='CascadeEncoderDecoder', num_stages=2, decode_head=[dict(FCN_HEAD, in_index=1), ocr])
+    segmentor = build(cfg)
+    losses = losses_of(segmentor, img, label, torch.ones(2, 32, 64))
+    assert set(losses) == {'decode_0.loss_ce', 'decode_1.loss_ce'}
+    assert logits(segmentor.eval(), img).shape == (2, 5, 32, 64)
+
+
+def test_attention_can_be_shown(batch: tuple[Tensor, Tensor]) -> None:
+    for options in (dict(), dict(attention_classwise=False), dict(fixed_attention=0.25)):
+        segmentor = build(hrda_config(16, num_classes=5, head=dict(options, debug_output_attention=True))).eval()
+        with torch.no_grad():
+            attention = logits(segmentor, batch[0])
+        assert attention.shape == (2, 1, 32, 64)
+        assert ((attention >= 0) & (attention <= 1)).all()
+
+
+def test_blurred_detail_has_no_more_information_than_the_context(batch: tuple[Tensor, Tensor]) -> None:
+    img = batch[0]
+    checkerboard = torch.zeros_like(img)
+    checkerboard[..., ::2, ::2], checkerboard[..., 1::2, 1::2] = 1, 1
+    checkerboard[..., ::2, 1::2], checkerboard[..., 1::2, ::2] = -1, -1
+    segmentor = build(hrda_config(16, num_classes=5, blur_hr_crop=True)).eval()
+    torch.testing.assert_close(logits(segmentor, img + checkerboard), logits(segmentor, img), atol=1e-4, rtol=1e-4)
