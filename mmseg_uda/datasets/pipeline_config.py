@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Mapping, Optional, Sequence
 
 from ..utils.config import check_options, option_names
@@ -54,7 +53,7 @@ def training_crops(
         img_norm_cfg: options of ``Normalize``.
     """
     scale, crop = tuple(img_scale), tuple(crop_size)
-    resize = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range, keep_ratio=exact is None)]
+    resize: list[dict[str, Any]] = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range, keep_ratio=exact is None)]
     if exact is not None:
         exactly = dict(type='ExactResize', size=scale, interpolation=exact)
         resize = [exactly, *resize] if ratio_range is not None else [exactly]
@@ -90,7 +89,7 @@ def flattened(pipeline: Sequence[Any]) -> list[Any]:
             check_options(options, option_names(training_crops) or (), 'TrainingCrops')
             steps += training_crops(**options)
         else:
-            steps.append(copy.copy(step))
+            steps.append(dict(step) if isinstance(step, Mapping) else step)
     return steps
 
 
@@ -112,7 +111,7 @@ def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> l
         steps.insert(loads[-1] + 1 if loads else 0, dict(type='PseudoLabelMargins', margins=tuple(margins)))
     has_mask = margins is not None or 'PseudoLabelMargins' in kinds
     for step in steps:
-        if isinstance(step, Mapping) and step.get('type') == 'Collect':
+        if isinstance(step, dict) and step.get('type') == 'Collect':
             keys = [key for key in step['keys'] if key != 'valid_pseudo_mask']
             step['keys'] = keys + ['valid_pseudo_mask'] * has_mask
     return steps
@@ -132,7 +131,7 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
     if not labelled:
         steps = [step for step in steps if not (isinstance(step, Mapping) and step.get('type') == 'LoadLabels')]
     for i, step in enumerate(steps):
-        if not isinstance(step, Mapping):
+        if not isinstance(step, dict):
             continue
         rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1 :]}
         if step.get('type') == 'Normalize' and rest <= _AFTER_NORMALIZE:

@@ -108,7 +108,8 @@ class PseudoLabelMargins:
         self.margins = tuple(margins)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        results['valid_pseudo_mask'] = pseudo_margin_mask(*results['img'].shape[:2], self.margins)
+        height, width = results['img'].shape[:2]
+        results['valid_pseudo_mask'] = pseudo_margin_mask(height, width, self.margins)
         results['seg_fields'].append('valid_pseudo_mask')
         return results
 

@@ -53,8 +53,8 @@ class CityscapesDataset(SegmentationDataset, StockCityscapes):
     """
 
     NAME = 'Cityscapes'
-    IMG_SUFFIX = ('_leftImg8bit.png',)
-    LABEL_FILES = (LabelFiles('_gtFine_labelTrainIds.png'), LabelFiles('_gtFine_labelIds.png', 'cityscapes'))
+    IMG_SUFFIX: Sequence[str] = ('_leftImg8bit.png',)
+    LABEL_FILES: Sequence[LabelFiles] = (LabelFiles('_gtFine_labelTrainIds.png'), LabelFiles('_gtFine_labelIds.png', 'cityscapes'))
     CONVERTER = 'Check ann_dir; tools/convert_datasets/cityscapes.py writes *_gtFine_labelTrainIds.png.'
     SERVER_WANTS_LABEL_IDS = True
 
