@@ -1,4 +1,5 @@
 """Strong photometric augmentation of normalised images on the device."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
@@ -19,17 +20,26 @@ class ColorJitterBlur:
     """Colour jitter and Gaussian blur of the DACS lineage.
 
     Args:
-        color_jitter_strength: s; brightness, contrast and saturation factors ~ U(1 - s, 1 + s), hue ~ U(-s, s) turns, per image.
-        color_jitter_skip_prob: probability that nobody's colours change (published as ``color_jitter_probability``, which means this).
+        color_jitter_strength: s; brightness, contrast and saturation factors ~ U(1 - s, 1 + s), hue ~ U(-s, s)
+            turns, per image.
+        color_jitter_skip_prob: probability that nobody's colours change (published as ``color_jitter_probability``,
+            which means this).
         blur: whether blur is possible; it happens with probability 1/2, sigma ~ U(0.15, 1.15).
-        shared_order: one order of the colour operations and one sigma for the batch (masked pass of MIC) instead of one per image.
+        shared_order: one order of the colour operations and one sigma for the batch (masked pass of MIC) instead of
+            one per image.
         stream: names the random numbers, so that two augmentations of one method differ.
 
     Whether jitter and blur happen is decided once per iteration for all images and ranks.
     """
 
-    def __init__(self, color_jitter_strength: float = 0.2, color_jitter_skip_prob: float = 0.2, blur: bool = True, shared_order: bool = False,
-                 stream: str = 'mix') -> None:
+    def __init__(
+        self,
+        color_jitter_strength: float = 0.2,
+        color_jitter_skip_prob: float = 0.2,
+        blur: bool = True,
+        shared_order: bool = False,
+        stream: str = 'mix',
+    ) -> None:
         if not 0 <= color_jitter_strength <= 1:
             raise ValueError(f'color_jitter_strength must lie in [0, 1], got {color_jitter_strength}')
         if not 0 <= color_jitter_skip_prob <= 1:
@@ -43,7 +53,10 @@ class ColorJitterBlur:
 
     @torch.no_grad()
     def __call__(self, img: Tensor, metas: Sequence[Mapping[str, Any]], rng: StepRng) -> Tensor:
-        """Augment ``img`` (B, 3, H, W), normalised as ``metas[0]['img_norm_cfg']`` says; returns a new tensor or ``img`` itself."""
+        """Augment ``img`` (B, 3, H, W), normalised as ``metas[0]['img_norm_cfg']`` says;
+
+        returns a new tensor or ``img`` itself.
+        """
         batch = img.shape[0]
         shared = torch_generator(rng.seed, 'augmentation', self.stream, rng.iteration)
         jitter_draw, blur_draw = torch.rand(2, generator=shared).tolist()
@@ -51,10 +64,16 @@ class ColorJitterBlur:
         shared_sigma = torch.rand(1, generator=shared)
         if jitter_draw > self.skip_prob:
             factors, orders = self._draw_jitter(batch, rng, shared_order)
-            img = color_jitter(img, factors.to(img.device, non_blocking=True), orders, *self._mean_std(metas, img.device))
+            img = color_jitter(
+                img, factors.to(img.device, non_blocking=True), orders, *self._mean_std(metas, img.device)
+            )
         if self.blur and blur_draw > 0.5:
             low, high = SIGMA_RANGE
-            draws = shared_sigma.expand(batch) if self.shared_order else torch.cat([torch.rand(1, generator=rng.samples[i]) for i in range(batch)])
+            draws = (
+                shared_sigma.expand(batch)
+                if self.shared_order
+                else torch.cat([torch.rand(1, generator=rng.samples[i]) for i in range(batch)])
+            )
             img = gaussian_blur(img, (low + (high - low) * draws).to(img.device, non_blocking=True), high)
         return img
 
@@ -62,8 +81,10 @@ class ColorJitterBlur:
         """Those of the first image, kept on the device."""
         norm = metas[0].get('img_norm_cfg') if metas else None
         if norm is None:
-            raise KeyError("the colour jitter needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline, or set "
-                           'color_jitter_skip_prob=1')
+            raise KeyError(
+                "the colour jitter needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the "
+                'pipeline, or set color_jitter_skip_prob=1'
+            )
         key = (*(tuple(float(value) for value in norm[name]) for name in ('mean', 'std')), device)
         if key not in self._statistics:
             self._statistics[key] = (torch.tensor(key[0], device=device), torch.tensor(key[1], device=device))

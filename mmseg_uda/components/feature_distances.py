@@ -1,4 +1,5 @@
 """Keeping ImageNet features alive."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Sequence
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 @FEATURE_DISTANCES.register_module()
 class ThingClassDistance:
-    """L2 distance of the last backbone features to those of a frozen ImageNet network (DAFormer, arXiv 2111.14887, eq. 7-10).
+    """L2 distance of the last backbone features to those of a frozen ImageNet network (DAFormer, arXiv 2111.14887, eq.
+    7-10).
 
     Args:
         weight: lambda, contained in the loss.
@@ -24,8 +26,13 @@ class ThingClassDistance:
         num_classes: classes of the label.
     """
 
-    def __init__(self, weight: float = 0.005, classes: Optional[Sequence[int]] = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18), min_ratio: float = 0.75,
-                 num_classes: int = 19) -> None:
+    def __init__(
+        self,
+        weight: float = 0.005,
+        classes: Optional[Sequence[int]] = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18),
+        min_ratio: float = 0.75,
+        num_classes: int = 19,
+    ) -> None:
         if weight < 0:
             raise ValueError(f'the feature distance weight must not be negative, got {weight}')
         wrong = [c for c in classes or () if not 0 <= c < num_classes]
@@ -43,7 +50,10 @@ class ThingClassDistance:
             views, references: features of the student and of the frozen network for the same windows.
             label: int64 (B, 1, H, W) of the whole input.
         """
-        return sum((self._distance(view, reference, label) for view, reference in zip(views, references)), start=views[0].maps[-1].new_zeros(()))
+        return sum(
+            (self._distance(view, reference, label) for view, reference in zip(views, references)),
+            start=views[0].maps[-1].new_zeros(()),
+        )
 
     def _distance(self, view: FeatureView, reference: FeatureView, label: Tensor) -> Tensor:
         features = view.maps[-1]
@@ -54,5 +64,5 @@ class ThingClassDistance:
         if self.classes is not None:
             scale = max(label.shape[-1] // features.shape[-1], 1)
             small = downscale_label_ratio(label, scale, self.min_ratio, self.num_classes)
-            cells = class_cells(small, self.classes)[:, :features.shape[-2], :features.shape[-1]]
+            cells = class_cells(small, self.classes)[:, : features.shape[-2], : features.shape[-1]]
         return self.weight * feature_distance(features, reference.maps[-1], cells, current_ranks())

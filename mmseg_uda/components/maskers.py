@@ -1,4 +1,5 @@
 """Hiding parts of images."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """From a teacher's logits to training labels and weights."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -17,10 +18,17 @@ class ConfidenceShare:
     Args:
         threshold: probability from which a pixel is confident; None = weight 1.
         weight_scope: share over the ``batch`` of all ranks (released code) or per ``image`` (papers).
-        ignore_top, ignore_bottom: rows of the crop without weight (margins of DAFormer). HRDA and MIC use a mask from the data instead.
+        ignore_top, ignore_bottom: rows of the crop without weight (margins of DAFormer). HRDA and MIC use a mask
+            from the data instead.
     """
 
-    def __init__(self, threshold: Optional[float] = 0.968, weight_scope: str = 'batch', ignore_top: int = 0, ignore_bottom: int = 0) -> None:
+    def __init__(
+        self,
+        threshold: Optional[float] = 0.968,
+        weight_scope: str = 'batch',
+        ignore_top: int = 0,
+        ignore_bottom: int = 0,
+    ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f'the pseudo-label threshold must lie in [0, 1] or be None, got {threshold}')
         if weight_scope not in SCOPES:
@@ -33,6 +41,9 @@ class ConfidenceShare:
         self.ignore_bottom = ignore_bottom
 
     def __call__(self, logits: Tensor, valid: Optional[Tensor] = None) -> tuple[Tensor, Tensor]:
-        """Labels int64 (B, H, W) and weights float32 (B, H, W) from logits (B, C, H, W); ``valid`` (B, 1, H, W) zeroes weights."""
+        """Labels int64 (B, H, W) and weights float32 (B, H, W) from logits (B, C, H, W);
+
+        ``valid`` (B, 1, H, W) zeroes weights.
+        """
         label, weight = pseudo_label(logits, self.threshold, self.weight_scope, current_ranks())
         return label, filter_pseudo_weight(weight, self.ignore_top, self.ignore_bottom, valid)

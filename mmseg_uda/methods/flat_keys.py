@@ -1,4 +1,5 @@
 """The flat keys of the published ``uda`` blocks, translated to component configs in this one place."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping
@@ -25,7 +26,8 @@ FLAT_KEYS: dict[str, Any] = {
     'mask_pseudo_threshold': 'same',
     'mask_lambda': 0,
     'mask_generator': None,
-    # accepted and without effect here: pictures and gradient norms are tools of their own, and the source always has one backward pass
+    # accepted and without effect here: pictures and gradient norms are tools of their own, and the source always has
+    # one backward pass
     'debug_img_interval': 1000,
     'print_grad_magnitude': False,
     'share_src_backward': True,
@@ -43,18 +45,32 @@ def components_from_flat_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
     """
     keys = {**FLAT_KEYS, **flat}
     if keys['mix'] != 'class':
-        raise ValueError(f"mix='{keys['mix']}': the published code knows 'class' only; other mixers go into mixer=dict(type=...)")
-    skip = keys['color_jitter_skip_prob'] if keys['color_jitter_skip_prob'] is not None else keys['color_jitter_probability']
-    jitter = dict(type='ColorJitterBlur', color_jitter_strength=keys['color_jitter_strength'], color_jitter_skip_prob=skip)
+        raise ValueError(
+            f"mix='{keys['mix']}': the published code knows 'class' only; other mixers go into mixer=dict(type=...)"
+        )
+    skip = (
+        keys['color_jitter_skip_prob']
+        if keys['color_jitter_skip_prob'] is not None
+        else keys['color_jitter_probability']
+    )
+    jitter = dict(
+        type='ColorJitterBlur', color_jitter_strength=keys['color_jitter_strength'], color_jitter_skip_prob=skip
+    )
     return dict(
         source_only=keys['source_only'],
         teacher=dict(alpha=keys['alpha']),
-        pseudo_labeler=dict(type='ConfidenceShare', threshold=keys['pseudo_threshold'], weight_scope=keys['weight_scope'],
-                            ignore_top=keys['pseudo_weight_ignore_top'], ignore_bottom=keys['pseudo_weight_ignore_bottom']),
+        pseudo_labeler=dict(
+            type='ConfidenceShare',
+            threshold=keys['pseudo_threshold'],
+            weight_scope=keys['weight_scope'],
+            ignore_top=keys['pseudo_weight_ignore_top'],
+            ignore_bottom=keys['pseudo_weight_ignore_bottom'],
+        ),
         mixer=dict(type='ClassMixer', class_scope=keys['class_scope']),
         augmentation=dict(jitter, blur=keys['blur']),
         feature_distance=_feature_distance(keys),
-        masking=_masking(keys, jitter))
+        masking=_masking(keys, jitter),
+    )
 
 
 def _feature_distance(keys: Mapping[str, Any]) -> Any:
@@ -64,7 +80,12 @@ def _feature_distance(keys: Mapping[str, Any]) -> Any:
     if weight == 0:
         return None
     ratio = keys['imnet_feature_dist_scale_min_ratio']
-    return dict(type='ThingClassDistance', weight=weight, classes=keys['imnet_feature_dist_classes'], min_ratio=0.75 if ratio is None else ratio)
+    return dict(
+        type='ThingClassDistance',
+        weight=weight,
+        classes=keys['imnet_feature_dist_classes'],
+        min_ratio=0.75 if ratio is None else ratio,
+    )
 
 
 def _masking(keys: Mapping[str, Any], jitter: Mapping[str, Any]) -> Any:
@@ -75,11 +96,24 @@ def _masking(keys: Mapping[str, Any], jitter: Mapping[str, Any]) -> Any:
     if kind not in ('block', 'BlockMasker'):
         raise ValueError(f"mask_generator.type='{kind}': the published code knows 'block' only")
     masker = dict(type='BlockMasker')
-    for published, ours in (('mask_ratio', 'ratio'), ('mask_block_size', 'block_size'), ('ratio', 'ratio'), ('block_size', 'block_size')):
+    for published, ours in (
+        ('mask_ratio', 'ratio'),
+        ('mask_block_size', 'block_size'),
+        ('ratio', 'ratio'),
+        ('block_size', 'block_size'),
+    ):
         if published in generator:
             masker[ours] = generator.pop(published)
     generator.pop('_delete_', None)
     if generator:
-        raise KeyError(f"unknown option of mask_generator: '{next(iter(generator))}' (valid: type, mask_ratio, mask_block_size)")
-    return dict(mode=keys['mask_mode'], weight=keys['mask_lambda'], alpha=keys['mask_alpha'], threshold=keys['mask_pseudo_threshold'], masker=masker,
-                augmentation=dict(jitter, blur=True, shared_order=True, stream='masked'))
+        raise KeyError(
+            f"unknown option of mask_generator: '{next(iter(generator))}' (valid: type, mask_ratio, mask_block_size)"
+        )
+    return dict(
+        mode=keys['mask_mode'],
+        weight=keys['mask_lambda'],
+        alpha=keys['mask_alpha'],
+        threshold=keys['mask_pseudo_threshold'],
+        masker=masker,
+        augmentation=dict(jitter, blur=True, shared_order=True, stream='masked'),
+    )

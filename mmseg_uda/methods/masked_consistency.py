@@ -1,4 +1,5 @@
 """Masked image consistency, the part that MIC adds to any self-training method (arXiv 2212.01322)."""
+
 from __future__ import annotations
 
 import copy
@@ -28,13 +29,24 @@ class MaskedConsistency(nn.Module):
         pseudo_labeler: the method's.
         mode: one of :data:`~mmseg_uda.ops.masking.MODES`.
         weight: lambda, for all loss entries (the released code forgets HRDA's detail loss).
-        alpha, threshold: of the pseudo-labels of this part; ``'same'`` shares the method's labels, other values cost a teacher of its own.
+        alpha, threshold: of the pseudo-labels of this part; ``'same'`` shares the method's labels, other values
+            cost a teacher of its own.
         masker: config in MASKERS.
         augmentation: config in AUGMENTATIONS, used by the modes that end in ``aug``.
     """
 
-    def __init__(self, student: nn.Module, teacher_options: Mapping[str, Any], pseudo_labeler: Any, mode: str, weight: float = 1.0,
-                 alpha: Same = 'same', threshold: Same = 'same', masker: Any = None, augmentation: Any = None) -> None:
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher_options: Mapping[str, Any],
+        pseudo_labeler: Any,
+        mode: str,
+        weight: float = 1.0,
+        alpha: Same = 'same',
+        threshold: Same = 'same',
+        masker: Any = None,
+        augmentation: Any = None,
+    ) -> None:
         super().__init__()
         if mode not in MODES:
             raise ValueError(f"mask_mode must be one of {', '.join(MODES)} or None, got '{mode}'")
@@ -64,8 +76,14 @@ class MaskedConsistency(nn.Module):
             self.teacher.update(student, iteration)
 
     @torch.no_grad()
-    def build_batch(self, method: UDASegmentor, source: Stream, target: Optional[Stream], label: Optional[Tensor],
-                    weight: Optional[Tensor]) -> MaskedBatch:
+    def build_batch(
+        self,
+        method: UDASegmentor,
+        source: Stream,
+        target: Optional[Stream],
+        label: Optional[Tensor],
+        weight: Optional[Tensor],
+    ) -> MaskedBatch:
         """The masked images with their labels and weights."""
         if self.source_only:
             batch = MaskedBatch(source.img, source.label, None)
@@ -77,7 +95,14 @@ class MaskedConsistency(nn.Module):
         img = batch.img if self.augmentation is None else self.augmentation(batch.img, source.metas, method.rng)
         return batch._replace(img=self.masker(img, method.rng))
 
-    def loss(self, method: UDASegmentor, source: Stream, target: Optional[Stream], label: Optional[Tensor], weight: Optional[Tensor]) -> LossTerm:
+    def loss(
+        self,
+        method: UDASegmentor,
+        source: Stream,
+        target: Optional[Stream],
+        label: Optional[Tensor],
+        weight: Optional[Tensor],
+    ) -> LossTerm:
         """The term ``masked``.
 
         Args:

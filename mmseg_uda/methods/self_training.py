@@ -1,4 +1,6 @@
-"""Self-training with a mean teacher and cross-domain mixing: DACS, DAFormer, HRDA, MIC and every combination of their parts."""
+"""Self-training with a mean teacher and cross-domain mixing: DACS, DAFormer, HRDA, MIC and combinations of their
+parts."""
+
 from __future__ import annotations
 
 import copy
@@ -27,14 +29,15 @@ Options = Optional[Mapping[str, Any]]
 
 @UDA.register_module()
 class SelfTraining(UDASegmentor):
-    """Source loss + feature distance + loss on mixed images + loss on masked images (all sums of parts that configs switch on).
+    """Source loss + feature distance + loss on mixed images + loss on masked images (all sums of parts that configs
+    switch on).
 
     Sources: DACS (arXiv 2007.08702), DAFormer (2111.14887), HRDA (2204.13132; the network does it), MIC (2212.01322).
 
     Args:
         teacher: options of :class:`~mmseg_uda.components.ema.EMATeacher` (``alpha``, ``buffers``).
-        teacher_bn: ``batch`` normalises the teacher's features with the statistics of its batch, as the released code does; ``running`` with
-            its running statistics (then let ``teacher.buffers`` be ``ema`` or ``copy``).
+        teacher_bn: ``batch`` normalises the teacher's features with the statistics of its batch, as the released
+            code does; ``running`` with its running statistics (then let ``teacher.buffers`` be ``ema`` or ``copy``).
         pseudo_labeler: config in PSEUDO_LABELERS.
         mixer: config in MIXERS, or None for no mixed pass.
         augmentation: config in AUGMENTATIONS for the mixed images, or None.
@@ -45,11 +48,22 @@ class SelfTraining(UDASegmentor):
 
     Several targets are trained as one; labelled target images add their supervised loss.
     """
+
     frozen_references = ('imnet',)
 
-    def __init__(self, teacher: Options = None, teacher_bn: str = 'batch', pseudo_labeler: Options = None, mixer: Options = None,
-                 augmentation: Options = None, feature_distance: Options = None, masking: Options = None, source_only: bool = False,
-                 test_with: str = 'student', **kwargs: Any) -> None:
+    def __init__(
+        self,
+        teacher: Options = None,
+        teacher_bn: str = 'batch',
+        pseudo_labeler: Options = None,
+        mixer: Options = None,
+        augmentation: Options = None,
+        feature_distance: Options = None,
+        masking: Options = None,
+        source_only: bool = False,
+        test_with: str = 'student',
+        **kwargs: Any,
+    ) -> None:
         model = kwargs.get('model')
         super().__init__(**kwargs)
         if teacher_bn not in ('batch', 'running'):
@@ -65,15 +79,22 @@ class SelfTraining(UDASegmentor):
             self.imnet = self._build_reference(model)
         else:
             self.feature_distance = None
-        options = dict(teacher or dict(alpha=0.999))
-        check_options(options, _own_options(EMATeacher, 'student'), 'uda.teacher')
-        check_options(masking or {}, _own_options(MaskedConsistency, 'student', 'teacher_options', 'pseudo_labeler'), 'uda.masking')
-        self.teacher = None if source_only else EMATeacher(self.student, **options)
-        self.masking = None if masking is None else MaskedConsistency(student=self.student, teacher_options=options,
-                                                                      pseudo_labeler=self.pseudo_labeler, **masking)
-        if masking is not None and source_only and not self.masking.source_only:
-            raise ValueError("source_only with masking needs mask mode 'separatesrc' or 'separatesrcaug': there is no target to mask")
+        self._build_teachers(dict(teacher or dict(alpha=0.999)), masking)
         self.test_with = test_with
+
+    def _build_teachers(self, teacher: dict[str, Any], masking: Options) -> None:
+        given = ('student', 'teacher_options', 'pseudo_labeler')
+        check_options(teacher, _own_options(EMATeacher, 'student'), 'uda.teacher')
+        check_options(masking or {}, _own_options(MaskedConsistency, *given), 'uda.masking')
+        self.teacher = None if self.source_only else EMATeacher(self.student, **teacher)
+        self.masking: Optional[MaskedConsistency] = None
+        if masking is None:
+            return
+        self.masking = MaskedConsistency(self.student, teacher, self.pseudo_labeler, **masking)
+        if self.source_only and not self.masking.source_only:
+            raise ValueError(
+                "source_only with masking needs mask mode 'separatesrc' or 'separatesrcaug': there is no target to mask"
+            )
 
     @property
     def num_classes(self) -> int:
@@ -83,17 +104,20 @@ class SelfTraining(UDASegmentor):
     def _build_reference(self, model: Any) -> nn.Module:
         """A frozen network of the student's architecture that :meth:`init_weights` fills with its ImageNet weights."""
         if isinstance(model, nn.Module):
-            raise TypeError('feature_distance needs the config of the model (to build the ImageNet network), not a built model')
+            raise TypeError(
+                'feature_distance needs the config of the model (to build the ImageNet network), not a built model'
+            )
         reference = build_segmentor(copy.deepcopy(dict(model)))
         return reference.requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Initialise the student, and load the ImageNet weights of the reference network (an error when the model names none)."""
+        """Initialise the student, and load the ImageNet weights of the reference network (an error when the model
+        names none)."""
         super().init_weights()
         if self.feature_distance is not None:
             init_reference_weights(self.imnet)
 
-    # ---- modes ------------------------------------------------------------------------------------------------------------------
+    # ---- modes -----------------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> SelfTraining:
         """Train mode, but no drop-out in teachers and evaluation mode in the ImageNet network."""
         super().train(mode)
@@ -112,9 +136,10 @@ class SelfTraining(UDASegmentor):
         if self.masking is not None:
             self.masking.update_teacher(self.student, iteration)
 
-    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    # ---- one iteration ---------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, as far as they are switched on."""
+        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, as far as they are
+        switched on."""
         streams = split_streams(batch)
         source = streams[SOURCE]
         yield from self._source_terms(source)
@@ -177,8 +202,8 @@ class DACS(SelfTraining):
     """:class:`SelfTraining` with the flat keys of the published DACS, DAFormer, HRDA and MIC configs.
 
     Args:
-        kwargs: flat keys (see :mod:`mmseg_uda.methods.flat_keys`) and the arguments of :class:`SelfTraining`; a nested component wins
-            over the flat keys that describe it.
+        kwargs: flat keys (see :mod:`mmseg_uda.methods.flat_keys`) and the arguments of :class:`SelfTraining`; a
+            nested component wins over the flat keys that describe it.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -189,5 +214,3 @@ class DACS(SelfTraining):
     def option_names(cls) -> list[str]:
         """Accepted config keys: flat ones and those of the component form."""
         return sorted({*FLAT_KEYS, *signature_names(SelfTraining)})
-
-

@@ -1,4 +1,5 @@
 """Supervised training without adaptation: the baseline (source labels) and the oracle (target labels)."""
+
 from __future__ import annotations
 
 from typing import Any, Iterator, Mapping
@@ -12,16 +13,20 @@ from .streams import Stream, split_streams
 def supervised_terms(method: UDASegmentor, stream: Stream, prefix: str = '') -> Iterator[LossTerm]:
     """The segmentor's own losses on one labelled stream, logged with ``prefix``."""
     method.record_view(stream.name, img=stream.img, label=stream.label)
-    losses = segmentation_losses(method.student, training_features(method.student, stream.img, method.rng), stream.label)
+    losses = segmentation_losses(
+        method.student, training_features(method.student, stream.img, method.rng), stream.label
+    )
     yield LossTerm.from_losses(stream.name, losses, prefix)
 
 
 @UDA.register_module()
 class SourceOnly(UDASegmentor):
-    """Minimises the segmentor's own losses on every labelled stream (source, labelled target); unlabelled streams are not looked at.
+    """Minimises the segmentor's own losses on every labelled stream (source, labelled target); unlabelled streams are
+    not looked at.
 
     This is also what a config without a ``uda`` block trains.
     """
+
     required_streams = ()
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:

@@ -1,4 +1,5 @@
 """The Gaussian blur of the DACS lineage, separable and no wider than float precision needs."""
+
 from __future__ import annotations
 
 import math
@@ -28,7 +29,8 @@ def gaussian_blur(img: Tensor, sigma: Tensor, max_sigma: float = 1.15) -> Tensor
         img: float (B, C, H, W).
         sigma: (B,) standard deviations in pixels, at most ``max_sigma``.
         max_sigma: bounds the number of taps on the host: 2 ceil(4 max_sigma) + 1, never more than the published kernel
-            (:func:`gaussian_kernel_size` of H and W). Weights beyond are below 1e-4 of the peak; the result differs from the published dense
+            (:func:`gaussian_kernel_size` of H and W). Weights beyond are below 1e-4 of the peak; the result differs
+            from the published dense
             2-D convolution by about 1e-6 of the value range.
 
     Returns:

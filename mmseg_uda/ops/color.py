@@ -1,4 +1,8 @@
-"""The colour jitter of the DACS lineage: additive brightness, plain contrast, saturation and hue in HSV (kornia 0.5.8 semantics)."""
+"""The colour jitter of the DACS lineage:
+
+additive brightness, plain contrast, saturation and hue in HSV (kornia 0.5.8 semantics).
+"""
+
 from __future__ import annotations
 
 import math
@@ -12,7 +16,10 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 def rgb_to_hsv(img: Tensor) -> Tensor:
-    """(..., 3, H, W) RGB in [0, 1] to hue in radians [0, 2 pi), saturation, value. Grey has hue 0; on ties the first channel is the maximum."""
+    """(..., 3, H, W) RGB in [0, 1] to hue in radians [0, 2 pi), saturation, value. Grey has hue 0;
+
+    on ties the first channel is the maximum.
+    """
     value, index = img.max(-3)
     spread = value - img.min(-3).values
     saturation = spread / (value + 1e-6)
@@ -33,9 +40,29 @@ def hsv_to_rgb(img: Tensor) -> Tensor:
     low = value * (1 - saturation)
     falling = value * (1 - fraction * saturation)
     rising = value * (1 - (1 - fraction) * saturation)
-    table = torch.stack([value, falling, low, low, rising, value,
-                         rising, value, value, falling, low, low,
-                         low, low, rising, value, value, falling], -3)
+    table = torch.stack(
+        [
+            value,
+            falling,
+            low,
+            low,
+            rising,
+            value,
+            rising,
+            value,
+            value,
+            falling,
+            low,
+            low,
+            low,
+            low,
+            rising,
+            value,
+            value,
+            falling,
+        ],
+        -3,
+    )
     first = sector.long().unsqueeze(-3)
     return table.gather(-3, torch.cat([first, first + 6, first + 12], -3))
 
@@ -59,7 +86,8 @@ def color_jitter(img: Tensor, factors: Tensor, orders: Sequence[Sequence[int]], 
 
     Args:
         img: float (B, 3, H, W), normalised RGB: (x - mean) / std with x in [0, 255].
-        factors: (B, 4): brightness f (adds f - 1), contrast f (multiplies), saturation f (multiplies S), hue h (adds h turns).
+        factors: (B, 4): brightness f (adds f - 1), contrast f (multiplies), saturation f (multiplies S), hue h
+            (adds h turns).
         orders: B permutations of (0, 1, 2, 3) = brightness, contrast, saturation, hue.
         mean, std: (3,) of the normalisation.
 

@@ -1,4 +1,5 @@
 """Feature distance to a frozen ImageNet network on thing classes (DAFormer, arXiv 2111.14887, eq. 7-10)."""
+
 from __future__ import annotations
 
 from typing import Optional, Sequence
@@ -11,7 +12,9 @@ from .semi_supervised import ONE_PROCESS, Ranks
 IGNORE = 255
 
 
-def downscale_label_ratio(label: Tensor, scale: int, min_ratio: float, num_classes: int, ignore_index: int = IGNORE) -> Tensor:
+def downscale_label_ratio(
+    label: Tensor, scale: int, min_ratio: float, num_classes: int, ignore_index: int = IGNORE
+) -> Tensor:
     """Majority label of every ``scale`` x ``scale`` cell, by a histogram over cells.
 
     Args:
@@ -21,13 +24,14 @@ def downscale_label_ratio(label: Tensor, scale: int, min_ratio: float, num_class
         num_classes: number of classes.
 
     Returns:
-        int64 (B, 1, H // scale, W // scale); ties go to the lower class, a majority of ignored pixels gives ``ignore_index``.
+        int64 (B, 1, H // scale, W // scale); ties go to the lower class, a majority of ignored pixels gives
+        ``ignore_index``.
     """
     if scale < 1:
         raise ValueError(f'scale must be at least 1, got {scale}')
     batch, _, height, width = label.shape
     rows, columns = height // scale, width // scale
-    cells = label[:, 0, :rows * scale, :columns * scale].reshape(batch, rows, scale, columns, scale)
+    cells = label[:, 0, : rows * scale, : columns * scale].reshape(batch, rows, scale, columns, scale)
     values = torch.where(cells == ignore_index, num_classes, cells)
     grid = torch.arange(batch * rows * columns, device=label.device).view(batch, rows, 1, columns, 1)
     index = (grid * (num_classes + 1) + values).flatten()
@@ -56,7 +60,8 @@ def feature_distance(
         cells: bool (B, h, w), or None for all.
 
     Returns:
-        float32 scalar; the mean over the ranks is the loss of the whole batch. No selected cell gives 0 with zero gradient (the released code logs NaN there).
+        float32 scalar; the mean over the ranks is the loss of the whole batch. No selected cell gives 0 with zero
+        gradient (the released code logs NaN there).
     """
     distance = torch.linalg.vector_norm(features.float() - reference.float(), dim=1)
     if cells is None:

@@ -1,4 +1,5 @@
 """Block masks and batches of masked image consistency (MIC, arXiv 2212.01322, eq. 4-6)."""
+
 from __future__ import annotations
 
 from typing import NamedTuple, Optional
@@ -32,17 +33,20 @@ def block_mask(noise: Tensor, height: int, width: int, ratio: float) -> Tensor:
 
 class MaskedBatch(NamedTuple):
     """Images (B, 3, H, W), labels (B, 1, H, W) and pixel weights (B, H, W) or None of a masked pass."""
+
     img: Tensor
     label: Tensor
     weight: Optional[Tensor]
 
 
-def select_masked_batch(mode: str, source_img: Tensor, source_label: Tensor, target_img: Tensor, target_label: Tensor,
-                        target_weight: Tensor) -> MaskedBatch:
+def select_masked_batch(
+    mode: str, source_img: Tensor, source_label: Tensor, target_img: Tensor, target_label: Tensor, target_weight: Tensor
+) -> MaskedBatch:
     """The images that a mask mode trains on, before augmentation and masking.
 
     Args:
-        mode: one of :data:`MODES`. ``separate`` takes the first ceil(B/2) source and the first floor(B/2) target images (the released code
+        mode: one of :data:`MODES`. ``separate`` takes the first ceil(B/2) source and the first floor(B/2) target
+            images (the released code
             allows B = 2 only: one each).
         source_img, target_img: (B, 3, H, W).
         source_label: (B, 1, H, W).
@@ -59,5 +63,8 @@ def select_masked_batch(mode: str, source_img: Tensor, source_label: Tensor, tar
     from_source = (batch + 1) // 2
     from_target = batch - from_source
     weight = torch.cat([torch.ones_like(target_weight[:1]).expand(from_source, -1, -1), target_weight[:from_target]])
-    return MaskedBatch(torch.cat([source_img[:from_source], target_img[:from_target]]),
-                       torch.cat([source_label[:from_source], target_label[:from_target].unsqueeze(1)]), weight)
+    return MaskedBatch(
+        torch.cat([source_img[:from_source], target_img[:from_target]]),
+        torch.cat([source_label[:from_source], target_label[:from_target].unsqueeze(1)]),
+        weight,
+    )

@@ -1,4 +1,5 @@
 """ClassMix across domains (DACS, arXiv 2007.08702, section 3; Olsson et al., arXiv 2007.07936)."""
+
 from __future__ import annotations
 
 import torch
@@ -65,7 +66,8 @@ def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch', ranks: 
     Args:
         label: int64 source label (B, 1, H, W); 255 counts as a class, as in the released code of the DAFormer family.
         scores: float (B, 256) on the label's device, one uniform draw per image and class.
-        scope: ``batch`` draws from the classes of the whole batch (released code of DAFormer, HRDA, MIC), ``image`` from those of the image
+        scope: ``batch`` draws from the classes of the whole batch (released code of DAFormer, HRDA, MIC), ``image``
+            from those of the image
             (DACS and the papers).
 
     Returns:

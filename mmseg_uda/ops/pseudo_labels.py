@@ -1,4 +1,5 @@
 """Pseudo-labels of a teacher and their weight (DACS, arXiv 2007.08702, eq. 3; DAFormer, arXiv 2111.14887, eq. 4)."""
+
 from __future__ import annotations
 
 from typing import Optional
@@ -19,7 +20,8 @@ def pseudo_label(
     Args:
         logits: (B, C, H, W).
         threshold: a pixel is confident when its highest probability is at least this; None = weight 1 everywhere.
-        scope: ``batch`` takes the share over the whole batch of all ranks (released code), ``image`` per image (papers).
+        scope: ``batch`` takes the share over the whole batch of all ranks (released code), ``image`` per image
+            (papers).
 
     Returns:
         labels int64 (B, H, W) (ties: lowest class), weights float32 (B, H, W). The share stays on the device.
@@ -52,10 +54,12 @@ def filter_pseudo_weight(weight: Tensor, top: int = 0, bottom: int = 0, valid: O
     """
     if valid is not None:
         if top or bottom:
-            raise ValueError('pseudo_weight_ignore_top/bottom and a valid_pseudo_mask from the data exclude each other: use one')
+            raise ValueError(
+                'pseudo_weight_ignore_top/bottom and a valid_pseudo_mask from the data exclude each other: use one'
+            )
         return weight * valid.view(weight.shape).to(weight.dtype)
     if top or bottom:
         weight = weight.clone()
         weight[:, :top] = 0
-        weight[:, weight.shape[1] - bottom:] = 0
+        weight[:, weight.shape[1] - bottom :] = 0
     return weight

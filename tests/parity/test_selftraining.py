@@ -1,28 +1,36 @@
-"""Parity of the self-training family with the released code: mixing, augmentation, pseudo-labels, feature distance, masking, whole steps.
+"""Parity of the self-training family with the released code: mixing, augmentation, pseudo-labels, feature distance,
+masking, whole steps.
 
 The networks (MiT, heads, HRDA) are in ``test_selftraining_models.py``, the data side in ``test_selftraining_data.py``.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmseg.models import BACKBONES
+from mmcv import Config
+from mmcv.runner.hooks.lr_updater import PolyLrUpdaterHook
+from mmseg.models import BACKBONES, build_head
 from torch import Tensor, nn
 
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.self_training import SelfTraining
+from mmseg_uda.models.losses.segmentation import head_losses
 from mmseg_uda.ops import blur, color, feature_distance, masking, mixing, pseudo_labels
 from mmseg_uda.ops.ema import ema_alpha, ema_update_
+from mmseg_uda.ops.partial_label import labeled_cross_entropy
 from tests.parity.golden import golden_files, load
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
 JITTER = dict(atol=3e-4, rtol=1e-4)
 SCALAR = dict(atol=1e-7, rtol=1e-6)
+SCHEDULES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'schedules'
 THINGS = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
 
 
@@ -36,10 +44,10 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def below(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix):]: value for key, value in values.items() if key.startswith(prefix)}
+    return {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
 
 
-# ---- mixing and augmentation ----------------------------------------------------------------------------------------------------
+# ---- mixing and augmentation ---------------------------------------------------------------------------------------
 @vectors('class_mask_*.npz')
 def test_class_mask(path: Path) -> None:
     d = tensors(path)
@@ -60,7 +68,9 @@ def test_one_mix(path: Path) -> None:
     torch.testing.assert_close(mixing.mix(mask, *d['img_src_trg'].split(1)), d['mixed_img'], **TENSOR)
     label = mixing.mix(mask, *(label.unsqueeze(1) for label in d['label_src_trg'].split(1)))
     assert torch.equal(label, d['mixed_label']) and label.dtype == torch.int64
-    torch.testing.assert_close(mixing.mix(mask[:, 0], *d['weight_src_trg'].split(1)).unsqueeze(1), d['mixed_weight'], **TENSOR)
+    torch.testing.assert_close(
+        mixing.mix(mask[:, 0], *d['weight_src_trg'].split(1)).unsqueeze(1), d['mixed_weight'], **TENSOR
+    )
 
 
 @vectors('color_jitter_*.npz')
@@ -105,15 +115,27 @@ def test_block_mask(path: Path) -> None:
 def test_masked_batch(path: Path) -> None:
     d = tensors(path)
     mode = path.stem.split('_')[1]
-    batch = masking.select_masked_batch(mode, d['img'], d['label'], d['target_img'], d['pseudo_label'], d['pseudo_weight'])
+    batch = masking.select_masked_batch(
+        mode, d['img'], d['label'], d['target_img'], d['pseudo_label'], d['pseudo_weight']
+    )
     mask = masking.block_mask(d['noise'], *d['img'].shape[2:], float(d['ratio']))
     assert torch.equal(batch.img * mask, d['out_img']) and torch.equal(batch.label, d['out_label'])
     assert (batch.weight is None) == ('out_weight' not in d)
     if batch.weight is not None:
         torch.testing.assert_close(batch.weight, d['out_weight'], **TENSOR)
+    # ours scales all losses of the pass; the released code only the first
+    torch.testing.assert_close(d['loss_in'][0] * d['mask_lambda'], d['loss_out'][0], **SCALAR)
 
 
-# ---- teacher, labels, losses ----------------------------------------------------------------------------------------------------
+@vectors('dacs2020_class_mask_*.npz')
+def test_class_mask_of_the_first_release(path: Path) -> None:
+    d = tensors(path)
+    chosen = torch.zeros((1, mixing.LABEL_VALUES), dtype=torch.bool)
+    chosen[0, d['classes']] = True
+    assert torch.equal(mixing.class_mask(d['label'][None, None].long(), chosen)[0, 0], d['mask'].long())
+
+
+# ---- teacher, labels, losses ---------------------------------------------------------------------------------------
 @vectors('pseudo_label_*.npz')
 def test_pseudo_label(path: Path) -> None:
     d = tensors(path)
@@ -121,7 +143,9 @@ def test_pseudo_label(path: Path) -> None:
     label, weight = pseudo_labels.pseudo_label(d['logits'], None if threshold < 0 else threshold)
     assert torch.equal(label, d['pseudo_label'])
     torch.testing.assert_close(weight, d['weight_unfiltered'], **SCALAR)
-    weight = pseudo_labels.filter_pseudo_weight(weight, int(d['ignore_top']), int(d['ignore_bottom']), d.get('valid_pseudo_mask'))
+    weight = pseudo_labels.filter_pseudo_weight(
+        weight, int(d['ignore_top']), int(d['ignore_bottom']), d.get('valid_pseudo_mask')
+    )
     torch.testing.assert_close(weight, d['weight'], **SCALAR)
 
 
@@ -140,7 +164,9 @@ def test_ema(path: Path) -> None:
 @vectors('downscale_label_*.npz')
 def test_downscale_label(path: Path) -> None:
     d = tensors(path)
-    out = feature_distance.downscale_label_ratio(d['label'], int(d['scale_factor']), float(d['min_ratio']), int(d['n_classes']))
+    out = feature_distance.downscale_label_ratio(
+        d['label'], int(d['scale_factor']), float(d['min_ratio']), int(d['n_classes'])
+    )
     assert torch.equal(out, d['out'])
 
 
@@ -160,7 +186,60 @@ def test_feature_distance(path: Path) -> None:
     torch.testing.assert_close(features.grad, d['grad_feat'], **TENSOR)
 
 
-# ---- whole iterations -----------------------------------------------------------------------------------------------------------
+@vectors('seg_loss_*.npz')
+def test_segmentation_loss(path: Path) -> None:
+    d = tensors(path)
+    logits = d['logits'].requires_grad_()
+    loss = head_losses(_head(logits.shape[1]), logits, d['label'], d.get('seg_weight'))['loss_ce']
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), d['loss'], **SCALAR)
+    torch.testing.assert_close(logits.grad, d['grad_logits'], **TENSOR)
+
+
+@vectors('dacs2020_losses_*.npz')
+def test_losses_of_the_first_release(path: Path) -> None:
+    """The source mean runs over valid pixels (0 instead of NaN when there are none), the mixed one over all."""
+    d = tensors(path)
+    source, mixed = (d['logits'].clone().requires_grad_() for _ in range(2))
+    loss_source = labeled_cross_entropy(source, d['label'].long())
+    loss_mixed = head_losses(_head(mixed.shape[1]), mixed, d['label'].long().unsqueeze(1), d['pixel_weight'])['loss_ce']
+    for logits, loss, name in ((source, loss_source, 'source'), (mixed, loss_mixed, 'mixed')):
+        loss.backward()
+        torch.testing.assert_close(loss.detach(), d[f'loss_{name}'].nan_to_num(0.0), **SCALAR)
+        torch.testing.assert_close(logits.grad, d[f'grad_{name}'].nan_to_num(0.0), **TENSOR)
+
+
+def _head(num_classes: int) -> nn.Module:
+    return build_head(
+        dict(
+            type='FCNHead',
+            in_channels=1,
+            channels=1,
+            num_convs=0,
+            concat_input=False,
+            num_classes=num_classes,
+            align_corners=False,
+        )
+    )
+
+
+@vectors('lr_schedule*.npz')
+@pytest.mark.parametrize('name', ['poly10warm', 'poly10'])
+def test_learning_rates_of_the_schedules(path: Path, name: str) -> None:
+    d = load(path)
+    options = dict(Config.fromfile(str(SCHEDULES / f'{name}.py')).lr_config)
+    assert options.pop('policy') == 'poly'
+    hook = PolyLrUpdaterHook(**options)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=float(d['base_lr']))
+    runner = SimpleNamespace(optimizer=optimizer, max_iters=int(d['max_iters']))
+    hook.before_run(runner)
+    for iteration, expected in zip(d['iter'].tolist(), d[name]):
+        runner.iter = iteration
+        hook.before_train_iter(runner)
+        assert optimizer.param_groups[0]['lr'] == pytest.approx(float(expected), rel=1e-9)
+
+
+# ---- whole iterations ----------------------------------------------------------------------------------------------
 @BACKBONES.register_module()
 class ParityTinyNet(nn.Module):
     """The backbone of the ``step_*`` vectors: features at 1/4 and 1/8."""
@@ -177,22 +256,50 @@ class ParityTinyNet(nn.Module):
 
 def _model() -> dict[str, Any]:
     return dict(
-        type='EncoderDecoder', pretrained=None, backbone=dict(type='ParityTinyNet'),
-        decode_head=dict(type='FCNHead', in_channels=8, in_index=1, channels=8, num_convs=0, concat_input=False, dropout_ratio=0.0, num_classes=19,
-                         align_corners=False, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
-        train_cfg=dict(), test_cfg=dict(mode='whole'))
+        type='EncoderDecoder',
+        pretrained=None,
+        backbone=dict(type='ParityTinyNet'),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=8,
+            in_index=1,
+            channels=8,
+            num_convs=0,
+            concat_input=False,
+            dropout_ratio=0.0,
+            num_classes=19,
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def _method(d: dict[str, Tensor], name: str) -> SelfTraining:
     threshold = float(d['threshold'])
     weight = float(d['fd_lambda'])
-    masked = dict(mode='separate' if 'separate' in name else 'separatetrg',
-                  masker=dict(type='BlockMasker', block_size=int(d['mask_block']), ratio=float(d['mask_ratio']))) if 'mask_noise' in d else None
+    masked = (
+        dict(
+            mode='separate' if 'separate' in name else 'separatetrg',
+            masker=dict(type='BlockMasker', block_size=int(d['mask_block']), ratio=float(d['mask_ratio'])),
+        )
+        if 'mask_noise' in d
+        else None
+    )
     method = SelfTraining(
-        model=_model(), teacher=dict(alpha=float(d['alpha'])), mixer=dict(type='ClassMixer'), masking=masked,
-        pseudo_labeler=dict(type='ConfidenceShare', threshold=threshold if threshold >= 0 else None, ignore_top=int(d['ignore_top']),
-                            ignore_bottom=int(d['ignore_bottom'])),
-        feature_distance=dict(type='ThingClassDistance', weight=weight, classes=THINGS) if weight > 0 else None)
+        model=_model(),
+        teacher=dict(alpha=float(d['alpha'])),
+        mixer=dict(type='ClassMixer'),
+        masking=masked,
+        pseudo_labeler=dict(
+            type='ConfidenceShare',
+            threshold=threshold if threshold >= 0 else None,
+            ignore_top=int(d['ignore_top']),
+            ignore_bottom=int(d['ignore_bottom']),
+        ),
+        feature_distance=dict(type='ThingClassDistance', weight=weight, classes=THINGS) if weight > 0 else None,
+    )
     method.student.load_state_dict(below(d, 'student/'))
     method.teacher.model.load_state_dict(below(d, 'teacher/'))
     method.teacher.initialized.fill_(True)
@@ -211,8 +318,13 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('mmseg_uda.components.maskers.rand_per_sample', lambda *_: d['mask_noise'])
     method.train()
     method.views = {}
-    batch = {'img': d['img'], 'img_metas': [{}] * len(d['img']), 'gt_semantic_seg': d['label'], 'target_img': d['target_img'],
-             'target_img_metas': [{}] * len(d['img'])}
+    batch = {
+        'img': d['img'],
+        'img_metas': [{}] * len(d['img']),
+        'gt_semantic_seg': d['label'],
+        'target_img': d['target_img'],
+        'target_img_metas': [{}] * len(d['img']),
+    }
     if 'valid_pseudo_mask' in d:
         batch['valid_pseudo_mask'] = d['valid_pseudo_mask']
     step = TrainStep(method, build_optimizers(dict(type='SGD', lr=0.0), method.networks()), StepOptions())
@@ -228,4 +340,6 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logs = step.flush()[0]
     for key, value in below(d, 'log/').items():
         if 'loss' in key:
-            assert logs[key.replace('loss_seg', 'loss_ce')] == pytest.approx(float(value.nan_to_num(0.0)), rel=1e-5, abs=1e-6)
+            assert logs[key.replace('loss_seg', 'loss_ce')] == pytest.approx(
+                float(value.nan_to_num(0.0)), rel=1e-5, abs=1e-6
+            )
