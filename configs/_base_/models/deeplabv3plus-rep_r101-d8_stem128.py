@@ -1,45 +1,4 @@
-# DeepLabV3+ with a representation tower on the ResNet-101 of the released U2PL/STAL code: deep stem of 64/64/128 channels, multi-grid.
-# Its ImageNet weights are the authors' own file (tools/convert_checkpoint.py knows the keys); no stock weights fit this stem.
-norm_cfg = dict(type='SyncBN', requires_grad=True)
-model = dict(
-    type='EncoderDecoder',
-    pretrained=None,
-    backbone=dict(
-        type='ResNetV1c',
-        depth=101,
-        stem_channels=128,
-        base_channels=64,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        strides=(1, 2, 1, 1),
-        dilations=(1, 1, 2, 4),
-        multi_grid=(4, 8, 16),
-        contract_dilation=True,
-        norm_cfg=norm_cfg,
-        norm_eval=False,
-        style='pytorch'),
-    decode_head=dict(
-        type='DLV3PlusRepHead',
-        in_channels=(256, 2048),
-        in_index=(0, 3),
-        channels=256,
-        dilations=(12, 24, 36),
-        dropout_ratio=0.1,
-        num_classes=19,
-        norm_cfg=norm_cfg,
-        align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
-    auxiliary_head=dict(
-        type='FCNHead',
-        in_channels=1024,
-        in_index=2,
-        channels=256,
-        num_convs=1,
-        concat_input=False,
-        dropout_ratio=0.1,
-        num_classes=19,
-        norm_cfg=norm_cfg,
-        align_corners=True,
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=0.4)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(769, 769), stride=(513, 513)))
+# As deeplabv3plus-rep_r101-d8 with the deep stem (64/64/128 channels) of the released U2PL/STAL code, for the authors' checkpoints and
+# their ImageNet weights; no stock weights fit this stem.
+_base_ = ['deeplabv3plus-rep_r101-d8.py']
+model = dict(pretrained=None, backbone=dict(stem_channels=128, base_channels=64))

@@ -1,0 +1,6 @@
+# STAL for the toy world: a short memory bank and narrow representations; 4 % of the pixels are hard enough to be mined.
+_base_ = ['stal.py']
+uda = dict(
+    ohem=dict(min_kept_per_image=1400),
+    representation=dict(channels=64),
+    contrast=dict(num_queries=64, num_negatives=32, bank_size=2000))

@@ -1,0 +1,10 @@
+# RIPU-RA: CamVid by day to CamVid at dusk, 2.2 % of the pixels of every frame. Small network for a CPU.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/segformer_efficientnet_lite0.py',
+    '../_base_/uda/ripu.py',
+    '../_base_/active/ripu_camvid_day_to_dusk_256x256.py',
+    '../_base_/schedules/camvid_2500.py',
+]
+model = dict(decode_head=dict(num_classes=11))
+active = dict(folder='work_dirs/ripu_camvid_ra/active')

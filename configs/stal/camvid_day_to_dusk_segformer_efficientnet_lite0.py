@@ -1,0 +1,9 @@
+# STAL: CamVid by day to CamVid at dusk, 3 + 3 + 6 frames by entropy. Small network for a CPU.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/segformer_efficientnet_lite0.py',
+    '../_base_/uda/stal_camvid.py',
+    '../_base_/active/stal_camvid_day_to_dusk_256x256.py',
+    '../_base_/schedules/camvid_2500.py',
+]
+model = dict(decode_head=dict(num_classes=11))

@@ -1,0 +1,85 @@
+"""Every STAL and RIPU config is complete: its method, its training set and its label set are built on a small world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmcv import Config
+from mmcv.parallel import collate
+
+from mmseg_uda.active.hook import ActiveSelectionHook
+from mmseg_uda.active.loop import round_config
+from mmseg_uda.active.session import ActiveSession
+from mmseg_uda.datasets.builder import build_training_dataset
+from mmseg_uda.methods.streams import split_streams
+from mmseg_uda.registry import build_train_model
+from tests.datasets.worlds import blocks, make_cityscapes, make_gta, write_image, write_label
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+FILES = sorted([*(CONFIGS / 'stal').glob('*.py'), *(CONFIGS / 'ripu').glob('*.py')])
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few files of every data set in its official layout."""
+    root = tmp_path_factory.mktemp('world')
+    for data in (root / 'data', root / 'data/toy'):
+        make_gta(data / 'gta', 2)
+        for split in ('train', 'val'):
+            make_cityscapes(data / 'cityscapes', 20, split)
+    write_image(root / 'data/synthia/RGB/0000000.png', 0)
+    write_label(root / 'data/synthia/GT/LABELS/0000000.png', blocks((3, 1))(0), '16-bit')
+    for i in range(14):
+        write_image(root / f'data/camvid/images/{i}.jpg', i)
+        write_label(root / f'data/camvid/labels/{i}.png', blocks((0, 10, 255))(i))
+    for split in ('day_train', 'dusk_train', 'dusk_val'):
+        path = root / f'data/camvid/splits/{split}.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(''.join(f'{i}\n' for i in range(14)))
+    return root
+
+
+def shrink(cfg: Config) -> None:
+    """Fewer layers, fewer images."""
+    cfg.model.pretrained = None
+    if cfg.model.backbone.get('depth') == 101:
+        cfg.model.backbone.depth = 50
+    cfg.model.backbone.init_cfg = None
+    if cfg.active.get('initial'):
+        cfg.active.initial = dict(count=3)
+    if cfg.uda.type == 'STAL':
+        cfg.uda.contrast = dict(cfg.uda.get('contrast') or {}, bank_size=16, bank_size_overrides={})
+
+
+@pytest.mark.parametrize('path', FILES, ids=[f'{path.parent.name}-{path.stem}' for path in FILES])
+def test_config(path: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world)
+    monkeypatch.delenv('MMSEG_UDA_CAMVID', raising=False)
+    cfg = Config.fromfile(str(path))
+    shrink(cfg)
+    hooks = [dict(hook) for hook in cfg.get('custom_hooks') or []]
+    cfg.active.folder = str(tmp_path / 'active')
+    session = ActiveSession(cfg)
+    session.start()
+    for hook in hooks:
+        kind = hook.pop('type')
+        assert kind == 'ActiveSelectionHook'
+        ActiveSelectionHook(**hook).configure(cfg)
+        assert max(hook['iters']) < cfg.runner.max_iters
+    dataset = build_training_dataset(round_config(cfg, session, 0), seed=0)
+    streams = split_streams(_device_free(collate([dataset[0], dataset[1]], 2)))
+    method = build_train_model(cfg)
+    assert set(method.required_streams) <= set(streams)
+    classes = method.student.decode_head.num_classes
+    assert classes == len(dataset.CLASSES) == len(session.pool.classes)
+    for name, stream in streams.items():
+        if stream.label is not None:
+            assert ((stream.label < classes) | (stream.label == 255)).all(), name
+    if cfg.uda.type == 'RIPU':
+        assert (streams['labeled_target'].label == 255).all(), 'nothing is bought yet'
+
+
+def _device_free(batch: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.data[0] for key, value in batch.items()}
