@@ -45,6 +45,7 @@ def main(argv: Optional[Sequence[str]] = None) -> list[Path]:
     cfg = environment.load_config(args.config, args.cfg_options)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
     seed = args.seed if args.seed is not None else int(cfg.get('seed') or DEFAULT_SEED)
+    environment.prepare_data(cfg)
     with naming_config(args.config):
         dataset = build_training_dataset(cfg, seed)
         method = build_method(cfg, seed, device, dataset)

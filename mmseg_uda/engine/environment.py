@@ -14,7 +14,9 @@ import torch.distributed as dist
 from mmcv import Config, DictAction
 from mmcv.runner import get_dist_info, init_dist
 
+from ..datasets.toy import draw_missing
 from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
+from .distributed import barrier
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +67,13 @@ def start_processes(launcher: str, dist_params: Optional[dict[str, Any]], device
         raise ValueError(f"--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch")
     dist.init_process_group('gloo')
     return torch.device('cpu')
+
+
+def prepare_data(cfg: Config) -> None:
+    """Draw the toy data sets that a config names and that are missing; rank 0 draws, the others wait."""
+    if get_dist_info()[0] == 0:
+        draw_missing(cfg)
+    barrier()
 
 
 def prepare_work_dir(cfg: Config, config_path: str, work_dir: Optional[str]) -> tuple[Path, str]:

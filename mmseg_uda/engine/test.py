@@ -59,6 +59,7 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
         _augment_tests(cfg)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
     logger = get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    environment.prepare_data(cfg)
     with naming_config(args.config):
         datasets = named_test_sets(cfg, 'test')
     model = load_model(cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger)

@@ -93,6 +93,7 @@ def train(cfg: Config, device: torch.device, config_name: str = 'config', valida
         ConfigError: anything in the config that cannot work, before the first iteration.
     """
     logger = logger or get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    environment.prepare_data(cfg)
     runner, dataset = build_runner(cfg, device, config_name, logger, meta)
     runner.timestamp = timestamp or runner.timestamp
     with naming_config(config_name):

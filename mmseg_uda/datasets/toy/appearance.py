@@ -89,7 +89,7 @@ CITY = Appearance(
     base=_CITY_BASE, buildings=((168, 158, 140), (150, 138, 128), (182, 172, 150), (124, 120, 122), (162, 132, 112)),
     vehicles=((36, 38, 44), (150, 152, 156), (90, 96, 106), (58, 40, 42), (188, 190, 190), (50, 62, 90)),
     clothes=((44, 46, 54), (80, 76, 78), (60, 66, 84), (110, 96, 90), (52, 60, 50)),
-    variety=11, sky=((206, 214, 212), (232, 236, 230)), texture=8, grain=2, contrast=0.85, brightness=0.98, saturation=0.85, tint=(0.95, 1.02, 0.96),
+    variety=11, sky=((206, 214, 212), (232, 236, 230)), texture=8, grain=2, contrast=0.85, brightness=1.1, saturation=0.85, tint=(0.95, 1.02, 0.96),
     haze=0.3, shadows=0.22, blur=0.55, noise=4, vignette=0.2, elevation=(1.1, 1.35), horizon=(0.42, 0.5), focal=(0.7, 0.85), road=(3.5, 5.5),
     bonnet=True, density=dict(person=1.3, rider=1.3, bicycle=1.6, vegetation=1.3))
 SYNTHETIC = replace(
@@ -107,9 +107,9 @@ WORLDWIDE = replace(
     sky=((120, 168, 222), (220, 228, 234)), texture=6, contrast=1.05, brightness=1.0, saturation=1.1, tint=(1, 1, 1.02), haze=0.2, blur=0.3, noise=3,
     jpeg=60, vignette=0.1, elevation=(1.2, 2.2), horizon=(0.35, 0.55), focal=(0.6, 1.0), road=(3.5, 8), bonnet=False)
 FOG = replace(CITY, haze=0.88, contrast=0.7, brightness=1.0, sky=((206, 210, 212), (208, 212, 214)), shadows=0.05, bonnet=False)
-NIGHT = replace(CITY, night=1.0, brightness=0.5, contrast=1.1, saturation=0.7, sky=((10, 12, 24), (30, 28, 36)), haze=0.05, noise=7, blur=0.7,
+NIGHT = replace(CITY, night=1.0, brightness=1.0, contrast=1.1, saturation=0.7, sky=((10, 12, 24), (30, 28, 36)), haze=0.05, noise=7, blur=0.7,
                 shadows=0.0, tint=(1.12, 1.0, 0.86), bonnet=False)
-RAIN = replace(CITY, base={**_CITY_BASE, 'road': (88, 90, 96), 'sidewalk': (110, 108, 112)}, brightness=0.74, contrast=0.85, blur=0.9, haze=0.5,
+RAIN = replace(CITY, base={**_CITY_BASE, 'road': (88, 90, 96), 'sidewalk': (110, 108, 112)}, brightness=0.92, contrast=0.85, blur=0.9, haze=0.5,
                sky=((150, 156, 162), (170, 174, 178)), shadows=0.1, bonnet=False)
 SNOW = replace(CITY, base={**_CITY_BASE, 'terrain': (222, 226, 232), 'sidewalk': (206, 208, 214), 'road': (150, 150, 156), 'vegetation': (130, 138, 134)},
                brightness=0.98, haze=0.4, sky=((216, 220, 224), (226, 228, 230)), shadows=0.1, bonnet=False)

@@ -56,7 +56,7 @@ def _night(color: np.ndarray, label: np.ndarray, distance: np.ndarray, look: App
     bright = np.clip(color.max(-1, keepdims=True) - 205, 0, 50) / 50 * (label != ID['sky'])[..., None]
     glow = cv2.GaussianBlur(color * bright, (0, 0), canvas.camera.width / OVERSAMPLING / 60)
     near = np.clip(1.2 - distance / 28, 0, 1)[..., None] * (label != ID['sky'])[..., None]
-    light = 0.22 + 0.55 * near
+    light = 0.3 + 0.6 * near
     return color * np.where(bright > 0.3, 1.0, light) + look.night * 0.9 * glow
 
 

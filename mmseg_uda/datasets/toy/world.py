@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -98,6 +98,29 @@ def ensure_toy_world(root: Union[str, Path] = 'data/toy', datasets: Sequence[str
         if not _is_current(folder, name, wanted):
             _build(folder, name, wanted, os.cpu_count() or 1 if workers is None else workers, quiet)
     return roots
+
+
+def draw_missing(cfg: Mapping[str, Any]) -> list[Path]:
+    """Draw the toy data sets that a config's ``data`` names (``data_root='.../toy/<name>'``) and that do not exist.
+
+    Returns:
+        Their folders.
+    """
+    roots = sorted({root for root in _data_roots(cfg.get('data')) if root.parent.name == 'toy' and root.name in TOY_DATASETS and not root.exists()})
+    for root in roots:
+        ensure_toy_world(root.parent, [root.name])
+    return roots
+
+
+def _data_roots(node: Any) -> Iterator[Path]:
+    if isinstance(node, Mapping):
+        if isinstance(node.get('data_root'), str):
+            yield Path(node['data_root'])
+        for value in node.values():
+            yield from _data_roots(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _data_roots(value)
 
 
 def _counts(name: str, options: WorldOptions) -> dict[str, int]:

@@ -1,0 +1,144 @@
+"""The toy world: deterministic pictures, official layouts and formats, and a build that is never half done."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mmseg.datasets import build_dataset
+from PIL import Image
+
+from mmseg_uda.datasets import label_spaces
+from mmseg_uda.datasets.toy import TOY_DATASETS, ensure_toy_world, world
+from mmseg_uda.datasets.toy.appearance import APPEARANCES
+from mmseg_uda.datasets.toy.canvas import EGO_VEHICLE, LANE_MARKING
+from mmseg_uda.datasets.toy.render import render
+from mmseg_uda.datasets.toy.writers import raw_lookup
+
+SMALL = dict(width=64, height=32, scale=0.02, quiet=True, workers=1)
+
+
+@pytest.fixture(scope='module')
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return ensure_toy_world(tmp_path_factory.mktemp('toy'), **SMALL)
+
+
+def test_pictures_depend_on_seed_and_number_only(tmp_path: Path, roots: dict[str, Path]) -> None:
+    again = ensure_toy_world(tmp_path / 'again', ['gta'], **{**SMALL, 'workers': 2})
+    other = ensure_toy_world(tmp_path / 'other', ['gta'], seed=1, **SMALL)
+    name = 'images/00003.png'
+    assert (again['gta'] / name).read_bytes() == (roots['gta'] / name).read_bytes()
+    assert (other['gta'] / name).read_bytes() != (roots['gta'] / name).read_bytes()
+
+
+@pytest.mark.parametrize('dataset', ['gta', 'synthia', 'cityscapes', 'idd', 'mapillary'])
+def test_raw_ids_map_back_to_the_drawn_classes(dataset: str) -> None:
+    """Every class is written with an id that the production table reads as that class."""
+    lut, table = raw_lookup(dataset), label_spaces.lookup_array(label_spaces.table(dataset))
+    for train_id in range(19):
+        assert table[lut[train_id]] == train_id
+    assert table[lut[255]] == 255 and table[lut[EGO_VEHICLE]] == 255
+    assert table[lut[LANE_MARKING]] == (255 if dataset == 'synthia' else 0)
+
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    'gta': dict(type='GTADataset', img_dir='images', ann_dir='labels'),
+    'synthia': dict(type='SynthiaDataset', img_dir='RGB', ann_dir='GT/LABELS'),
+    'cityscapes': dict(type='CityscapesDataset', img_dir='leftImg8bit/train', ann_dir='gtFine/train'),
+    'idd': dict(type='IDDDataset', img_dir='leftImg8bit/train', ann_dir='gtFine/train'),
+    'mapillary': dict(type='MapillaryDataset', img_dir='training/images', ann_dir='training/labels'),
+    'acdc': dict(type='ACDCDataset', img_dir='rgb_anon/train', ann_dir='gt/train'),
+    'dark_zurich': dict(type='DarkZurichDataset', img_dir='rgb_anon/val', ann_dir='gt/val'),
+}
+
+
+@pytest.mark.parametrize('name', sorted(CONFIGS))
+def test_production_data_sets_read_the_toy_files(name: str, roots: dict[str, Path]) -> None:
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    dataset = build_dataset(dict(CONFIGS[name], data_root=str(roots[name]), pipeline=pipeline))
+    split = 'val' if name == 'dark_zurich' else 'train'
+    assert len(dataset) == max(round(TOY_DATASETS[name][split] * SMALL['scale']), 1)
+    sample = dataset[0]
+    label = sample['gt_semantic_seg']
+    assert sample['img'].shape == (32, 64, 3) and label.shape == (32, 64)
+    assert set(np.unique(label)) <= {*range(19), 255} and {0, 2} <= set(np.unique(label))
+
+
+def test_official_file_formats(roots: dict[str, Path]) -> None:
+    synthia = cv2.imread(str(next((roots['synthia'] / 'GT/LABELS').glob('*.png'))), cv2.IMREAD_UNCHANGED)
+    assert synthia.dtype == np.uint16 and synthia.shape == (32, 64, 3)
+    assert Image.open(next((roots['gta'] / 'labels').glob('*.png'))).mode == 'P'
+    assert Image.open(next((roots['mapillary'] / 'training/labels').glob('*.png'))).mode == 'P'
+    assert Image.open(next((roots['cityscapes'] / 'gtFine').rglob('*.png'))).mode == 'L'
+    assert not list((roots['dark_zurich'] / 'gt').rglob('train/**/*.png'))
+
+
+def test_other_options_redraw_and_equal_options_do_not(tmp_path: Path) -> None:
+    folder = ensure_toy_world(tmp_path, ['gta'], **SMALL)['gta']
+    first = (folder / 'images/00001.png').stat().st_mtime_ns
+    ensure_toy_world(tmp_path, ['gta'], **SMALL)
+    assert (folder / 'images/00001.png').stat().st_mtime_ns == first
+    ensure_toy_world(tmp_path, ['gta'], **{**SMALL, 'width': 48})
+    assert cv2.imread(str(folder / 'images/00001.png')).shape[1] == 48
+    assert json.loads((folder / world.MANIFEST).read_text())['width'] == 48
+
+
+def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, 'write_item', fail)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_toy_world(tmp_path, ['gta'], **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_gets_its_missing_toy_data_sets_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(world, 'ensure_toy_world', lambda root, names: drawn.append((Path(root), names)))
+    (tmp_path / 'toy/idd').mkdir(parents=True)
+    roots = [tmp_path / 'toy/gta', tmp_path / 'toy/idd', tmp_path / 'real/gta']
+    data = dict(train=dict(source=dict(data_root=str(roots[0]) + '/'), target=[dict(data_root=str(root)) for root in roots]))
+    assert world.draw_missing(dict(data=data)) == [roots[0]]
+    assert drawn == [(tmp_path / 'toy', ['gta'])]
+
+
+def test_a_real_data_set_is_never_overwritten(tmp_path: Path) -> None:
+    real = tmp_path / 'gta' / 'images' / '00001.png'
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b'precious')
+    with pytest.raises(FileExistsError, match='is no toy data set'):
+        ensure_toy_world(tmp_path, ['gta'], **SMALL)
+    assert real.read_bytes() == b'precious'
+
+
+def test_bad_options_are_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="no toy data set 'gtta'"):
+        ensure_toy_world(tmp_path, ['gtta'])
+    with pytest.raises(ValueError, match='gap must lie'):
+        ensure_toy_world(tmp_path, ['gta'], gap=-1)
+
+
+def test_every_class_occurs_and_rare_ones_are_rare() -> None:
+    counts = np.zeros(256)
+    for number in range(120):
+        _, label = render(APPEARANCES['cityscapes'], 64, 32, np.random.default_rng([3, number]))
+        counts += np.bincount(label.ravel(), minlength=256)
+    share = counts[:19] / counts.sum()
+    assert (share > 0).all()
+    ids = {name: i for i, name in enumerate(label_spaces.CITY19)}
+    assert share[ids['road']] > 0.2 and share[ids['building']] > 0.1
+    assert max(share[ids[name]] for name in ('train', 'bus', 'truck', 'motorcycle')) < 0.02
+
+
+def test_the_gap_option_narrows_the_difference_of_colours() -> None:
+    from mmseg_uda.datasets.toy.appearance import GAME, between
+
+    def mean(look: Any) -> np.ndarray:
+        return np.mean([render(look, 64, 32, np.random.default_rng(i))[0].mean((0, 1)) for i in range(8)], 0)
+
+    game, city, near = (mean(look) for look in (GAME, APPEARANCES['cityscapes'], between(GAME, APPEARANCES['cityscapes'], 0.2)))
+    assert np.abs(near - game).sum() < np.abs(city - game).sum()
