@@ -71,7 +71,8 @@ class SelfTraining(UDASegmentor):
         self.source_only = source_only
         self.teacher_bn = teacher_bn
         self.required_streams = (SOURCE,) if source_only else (SOURCE, 'target')  # type: ignore[misc]
-        self.pseudo_labeler = build_from_config(pseudo_labeler or dict(type='ConfidenceShare'), PSEUDO_LABELERS)
+        labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
+        self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
         self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
         if feature_distance is not None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
+from mmseg_uda.components.entropy_pseudo_labels import EntropyPseudoLabel
 from mmseg_uda.ops import esl
 from mmseg_uda.ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_bce, valid_cross_entropy
 from mmseg_uda.ops.entropy import entropy_loss, normalized_entropy, self_information
@@ -161,3 +162,18 @@ def test_streaming_histogram(path: Path) -> None:
     more = esl.class_histogram(label, torch.zeros_like(label), classes, 1, (kept != 255) & (fewer == 255))[:, 0]
     np.testing.assert_array_equal(more.numpy(), data['extra_kept_per_class'])
     assert (more <= extra).all()
+
+
+@vectors('online_teacher_*.npz')
+def test_online_thresholds(path: Path) -> None:
+    data = load(path)
+    labeler = EntropyPseudoLabel(
+        int(data['num_classes']), mode='pixel_mask', floor=float(data['floor']), limit=None, gamma=float(data['gamma']), levels=int(data['levels']),
+        min_mass=float(data['min_mass']), warmup=0)
+    for step, prob in enumerate(data['prob']):
+        valid = tensor(data['valid'][step])[:, None]
+        label, weight = labeler(tensor(prob).log(), valid)
+        np.testing.assert_array_equal(label.numpy(), prob.argmax(1))
+        close(labeler.thresholds(), data['thres'][step], rtol=1e-12)
+        np.testing.assert_array_equal(weight.numpy() > 0, data['mask'][step])
+        close(weight.mean(), data['ratio_image'][step])
