@@ -12,7 +12,7 @@ from mmseg.datasets import build_dataset
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..datasets.label_spaces import eval_subsets
+from ..datasets.label_spaces import CITY19, eval_subsets
 from ..utils.progress import progress
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
@@ -77,7 +77,7 @@ def _test_inputs(batch: Mapping[str, Any], device: torch.device) -> tuple[list[t
 
 
 def score_results(dataset: Any, results: Sequence[Any], logger: Any = None, **eval_options: Any) -> dict[str, float]:
-    """MMSeg's metrics of ``results`` plus ``mIoU16`` and ``mIoU13``, the SYNTHIA protocols, for data sets with the Cityscapes classes.
+    """MMSeg's metrics of ``results`` plus ``mIoU16`` and ``mIoU13``, the SYNTHIA protocols, for data sets with these classes.
 
     Returns:
         metrics in [0, 1]: ``mIoU``, ``mAcc``, ``aAcc``, ``IoU.<class>`` ...
@@ -85,8 +85,8 @@ def score_results(dataset: Any, results: Sequence[Any], logger: Any = None, **ev
     eval_options.setdefault('metric', 'mIoU')
     metrics = {key: float(value) for key, value in dataset.evaluate(list(results), logger=logger, **eval_options).items()}
     for count in (16, 13):
-        names = eval_subsets(count)
-        if len(dataset.CLASSES) == 19 and all(f'IoU.{name}' in metrics for name in names):
+        names = [CITY19[i] for i in eval_subsets(count)]
+        if all(f'IoU.{name}' in metrics for name in names):
             metrics[f'mIoU{count}'] = float(np.nanmean([metrics[f'IoU.{name}'] for name in names]))
     return metrics
 
