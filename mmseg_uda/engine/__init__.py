@@ -1,1 +1,1 @@
-"""Training and evaluation: backward policy, optimisers, distribution, checkpoints, hooks and entry points."""
+"""Training, testing and everything around them. The entry points are :mod:`.train` and :mod:`.test`."""

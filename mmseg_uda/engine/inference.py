@@ -9,20 +9,8 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from ..ops.hrda import crop_windows, sliding_boxes
 from .step import PRECISIONS
-
-
-def window_boxes(height: int, width: int, crop: tuple[int, int], stride: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Windows (top, bottom, left, right) that cover an image; the last ones are shifted inwards, as in MMSeg."""
-    rows = max(height - crop[0] + stride[0] - 1, 0) // stride[0] + 1
-    columns = max(width - crop[1] + stride[1] - 1, 0) // stride[1] + 1
-    boxes = []
-    for row in range(rows):
-        for column in range(columns):
-            bottom = min(row * stride[0] + crop[0], height)
-            right = min(column * stride[1] + crop[1], width)
-            boxes.append((max(bottom - crop[0], 0), bottom, max(right - crop[1], 0), right))
-    return boxes
 
 
 def batched_slide_inference(segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool, windows_per_batch: int = 8) -> Tensor:
@@ -38,14 +26,13 @@ def batched_slide_inference(segmentor: EncoderDecoder, img: Tensor, img_meta: An
     """
     from mmseg.ops import resize
     batch, _, height, width = img.shape
-    boxes = window_boxes(height, width, tuple(segmentor.test_cfg.crop_size), tuple(segmentor.test_cfg.stride))
+    boxes = sliding_boxes((height, width), segmentor.test_cfg.crop_size, segmentor.test_cfg.stride)
     total = img.new_zeros((batch, segmentor.num_classes, height, width), dtype=torch.float32)
     count = img.new_zeros((1, 1, height, width), dtype=torch.float32)
     step = max(windows_per_batch // batch, 1)
     for start in range(0, len(boxes), step):
         part = boxes[start:start + step]
-        crops = torch.cat([img[:, :, top:bottom, left:right] for top, bottom, left, right in part])
-        logits = segmentor.encode_decode(crops, img_meta).float()
+        logits = segmentor.encode_decode(crop_windows(img, part), img_meta).float()
         for (top, bottom, left, right), window in zip(part, logits.split(batch)):
             total[:, :, top:bottom, left:right] += window
             count[:, :, top:bottom, left:right] += 1

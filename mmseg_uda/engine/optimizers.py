@@ -111,7 +111,7 @@ def merge_groups(groups: list[dict[str, Any]], defaults: Optional[Mapping[str, A
 
 
 def _listed(params: Any) -> list[nn.Parameter]:
-    return [params] if isinstance(params, torch.Tensor) else list(params)
+    return [params] if isinstance(params, nn.Parameter) else list(params)
 
 
 def _fast_options(cls: type, parameters: list[nn.Parameter]) -> dict[str, Any]:

@@ -104,9 +104,11 @@ def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height
     for i, index in enumerate(indices):
         info = dataset.img_infos[index]
         path = Path(dataset.img_dir or '') / info['filename']
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]
-        pictures = {'image': image}
-        if info.get('ann') is not None and not dataset.test_mode or dataset.ann_dir is not None:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise OSError(f"cannot read image '{path}' for the report")
+        pictures = {'image': image[..., ::-1]}
+        if dataset.ann_dir is not None:
             pictures['truth'] = colorize(dataset.get_gt_seg_map_by_idx(index).astype(np.uint8), dataset.PALETTE)
         pictures.update({title: colorize(found[i].astype(np.uint8), dataset.PALETTE) for title, found in predictions.items()})
         panels.append(Panel(info['filename'], {title: _fit(picture, height) for title, picture in pictures.items()}))

@@ -208,7 +208,7 @@ class UDARunner(IterBasedRunner):
         self.step.load_state_dict(loaded['engine'])
         self._iter = self._completed = self._inner_iter = int(loaded['meta']['iter'])
         self._epoch = 0
-        self.meta = {**(self.meta or {})}
+        self.meta: dict[str, Any] = {**(self.meta or {})}
         self.meta.setdefault('hook_msgs', {}).update(loaded['meta'].get('hook_msgs') or {})
         self.logger.info('resumed %s after %d iterations', checkpoint, self._iter)
 

@@ -212,7 +212,8 @@ def run_stages(stages: Sequence[Mapping[str, Any]], work_dir: Path, context: Sta
 
 def _fingerprint(stage: Mapping[str, Any], context: StageContext, before: str) -> str:
     """Hash of everything that decides the result of a stage: its options, its config, and the stages before it."""
-    text = json.dumps(plain(stage), sort_keys=True) + context.config(stage).pretty_text + str(context.seed) + before
+    config = plain(context.config(stage)._cfg_dict)  # pretty-printing would take seconds
+    text = json.dumps([plain(stage), config, context.seed, before], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
