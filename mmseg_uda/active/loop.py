@@ -1,4 +1,4 @@
-"""The whole loop with one command: train, select, train with more labels, ... Every stage resumes where it was stopped."""
+"""The whole loop with one command: train, buy, train with more labels, ... Every stage resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..engine import environment
 from ..engine.distributed import barrier
 from ..engine.evaluation import evaluate_all, named_test_sets, write_metrics
 from ..engine.runner import find_resumable
+from ..engine.stages import STAGES, StageContext, run_stages
 from ..engine.test import load_model
 from ..engine.train import DEFAULT_SEED, train
 from ..utils.config_errors import check_top_level, naming_config
@@ -34,6 +35,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('config', help="config file with an 'active' block whose pool has labels (a simulation)")
     parser.add_argument('--work-dir', help='folder of the loop (default: work_dirs/<config name>)')
     parser.add_argument('--seed', type=int, default=DEFAULT_SEED)
+    parser.add_argument('--restart-from', metavar='STAGE', help='repeat this training (round_00, ...); bought labels stay bought')
     parser.add_argument('--gpu-id', type=int, default=0)
     environment.add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -46,83 +48,100 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg = environment.load_config(args.config, args.cfg_options)
     check_top_level(cfg, args.config)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
-    cfg.seed = args.seed
-    folder, timestamp = environment.prepare_work_dir(cfg, args.config, args.work_dir)
-    logger = get_root_logger(log_file=str(folder / f'{timestamp}.log'), log_level=cfg.get('log_level', 'INFO'))
-    run_loop(cfg, folder, device, args.config, logger)
+    folder = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    logger = get_root_logger(log_file=str(folder / 'loop.log'), log_level=cfg.get('log_level', 'INFO'))
+    run_loop(Path(args.config), folder, StageContext(Path(args.config), device, logger, args.seed), args.cfg_options, args.restart_from)
 
 
-def run_loop(cfg: Config, folder: Path, device: torch.device, config_name: str, logger: logging.Logger) -> list[dict[str, Any]]:
-    """Run or go on with all stages.
+def run_loop(
+    config: Path, folder: Path, context: StageContext, options: Optional[dict[str, Any]] = None, restart_from: Optional[str] = None
+) -> list[dict[str, Any]]:
+    """Run or go on with all stages of :mod:`mmseg_uda.engine.stages`: ``round_00``, ``buy_01``, ``round_01``, ...
 
     Args:
-        folder: holds the label set (``active``) and one work folder per training (``round_00``, ...).
+        config: the config file; ``options`` are changes of it.
+        folder: holds the label set (``active``) and one folder per stage.
 
     Returns:
-        one entry per training: round, what was paid so far, and the metrics on ``data.val``; also in ``curve.json``.
+        one entry per training: round, what was paid so far, and the mIoU on ``data.val``; also in ``curve.json``.
     """
-    with naming_config(config_name):
-        session = ActiveSession(cfg, str(folder / 'active'))
-        if not session.pool.simulated:
-            raise ValueError('active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use tools/select_active.py')
+    cfg = environment.load_config(str(config), options)
+    with naming_config(str(config)):
+        session = open_session(cfg, folder)
+    common = {'config': config.name, 'options': options or {}}
+    stages: list[dict[str, Any]] = [{'name': 'round_00', 'type': 'active_train', 'round': 0, **common}]
+    for number in range(1, session.rounds + 1):
+        stages.append({'name': f'buy_{number:02d}', 'type': 'buy_labels', 'round': number, **common})
+        stages.append({'name': f'round_{number:02d}', 'type': 'active_train', 'round': number, **common})
+    folders = run_stages(stages, folder, context, restart_from)
+    session.reload()
+    curve = [curve_point(session, number, folders[f'round_{number:02d}']) for number in range(session.rounds + 1)]
+    if get_dist_info()[0] == 0:
+        write_text(folder / 'curve.json', json.dumps(curve, indent=1) + '\n')
+    return curve
+
+
+def open_session(cfg: Config, folder: Path) -> ActiveSession:
+    """The session whose label set lies in ``folder/active``, with its initial set.
+
+    Raises:
+        ValueError: the pool has no labels to reveal.
+    """
+    session = ActiveSession(cfg, str(folder / 'active'))
+    if not session.pool.simulated:
+        raise ValueError('active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use tools/select_active.py')
     if get_dist_info()[0] == 0:
         session.start()
     barrier()
     session.reload()
-    curve = []
-    for number in range(session.rounds + 1):
-        if number > 0 and session.label_set.finished < number:
-            select_round(cfg, session, folder, number, device)
-            logger.info('round %d: %s', number, json.dumps(session.label_set.status()))
-        curve.append(train_round(cfg, session, folder, number, device, config_name, logger))
-        if get_dist_info()[0] == 0:
-            write_text(folder / 'curve.json', json.dumps(curve, indent=1) + '\n')
-    return curve
+    return session
 
 
-def train_round(
-    cfg: Config, session: ActiveSession, folder: Path, number: int, device: torch.device, config_name: str, logger: logging.Logger
-) -> dict[str, Any]:
-    """Train with the labels of the rounds up to ``number`` and evaluate; a finished stage only reads its result."""
-    stage = folder / f'round_{number:02d}'
-    result = stage / 'metrics.json'
-    if not result.is_file():
-        stage_cfg = round_config(cfg, session, number)
-        stage_cfg.work_dir = str(stage)
-        stage.mkdir(parents=True, exist_ok=True)
-        found = find_resumable(stage, logger)
-        stage_cfg.resume_from = str(found) if found else None
-        meta = {'seed': cfg.seed, 'exp_name': Path(config_name).name, 'config': config_text(stage_cfg)}
-        runner = train(stage_cfg, device, config_name, validate=False, meta=meta, logger=logger)
-        runner.model.eval()
-        metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), device, logger, int(cfg.data.get('workers_per_gpu', 2)))
-        if get_dist_info()[0] == 0:
-            runner.save_checkpoint(str(stage))
-            write_metrics(result, metrics, round=number)
-        barrier()
-    metrics = json.loads(result.read_text())['metric']
+@STAGES.register_module(name='active_train')
+def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
+    """Train with the labels of the rounds up to ``round`` and evaluate on ``data.val``."""
+    base = context.config(stage)
+    cfg = round_config(base, open_session(base, folder.parent), int(stage['round']))
+    cfg.work_dir, cfg.seed = str(folder), context.seed
+    found = find_resumable(folder, context.logger)
+    cfg.resume_from = str(found) if found else None
+    meta = {'seed': cfg.seed, 'exp_name': stage['config'], 'config': config_text(cfg)}
+    runner = train(cfg, context.device, stage['config'], validate=False, meta=meta, logger=context.logger)
+    runner.model.eval()
+    workers = int(cfg.data.get('workers_per_gpu', 2))
+    metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), context.device, context.logger, workers)
+    if get_dist_info()[0] == 0:
+        runner.save_checkpoint(str(folder))
+        write_metrics(folder / 'test_last.json', metrics, round=stage['round'])
+
+
+@STAGES.register_module(name='buy_labels')
+def buy_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
+    """Buy ``round`` with the network of the training before it."""
+    number = int(stage['round'])
+    cfg = context.config(stage)
+    session = open_session(cfg, folder.parent)
+    checkpoint = context.folders[f'round_{number - 1:02d}'] / f'iter_{cfg.runner.max_iters}.pth'
+    needed = session.acquisition.needs_model
+    predict = segmentor_predict(load_model(cfg, str(checkpoint), None, context.device)) if needed else None
+    session.select(number, predict, context.device, checkpoint)
+    if get_dist_info()[0] == 0:
+        write_pictures(session.pool, session.label_set, number)
+        context.logger.info('round %d bought: %s', number, json.dumps(session.label_set.status()))
+
+
+def curve_point(session: ActiveSession, number: int, folder: Path) -> dict[str, Any]:
+    """What was paid up to a round and what its network scores."""
+    metrics = json.loads((folder / 'test_last.json').read_text(encoding='utf-8'))['metric']
     paid = [p for p in session.label_set.purchases if p.round <= number]
-    return {
-        'round': number,
-        'images': sum(len(p.images) for p in paid),
-        'pixels': sum(p.pixels for p in paid),
-        'mIoU': metrics['mIoU'],
-    }
+    images, pixels = sum(len(p.images) for p in paid), sum(p.pixels for p in paid)
+    return {'round': number, 'images': images, 'pixels': pixels, 'mIoU': metrics['mIoU']}
 
 
 def config_text(cfg: Config) -> str:
     """The config as Python, one line per key: pretty-printing takes seconds, and every stage needs it."""
     return ''.join(f'{key} = {value!r}\n' for key, value in cfg._cfg_dict.to_dict().items())
-
-
-def select_round(cfg: Config, session: ActiveSession, folder: Path, number: int, device: torch.device) -> None:
-    """Buy round ``number`` with the network of the stage before."""
-    previous = folder / f'round_{number - 1:02d}'
-    checkpoint = previous / f'iter_{cfg.runner.max_iters}.pth'
-    predict = segmentor_predict(load_model(cfg, str(checkpoint), None, device)) if session.acquisition.needs_model else None
-    session.select(number, predict, device, checkpoint)
-    if get_dist_info()[0] == 0:
-        write_pictures(session.pool, session.label_set, number)
 
 
 def round_config(cfg: Config, session: ActiveSession, number: int) -> Config:

@@ -29,7 +29,7 @@ class ClassConfidenceBank(nn.Module):
         super().__init__()
         self.momentum = momentum
         self.skip_absent = skip_absent
-        self.register_buffer('value', torch.rand(num_classes, generator=torch.Generator().manual_seed(seed)))
+        self.register_buffer('value', torch.rand(num_classes, generator=torch.Generator().manual_seed(seed), device='cpu'))
 
     @torch.no_grad()
     def update(self, sums: Tensor, counts: Tensor) -> None:

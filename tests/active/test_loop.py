@@ -12,8 +12,9 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.active.label_set import LabelSet
-from mmseg_uda.active.loop import run_loop
+from mmseg_uda.active.loop import config_text, run_loop
 from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.harness.methods import assert_equal_state
@@ -46,14 +47,16 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, target: Any, name: str, calls: i
 
 @pytest.mark.parametrize('config', [image_config, region_config])
 def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text(config_text(config(world, tmp_path / 'unused')))
+
     def loop(folder: Path) -> list[dict[str, Any]]:
-        cfg = config(world, tmp_path / 'unused')
-        cfg.work_dir = str(folder)
-        return run_loop(cfg, folder, CPU, 'test', LOGGER)
+        folder.mkdir(exist_ok=True)
+        return run_loop(path, folder, StageContext(path, CPU, LOGGER))
 
     curve = loop(tmp_path / 'straight')
     assert [entry['round'] for entry in curve] == [0, 1, 2] and curve[2]['pixels'] > curve[1]['pixels']
-    for target, name, calls in ((UDARunner, 'train', 3), (LabelSet, 'commit', 0), (LabelSet, 'write_lists', 0), (UDARunner, 'train', 2)):
+    for target, name, calls in ((UDARunner, 'train', 3), (LabelSet, 'commit', 0), (UDARunner, 'train', 2)):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
             kill_after(patch, target, name, calls)
             loop(tmp_path / 'killed')
@@ -64,7 +67,7 @@ def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None
         for purchase in stored['rounds']:
             purchase['checkpoint'] = None  # paths differ
     assert left == right
-    name = f'round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
+    name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
     assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
 
 
