@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv import ConfigDict
 from mmseg.models import build_segmentor
 
 from mmseg_uda.engine.inference import inference_mode
@@ -20,7 +21,7 @@ META = [dict(ori_shape=(40, 70, 3), img_shape=(40, 70, 3), flip=False)]
 @pytest.mark.parametrize('size', [(40, 70), (20, 30)])
 def test_batched_windows_equal_mmseg_slide_inference(windows: int, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    model = build_segmentor(tiny_model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 20)))).eval()
+    model = build_segmentor(ConfigDict(tiny_model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 20))))).eval()
     img = torch.randn(1, 3, *size)
     meta = [dict(ori_shape=(*size, 3), img_shape=(*size, 3), flip=False)]
     with torch.no_grad():
@@ -33,7 +34,7 @@ def test_batched_windows_equal_mmseg_slide_inference(windows: int, size: tuple[i
 
 def test_autocast_predicts_the_same_classes_and_mode_comes_back() -> None:
     torch.manual_seed(0)
-    model = build_segmentor(tiny_model()).train()
+    model = build_segmentor(ConfigDict(tiny_model())).train()
     img = torch.randn(1, 3, 40, 70)
     with inference_mode(model, torch.device('cpu'), 'bf16'):
         half = model.simple_test(img, META)[0]
