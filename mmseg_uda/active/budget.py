@@ -61,9 +61,13 @@ def build_budget(cfg: Mapping[str, Any]) -> Budget:
     if len(units) != 1:
         raise ValueError(f'active.budget needs exactly one of images, share and pixels, got {units or "none"}')
     if units == ['images']:
-        per_round = cfg['images'] if isinstance(cfg['images'], Sequence) else [cfg['images']] * int(cfg.get('rounds', 1))
+        per_round = (
+            cfg['images'] if isinstance(cfg['images'], Sequence) else [cfg['images']] * int(cfg.get('rounds', 1))
+        )
         if any(count < 1 for count in per_round):
-            raise ValueError(f'active.budget.images must list positive numbers ([] buys nothing after the initial set), got {list(per_round)}')
+            raise ValueError(
+                f'active.budget.images must list positive numbers ([] buys nothing after the initial set), got {list(per_round)}'
+            )
         return ImageBudget(tuple(int(n) for n in per_round))
     rounds, amount = int(cfg.get('rounds', 1)), float(cfg[units[0]])
     if rounds < 1 or amount <= 0 or (units == ['share'] and amount > 1):

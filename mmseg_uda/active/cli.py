@@ -42,7 +42,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         if name == 'buy':
             command.add_argument('--pictures', type=int, default=8, help='draw so many purchases (0 = none)')
         if name == 'import':
-            command.add_argument('--labels', type=Path, required=True, help='folder with <name>.png for every exported image')
+            command.add_argument(
+                '--labels', type=Path, required=True, help='folder with <name>.png for every exported image'
+            )
     return parser.parse_args(argv)
 
 
@@ -63,7 +65,9 @@ def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
     """Run a command that changes the label set."""
     if args.command == 'import':
         purchase = import_labels(session, args.labels)
-        print(f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them without a class')
+        print(
+            f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them without a class'
+        )
         return
     if session.pool.simulated or not session.initial:
         session.start()
@@ -82,7 +86,9 @@ def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
         print(f'to be annotated: {export(session, predict, device, args.checkpoint)}')
 
 
-def export(session: ActiveSession, predict: Optional[Predict], device: torch.device, checkpoint: Optional[Path]) -> Path:
+def export(
+    session: ActiveSession, predict: Optional[Predict], device: torch.device, checkpoint: Optional[Path]
+) -> Path:
     """Export the next round for annotation."""
     where = str(checkpoint) if checkpoint else None
     if session.acquisition.level == 'region':
@@ -96,7 +102,10 @@ def export(session: ActiveSession, predict: Optional[Predict], device: torch.dev
 def write_ranking(session: ActiveSession, scores: dict[str, float]) -> Path:
     """Write ``ranking.csv`` of the next round, best image first."""
     path = session.label_set.round_folder(session.next_round) / 'ranking.csv'
-    lines = [f'{rank},{name},{score!r}' for rank, (name, score) in enumerate(sorted(scores.items(), key=lambda item: (-item[1], item[0])), 1)]
+    lines = [
+        f'{rank},{name},{score!r}'
+        for rank, (name, score) in enumerate(sorted(scores.items(), key=lambda item: (-item[1], item[0])), 1)
+    ]
     write_text(path, '\n'.join(['rank,name,score', *lines]) + '\n')
     print(f'{len(scores)} images ranked in {path}')
     return path

@@ -27,7 +27,9 @@ def export_folder(session: ActiveSession, round_number: int) -> Path:
     return session.label_set.folder / 'export' / f'round_{round_number:02d}'
 
 
-def export_images(session: ActiveSession, names: Sequence[str], acquisition: str, checkpoint: Optional[str] = None) -> Path:
+def export_images(
+    session: ActiveSession, names: Sequence[str], acquisition: str, checkpoint: Optional[str] = None
+) -> Path:
     """Copy the images of the next round into its export folder; the request is written last and makes it valid.
 
     Returns:
@@ -73,7 +75,9 @@ def read_request(session: ActiveSession) -> dict[str, Any]:
     """
     path = export_folder(session, session.next_round) / REQUEST
     if not path.is_file():
-        raise LabelSetError(f'{path} does not exist: run "tools/select_active.py buy" first, it exports what is to be annotated')
+        raise LabelSetError(
+            f'{path} does not exist: run "tools/select_active.py buy" first, it exports what is to be annotated'
+        )
     return json.loads(path.read_text(encoding='utf-8'))
 
 
@@ -95,7 +99,9 @@ def import_labels(session: ActiveSession, labels: Path) -> Purchase:
             problems.append(str(error))
     if problems:
         listed = '\n  '.join(problems[:20]) + (f'\n  ... and {len(problems) - 20} more' if len(problems) > 20 else '')
-        raise LabelSetError(f'{len(problems)} of {len(request["images"])} annotations cannot be used, nothing was imported:\n  {listed}')
+        raise LabelSetError(
+            f'{len(problems)} of {len(request["images"])} annotations cannot be used, nothing was imported:\n  {listed}'
+        )
     purchase = Purchase(session.next_round, request['acquisition'], checkpoint=request.get('checkpoint'))
     if session.acquisition.level == 'image':
         purchase.images = list(request['images'])
@@ -132,7 +138,9 @@ def _read_annotation(session: ActiveSession, name: str, labels: Path) -> np.ndar
     classes = len(session.pool.classes)
     wrong = sorted(int(i) for i in np.unique(label) if classes <= i < IGNORE)
     if wrong:
-        raise ValueError(f'{path} holds the ids {wrong[:5]}; valid are 0 to {classes - 1}, and 255 for pixels without a class')
+        raise ValueError(
+            f'{path} holds the ids {wrong[:5]}; valid are 0 to {classes - 1}, and 255 for pixels without a class'
+        )
     return label
 
 
@@ -146,7 +154,9 @@ def _copy_image(session: ActiveSession, name: str, folder: Path) -> None:
         temporary.replace(target)
 
 
-def _write_request(folder: Path, session: ActiveSession, names: Sequence[str], acquisition: str, checkpoint: Optional[str]) -> None:
+def _write_request(
+    folder: Path, session: ActiveSession, names: Sequence[str], acquisition: str, checkpoint: Optional[str]
+) -> None:
     request: Mapping[str, Any] = {
         'round': session.next_round,
         'level': session.acquisition.level,

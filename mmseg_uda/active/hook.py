@@ -35,9 +35,13 @@ class ActiveSelectionHook(Hook):
         """Read the config's ``active`` block; called before training."""
         self.session = ActiveSession(cfg)
         if self.session.acquisition.level != 'region':
-            raise ValueError('ActiveSelectionHook buys regions; whole images are bought between runs, by tools/active_loop.py')
+            raise ValueError(
+                'ActiveSelectionHook buys regions; whole images are bought between runs, by tools/active_loop.py'
+            )
         if self.session.rounds != len(self.iters):
-            raise ValueError(f'active.budget has {self.session.rounds} rounds, ActiveSelectionHook.iters {len(self.iters)}')
+            raise ValueError(
+                f'active.budget has {self.session.rounds} rounds, ActiveSelectionHook.iters {len(self.iters)}'
+            )
 
     def before_run(self, runner: Any) -> None:
         """Start the label set, and hide what was bought after the iteration that the run goes on from."""
@@ -47,7 +51,9 @@ class ActiveSelectionHook(Hook):
         self.session.reload()
         due = [number for number, i in enumerate(self.iters, start=1) if i <= runner.iter]
         self._show(runner, len(due), runner.iter)
-        for number in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
+        for (
+            number
+        ) in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
             self._select(runner, number, runner.iter)
 
     def after_train_iter(self, runner: Any) -> None:

@@ -54,7 +54,14 @@ class LabelSet:
         pool_pixels: pixels of the whole pool, for shares; None when unknown.
     """
 
-    def __init__(self, folder: os.PathLike[str] | str, level: str, names: Sequence[str], digest: str, pool_pixels: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        folder: os.PathLike[str] | str,
+        level: str,
+        names: Sequence[str],
+        digest: str,
+        pool_pixels: Optional[int] = None,
+    ) -> None:
         self.folder = Path(folder)
         self.level = level
         self.names = list(names)
@@ -101,12 +108,16 @@ class LabelSet:
         if purchase.round != self.finished + 1:
             raise LabelSetError(f'{self.folder}: round {purchase.round} cannot follow round {self.finished}')
         known = set(self.labeled)
-        doubled = sorted(known.intersection(purchase.images)) + sorted({n for n in purchase.images if purchase.images.count(n) > 1})
+        doubled = sorted(known.intersection(purchase.images)) + sorted(
+            {n for n in purchase.images if purchase.images.count(n) > 1}
+        )
         if doubled:
             raise LabelSetError(f'{self.folder}: {len(doubled)} images would be bought twice, first {doubled[0]}')
         foreign = sorted(set(purchase.images) - set(self.names))
         if foreign:
-            raise LabelSetError(f'{self.folder}: {len(foreign)} images are not in the pool, first {foreign[0]}: check the list and data_root')
+            raise LabelSetError(
+                f'{self.folder}: {len(foreign)} images are not in the pool, first {foreign[0]}: check the list and data_root'
+            )
         self.purchases.append(purchase)
         self._write()
         self.write_lists()
@@ -168,13 +179,19 @@ class LabelSet:
             purchases = [Purchase(**entry) for entry in stored['rounds']]
             level, digest, version = stored['level'], stored['pool']['digest'], stored['format']
         except (ValueError, KeyError, TypeError) as error:
-            raise LabelSetError(f'{self.manifest} is damaged ({error}): restore it from a backup, or start in a new folder') from error
+            raise LabelSetError(
+                f'{self.manifest} is damaged ({error}): restore it from a backup, or start in a new folder'
+            ) from error
         if version != FORMAT:
             raise LabelSetError(f'{self.manifest} has format {version}, this version reads {FORMAT}')
         if level != self.level:
-            raise LabelSetError(f'{self.folder} holds {level} labels, the config buys {self.level} labels: the budgets are not comparable, use another folder')
+            raise LabelSetError(
+                f'{self.folder} holds {level} labels, the config buys {self.level} labels: the budgets are not comparable, use another folder'
+            )
         if digest != self.digest:
-            raise LabelSetError(f'{self.folder} belongs to another pool of images (or the pool has changed): use another folder')
+            raise LabelSetError(
+                f'{self.folder} belongs to another pool of images (or the pool has changed): use another folder'
+            )
         self.purchases = purchases
         self.pool_pixels = self.pool_pixels or stored['pool'].get('pixels')
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import logging
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
-import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmseg.utils import get_root_logger
@@ -31,11 +29,15 @@ from .session import ActiveSession
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(description='Train and buy labels in turn, for all rounds of a config; run it again to go on')
+    parser = argparse.ArgumentParser(
+        description='Train and buy labels in turn, for all rounds of a config; run it again to go on'
+    )
     parser.add_argument('config', help="config file with an 'active' block whose pool has labels (a simulation)")
     parser.add_argument('--work-dir', help='folder of the loop (default: work_dirs/<config name>)')
     parser.add_argument('--seed', type=int, default=DEFAULT_SEED)
-    parser.add_argument('--restart-from', metavar='STAGE', help='repeat this training (round_00, ...); bought labels stay bought')
+    parser.add_argument(
+        '--restart-from', metavar='STAGE', help='repeat this training (round_00, ...); bought labels stay bought'
+    )
     parser.add_argument('--gpu-id', type=int, default=0)
     environment.add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -51,11 +53,21 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem)
     folder.mkdir(parents=True, exist_ok=True)
     logger = get_root_logger(log_file=str(folder / 'loop.log'), log_level=cfg.get('log_level', 'INFO'))
-    run_loop(Path(args.config), folder, StageContext(Path(args.config), device, logger, args.seed), args.cfg_options, args.restart_from)
+    run_loop(
+        Path(args.config),
+        folder,
+        StageContext(Path(args.config), device, logger, args.seed),
+        args.cfg_options,
+        args.restart_from,
+    )
 
 
 def run_loop(
-    config: Path, folder: Path, context: StageContext, options: Optional[dict[str, Any]] = None, restart_from: Optional[str] = None
+    config: Path,
+    folder: Path,
+    context: StageContext,
+    options: Optional[dict[str, Any]] = None,
+    restart_from: Optional[str] = None,
 ) -> list[dict[str, Any]]:
     """Run or go on with all stages of :mod:`mmseg_uda.engine.stages`: ``round_00``, ``buy_01``, ``round_01``, ...
 
@@ -90,7 +102,9 @@ def open_session(cfg: Config, folder: Path) -> ActiveSession:
     """
     session = ActiveSession(cfg, str(folder / 'active'))
     if not session.pool.simulated:
-        raise ValueError('active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use tools/select_active.py')
+        raise ValueError(
+            'active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use tools/select_active.py'
+        )
     if get_dist_info()[0] == 0:
         session.start()
     barrier()

@@ -15,7 +15,9 @@ from .regions import IGNORE, RegionLabels, region_path
 WIDTH = 640
 
 
-def draw_regions(image: np.ndarray, regions: RegionLabels, palette: Sequence[Sequence[int]], thicken: int = 2) -> np.ndarray:
+def draw_regions(
+    image: np.ndarray, regions: RegionLabels, palette: Sequence[Sequence[int]], thicken: int = 2
+) -> np.ndarray:
     """The darkened image with the bought pixels in the colours of their classes (white: no class).
 
     Args:
@@ -36,7 +38,9 @@ def draw_regions(image: np.ndarray, regions: RegionLabels, palette: Sequence[Seq
     return picture
 
 
-def draw_label(image: np.ndarray, label: np.ndarray, palette: Sequence[Sequence[int]], strength: float = 0.5) -> np.ndarray:
+def draw_label(
+    image: np.ndarray, label: np.ndarray, palette: Sequence[Sequence[int]], strength: float = 0.5
+) -> np.ndarray:
     """The image with its whole label painted over it; ignored pixels stay as they are."""
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(palette)] = np.asarray(palette, np.uint8)[:, ::-1]
@@ -57,7 +61,9 @@ def write_pictures(pool: Pool, label_set: LabelSet, round_number: int, limit: in
             continue
         height = round(picture.shape[0] * WIDTH / picture.shape[1])
         files.append(folder / f'{name.replace("/", "_")}.jpg')
-        files[-1].write_bytes(cv2.imencode('.jpg', cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA))[1].tobytes())
+        files[-1].write_bytes(
+            cv2.imencode('.jpg', cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA))[1].tobytes()
+        )
     return files
 
 

@@ -86,7 +86,9 @@ class Pool:
             ValueError: the pool has no labels.
         """
         if not self.simulated:
-            raise ValueError('the pool has no ann_dir, so labels cannot be revealed: export the purchase and import the annotations instead')
+            raise ValueError(
+                'the pool has no ann_dir, so labels cannot be revealed: export the purchase and import the annotations instead'
+            )
         return self.dataset.read_label(self.index[name])
 
     def digest(self) -> str:

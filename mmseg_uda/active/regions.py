@@ -39,7 +39,11 @@ class RegionLabels:
     @classmethod
     def empty(cls, height: int, width: int) -> RegionLabels:
         """Nothing bought yet."""
-        return cls(np.full((height, width), IGNORE, np.uint8), np.zeros((height, width), np.uint8), np.zeros((height, width), bool))
+        return cls(
+            np.full((height, width), IGNORE, np.uint8),
+            np.zeros((height, width), np.uint8),
+            np.zeros((height, width), bool),
+        )
 
     @classmethod
     def load(cls, path: Path) -> Optional[RegionLabels]:
@@ -56,13 +60,21 @@ class RegionLabels:
         except FileNotFoundError:
             return None
         except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
-            raise ValueError(f'the region file {path} is damaged ({error}): restore it, or start in a new folder') from error
+            raise ValueError(
+                f'the region file {path} is damaged ({error}): restore it, or start in a new folder'
+            ) from error
 
     def save(self, path: Path) -> None:
         """Replace the file atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, 'wb') as file:
-            np.savez_compressed(file, label=self.label, bought=self.bought, blocked=np.packbits(self.blocked), round=np.int64(self.round))
+            np.savez_compressed(
+                file,
+                label=self.label,
+                bought=self.bought,
+                blocked=np.packbits(self.blocked),
+                round=np.int64(self.round),
+            )
             file.flush()
             os.fsync(file.fileno())
 
@@ -97,7 +109,9 @@ class LoadBoughtLabels:
         rounds: show the labels of so many rounds only; None shows all.
     """
 
-    def __init__(self, folder: Optional[str] = None, img_suffix: Optional[str] = None, rounds: Optional[int] = None) -> None:
+    def __init__(
+        self, folder: Optional[str] = None, img_suffix: Optional[str] = None, rounds: Optional[int] = None
+    ) -> None:
         self.folder = folder
         self.img_suffix = img_suffix
         #: later rounds are hidden; in shared memory, so that running workers follow
@@ -105,7 +119,9 @@ class LoadBoughtLabels:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         if self.folder is None:
-            raise ValueError('LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give the label set')
+            raise ValueError(
+                'LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give the label set'
+            )
         filename = results['img_info']['filename']
         name = strip_suffix(filename, [self.img_suffix or os.path.splitext(filename)[1]])
         regions = RegionLabels.load(region_path(self.folder, name))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..engine.inference import window_boxes
+from ..ops.hrda import crop_windows, merge_windows, sliding_boxes
 
 #: normalised images (B, 3, h, w) -> class scores (B, C, h, w)
 Predict = Callable[[Tensor], Tensor]
@@ -32,15 +32,9 @@ def slide_scores(predict: Predict, image: Tensor, crop: int, share: float = 2 / 
     padding = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
     padded = F.pad(image, padding)
     stride = math.ceil(crop * share)
-    total: Optional[Tensor] = None
-    count = padded.new_zeros(1, 1, *padded.shape[2:])
-    for top, bottom, left, right in window_boxes(padded.shape[2], padded.shape[3], (crop, crop), (stride, stride)):
-        scores = predict(padded[:, :, top:bottom, left:right])
-        total = scores.new_zeros(1, scores.shape[1], *padded.shape[2:]) if total is None else total
-        total[:, :, top:bottom, left:right] += scores
-        count[:, :, top:bottom, left:right] += 1
-    assert total is not None
-    return (total / count)[:, :, padding[2] : padding[2] + height, padding[0] : padding[0] + width]
+    boxes = sliding_boxes(padded.shape[2:], (crop, crop), (stride, stride))
+    merged = merge_windows(torch.cat([predict(cut) for cut in crop_windows(padded, boxes).split(1)]), boxes)
+    return merged[:, :, padding[2] : padding[2] + height, padding[0] : padding[0] + width]
 
 
 class ScoringView:

@@ -55,7 +55,12 @@ def _progress(names: Sequence[str], label: str, show: bool) -> Iterable[str]:
 
 # ---- image level ------------------------------------------------------------------------------------------------------------------
 def score_images(
-    label_set: LabelSet, acquisition: ImageAcquisition, scorer: Scorer, round_number: int, fingerprint: str, show: bool = True
+    label_set: LabelSet,
+    acquisition: ImageAcquisition,
+    scorer: Scorer,
+    round_number: int,
+    fingerprint: str,
+    show: bool = True,
 ) -> dict[str, float]:
     """Score every image of the pool that is not labelled; each rank takes its share.
 
@@ -111,7 +116,9 @@ def _rows(path: Path, fingerprint: str) -> dict[str, float]:
     text = path.read_text(encoding='utf-8')
     lines = text[: text.rfind('\n') + 1].splitlines()
     if lines and lines[0] != f'# {fingerprint}':
-        raise LabelSetError(f'{path} holds scores of another network or acquisition ({lines[0][2:]}): delete the file to score again')
+        raise LabelSetError(
+            f'{path} holds scores of another network or acquisition ({lines[0][2:]}): delete the file to score again'
+        )
     return {name: float(score) for name, score in csv.reader(lines[2:])}
 
 
@@ -147,7 +154,12 @@ def pixel_counts(pool: Pool, names: Sequence[str]) -> tuple[int, int]:
 
 
 def buy_images(
-    pool: Pool, label_set: LabelSet, names: Sequence[str], acquisition: str, round_number: int, checkpoint: Optional[str] = None
+    pool: Pool,
+    label_set: LabelSet,
+    names: Sequence[str],
+    acquisition: str,
+    round_number: int,
+    checkpoint: Optional[str] = None,
 ) -> Purchase:
     """Enter images into the label set as one finished round (rank 0)."""
     pixels, ignored = pixel_counts(pool, names)
@@ -201,20 +213,31 @@ def _open_regions(label_set: LabelSet, name: str, round_number: int) -> Optional
 
 
 def propose(
-    regions: RegionLabels, acquisition: RegionAcquisition, budget: RegionBudget, scorer: Scorer, name: str, round_number: int
+    regions: RegionLabels,
+    acquisition: RegionAcquisition,
+    budget: RegionBudget,
+    scorer: Scorer,
+    name: str,
+    round_number: int,
 ) -> np.ndarray:
     """The pixels of an image that a round buys, bool (H, W); blocks them in ``regions``."""
     height, width = regions.label.shape
     scores = scorer(name)
     if scores is not None and tuple(scores.shape[1:]) != (height, width):
-        raise ValueError(f'{name}: the label map is {width}x{height}, the image {scores.shape[2]}x{scores.shape[1]}: they must be equally large')
+        raise ValueError(
+            f'{name}: the label map is {width}x{height}, the image {scores.shape[2]}x{scores.shape[1]}: they must be equally large'
+        )
     score = acquisition.score_map(scores, name, round_number, (height, width)).cpu().numpy()
     picks = budget.picks(height, width, acquisition.label_radius)
     return regions.select(score, picks, acquisition.label_radius, acquisition.block_radius)
 
 
 def region_totals(
-    label_set: LabelSet, acquisition: RegionAcquisition, budget: RegionBudget, round_number: int, checkpoint: Optional[str] = None
+    label_set: LabelSet,
+    acquisition: RegionAcquisition,
+    budget: RegionBudget,
+    round_number: int,
+    checkpoint: Optional[str] = None,
 ) -> Purchase:
     """Count what a round bought, from the files."""
     purchase = Purchase(round_number, type(acquisition).__name__, checkpoint=checkpoint)
@@ -266,7 +289,9 @@ def _bare(name: str, pool: Pool) -> str:
 
 def fingerprint(acquisition: Any, view: ScoringView, checkpoint: Optional[Path]) -> str:
     """Text that tells scores of different networks, views or acquisitions apart."""
-    options = {key: value for key, value in vars(acquisition).items() if isinstance(value, (int, float, str, bool, type(None)))}
+    options = {
+        key: value for key, value in vars(acquisition).items() if isinstance(value, (int, float, str, bool, type(None)))
+    }
     described = {'acquisition': type(acquisition).__name__, **options, 'view': view.mode, 'size': list(view.size)}
     if checkpoint is not None:
         with open(checkpoint, 'rb') as file:

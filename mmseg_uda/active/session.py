@@ -56,7 +56,9 @@ class ActiveSession:
         check_options(active, OPTIONS, 'active')
         missing = [key for key in REQUIRED if active.get(key) is None and not (key == 'folder' and folder)]
         if missing:
-            raise KeyError(f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} (docs/guides/active.md)')
+            raise KeyError(
+                f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} (docs/guides/active.md)'
+            )
         norm = active.get('img_norm_cfg') or find_norm_cfg((cfg.get('data') or {}).get('test'))
         if norm is None:
             raise KeyError('active.img_norm_cfg is missing, and data.test has no Normalize step to take it from')
@@ -66,7 +68,9 @@ class ActiveSession:
         self.view = ScoringView(**(active.get('view') or {}))
         self.initial = dict(active.get('initial') or {})
         self._check_units()
-        self.label_set = LabelSet(folder or active['folder'], self.acquisition.level, self.pool.names, self.pool.digest())
+        self.label_set = LabelSet(
+            folder or active['folder'], self.acquisition.level, self.pool.names, self.pool.digest()
+        )
 
     def _check_units(self) -> None:
         buys_images = isinstance(self.budget, ImageBudget)
@@ -120,7 +124,9 @@ class ActiveSession:
             LabelSetError: the config buys regions, whose scores are maps and are not stored.
         """
         if not isinstance(self.acquisition, ImageAcquisition):
-            raise LabelSetError(f'{type(self.acquisition).__name__} selects regions inside every image: there is no ranking of images, buy directly')
+            raise LabelSetError(
+                f'{type(self.acquisition).__name__} selects regions inside every image: there is no ranking of images, buy directly'
+            )
         images_of_round(self.budget, self.next_round)  # type: ignore[arg-type]
         scorer = self.scorer(predict, device)
         mark = fingerprint(self.acquisition, self.view, checkpoint)
@@ -146,10 +152,14 @@ class ActiveSession:
         if round_number <= self.label_set.finished:
             return None
         if round_number != self.next_round or round_number > self.rounds:
-            raise LabelSetError(f'{self.label_set.folder}: round {round_number} is not the next one ({self.next_round} of {self.rounds})')
+            raise LabelSetError(
+                f'{self.label_set.folder}: round {round_number} is not the next one ({self.next_round} of {self.rounds})'
+            )
         where = str(checkpoint) if checkpoint is not None else None
         if isinstance(self.acquisition, RegionAcquisition) and isinstance(self.budget, RegionBudget):
             scorer = self.scorer(predict, device)
-            return buy_regions(self.pool, self.label_set, self.acquisition, self.budget, scorer, round_number, where, show)
+            return buy_regions(
+                self.pool, self.label_set, self.acquisition, self.budget, scorer, round_number, where, show
+            )
         names = self.choose(self.rank(predict, device, checkpoint, show))
         return buy_images(self.pool, self.label_set, names, type(self.acquisition).__name__, round_number, where)
