@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/models/tiny_lite0.py',
     '../_base_/uda/ripu.py',
     '../_base_/active/ripu_toy_gta_to_toy_cityscapes_128x256.py',
-    '../_base_/schedules/toy_800.py',
+    '../_base_/schedules/toy_500.py',
 ]
 active = dict(folder='work_dirs/ripu_toy_ra/active')

@@ -4,5 +4,5 @@ _base_ = [
     '../_base_/models/tiny_lite0.py',
     '../_base_/uda/stal_toy.py',
     '../_base_/active/stal_toy_gta_to_toy_cityscapes_128x256.py',
-    '../_base_/schedules/toy_800.py',
+    '../_base_/schedules/toy_500.py',
 ]
