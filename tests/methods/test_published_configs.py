@@ -47,7 +47,8 @@ FILES = {
     _base_ = ['./daformer_mitb0.py']
     model = dict(
         type='HRDAEncoderDecoder',
-        decode_head=dict(type='HRDAHead', single_scale_head='DAFormerHead', attention_classwise=True, hr_loss_weight=0.1),
+        decode_head=dict(
+            type='HRDAHead', single_scale_head='DAFormerHead', attention_classwise=True, hr_loss_weight=0.1),
         scales=[1, 0.5], hr_crop_size=(32, 32), feature_scale=0.5, crop_coord_divisible=8, hr_slide_inference=True,
         test_cfg=dict(mode='slide', batched_slide=True, stride=[32, 32], crop_size=[64, 64]))
     """,
@@ -81,15 +82,18 @@ FILES = {
                         pipeline=train_pipeline),
             target=dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train',
                         ann_dir='gtFine/train', pipeline=train_pipeline)),
-        val=dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/val', ann_dir='gtFine/val',
+        val=dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/val',
+                     ann_dir='gtFine/val',
                  pipeline=test_pipeline),
-        test=dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/val', ann_dir='gtFine/val',
+        test=dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/val',
+                     ann_dir='gtFine/val',
                   pipeline=test_pipeline))
     """,
     '_base_/uda/dacs.py': """
     uda = dict(
         type='DACS', alpha=0.99, pseudo_threshold=0.968, pseudo_weight_ignore_top=0, pseudo_weight_ignore_bottom=0,
-        imnet_feature_dist_lambda=0, imnet_feature_dist_classes=None, imnet_feature_dist_scale_min_ratio=None, mix='class',
+        imnet_feature_dist_lambda=0, imnet_feature_dist_classes=None, imnet_feature_dist_scale_min_ratio=None,
+        mix='class',
         blur=True, color_jitter_strength=0.2, color_jitter_probability=0.2, mask_mode=None, mask_alpha='same',
         mask_pseudo_threshold='same', mask_lambda=0, mask_generator=None, debug_img_interval=1000,
         print_grad_magnitude=False)
