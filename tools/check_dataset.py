@@ -3,31 +3,19 @@
 Reports missing labels, corrupt images and labels, unexpected ids, differing sizes, and the class histogram. Exit status 1
 when anything is wrong.
 """
-import argparse
 import json
 import sys
 
-from mmcv import Config, DictAction
-
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmseg_uda.datasets.inspection import build_data_set, check_data_set, config_data_sets, summary
+from mmseg_uda.datasets.inspection import build_data_set, check_data_set, config_parser, parse_with_data_sets, summary
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
+    parser = config_parser(__doc__)
     parser.add_argument('--only', nargs='+', help='source, target, target2 ..., labeled_target, val, test')
-    parser.add_argument('--nproc', type=int, default=4, help='worker processes')
     parser.add_argument('--labels-only', action='store_true', help='do not decode the images')
     parser.add_argument('--out', help='write all findings as JSON')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='override config entries')
-    args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    parts = config_data_sets(cfg)
-    unknown = set(args.only or ()) - set(parts)
-    if unknown:
-        parser.error(f'{args.config} has no data set {sorted(unknown)}; it has {sorted(parts)}')
+    args, parts = parse_with_data_sets(parser, 'only')
     findings = {}
     for name in args.only or parts:
         for dataset in build_data_set(parts[name]):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os.path as osp
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Mapping, Optional
 
 import numpy as np
+from mmcv import Config, DictAction
 
 from ..utils.parallel import map_files
 from .base import label_reader_of
@@ -59,6 +61,38 @@ def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
         found['source'] = train
     found.update({name: data.get(name) for name in ('val', 'test')})
     return {name: without_pipeline(part) for name, part in found.items() if part}
+
+
+def config_parser(description: Optional[str]) -> argparse.ArgumentParser:
+    """Command line of a tool that works on the data sets of a config: ``CONFIG`` and ``--cfg-options``."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='override config entries')
+    parser.add_argument('--nproc', type=int, default=4, help='worker processes')
+    return parser
+
+
+def parse_with_data_sets(
+    parser: argparse.ArgumentParser, option: str
+) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Parse the command line and read the data sets of its config.
+
+    Args:
+        parser: from :func:`config_parser`.
+        option: the option that names one or several of the data sets; a name that the config lacks ends the tool.
+
+    Returns:
+        The arguments, and :func:`config_data_sets`.
+    """
+    args = parser.parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    parts = config_data_sets(cfg)
+    chosen = getattr(args, option) or []
+    unknown = {chosen} - set(parts) if isinstance(chosen, str) else set(chosen) - set(parts)
+    if unknown:
+        parser.error(f'{args.config} has no data set {sorted(unknown)}; it has {sorted(parts)}')
+    return args, parts
 
 
 def build_data_set(cfg: Any) -> list[Any]:
