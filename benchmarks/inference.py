@@ -37,9 +37,10 @@ def parse_args() -> argparse.Namespace:
 
 def build(args: argparse.Namespace) -> Any:
     """The network with random weights, in sliding-window mode."""
-    model = Config.fromfile(str(ROOT / args.model)).model
+    config = Config.fromfile(str(ROOT / args.model))
+    config.merge_from_dict({'model.test_cfg': dict(mode='slide', crop_size=(args.crop, args.crop), stride=(args.stride, args.stride))})
+    model = config.model
     model.pretrained = None
-    model.test_cfg = dict(mode='slide', crop_size=(args.crop, args.crop), stride=(args.stride, args.stride))
     return build_segmentor(model).to(args.device)
 
 
