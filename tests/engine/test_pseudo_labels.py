@@ -17,6 +17,7 @@ from mmseg_uda.ops import esl
 from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import save_checkpoint_file
 from tests.datasets.worlds import NORM, labelled_pipeline, make_cityscapes, make_gta
+from tests.harness.methods import run_ranks
 from tests.harness.synthetic import tiny_model
 
 CLASSES = 19
@@ -203,3 +204,35 @@ def test_pictures(world: dict[str, str], tmp_path: Path) -> None:
     written = main(['show', str(tmp_path / 'a'), str(tmp_path / 'b'), '--config', world['config'], '--out', str(tmp_path / 'panels'), '--num', '2'])
     import cv2
     assert [cv2.imread(str(path)).shape for path in written] == [(32, 4 * 64, 3)] * 2
+
+
+def _extract_on_rank(rank: int, world: dict[str, str], out: Path) -> int:
+    return len(extract(world, out, '--test-with', 'student').missing())
+
+
+def test_two_ranks_share_one_folder(world: dict[str, str], tmp_path: Path) -> None:
+    extract(world, tmp_path / 'one')
+    assert run_ranks(_extract_on_rank, tmp_path / 'ranks', world, tmp_path / 'two') == [0, 0]
+    assert contents(tmp_path / 'two') == contents(tmp_path / 'one')
+
+
+def test_padding_of_letterboxed_images_has_no_label(world: dict[str, str], tmp_path: Path) -> None:
+    cfg = Config.fromfile(world['config'])
+    cfg.data.train.target.pipeline[1] = dict(type='Letterbox', size=(64, 48))  # images of 40x24 fill 64x38 of it
+    cfg.dump(str(tmp_path / 'letterbox.py'))
+    store = extract({**world, 'config': str(tmp_path / 'letterbox.py')}, tmp_path / 'labels')
+    prediction, codes = store.read(store.keys[0])
+    assert prediction.shape == (48, 64)
+    assert (prediction[38:] == 255).all() and (codes[38:] == esl.invalid_code(esl.FINE_LEVELS)).all()
+    assert (prediction[:38] != 255).all() and sum(store.labels['count']) == IMAGES * 38 * 64
+    scores = main(['stats', str(tmp_path / 'labels'), '--config', str(tmp_path / 'letterbox.py'), '--ann-dir',
+                   str(Path(world['root']) / 'city/hidden/train')])[str(tmp_path / 'labels')]
+    assert 0 <= scores['total_accuracy'] <= 1
+
+
+def test_sliding_windows_need_upsampled_scores(world: dict[str, str], tmp_path: Path) -> None:
+    slide = ['--cfg-options', 'model.test_cfg.mode=slide', 'model.test_cfg.crop_size=(32,32)', 'model.test_cfg.stride=(16,16)']
+    with pytest.raises(ValueError, match="use upsample='logit'"):
+        extract(world, tmp_path / 'prob', *slide)
+    store = extract(world, tmp_path / 'logit', '--upsample', 'logit', *slide)
+    assert store.labels['total_share'] > 0.4
