@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmcv import Config
 from mmseg.models import build_segmentor
+
+import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.inference import inference_mode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,8 +62,10 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     model = build(args)
-    hardware = torch.cuda.get_device_name() if args.device == 'cuda' else f'{platform.processor() or platform.machine()}, {args.threads} thread(s)'
-    print(f'{args.model}, {args.size[0]}x{args.size[1]}, windows {args.crop} every {args.stride}, {hardware}, torch {torch.__version__}, {args.clock} time\n')
+    processor = f'{platform.processor() or platform.machine()}, {args.threads} thread(s)'
+    hardware = torch.cuda.get_device_name() if args.device == 'cuda' else processor
+    settings = f'{args.size[0]}x{args.size[1]}, windows {args.crop} every {args.stride}'
+    print(f'{args.model}, {settings}, {hardware}, torch {torch.__version__}, {args.clock} time\n')
     print('| windows per batch | precision | s/image | images/s | time to one by one |\n|---|---|---|---|---|')
     base = None
     for windows, precision in ((1, 'fp32'), (8, 'fp32'), (8, 'bf16')):

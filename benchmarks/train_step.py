@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import torch
+from mmcv import Config
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmcv import Config
 from mmseg_uda.components import augmentations, ema, feature_distances, mixers
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import StepOptions, TrainStep
@@ -160,8 +160,8 @@ def measure(args: argparse.Namespace, method: str, on: set[str]) -> dict[str, fl
 
 def in_a_process(args: argparse.Namespace, method: str, on: Sequence[str]) -> dict[str, float]:
     """:func:`measure` in a fresh process."""
-    flags = ['--methods', method, '--model', args.model, '--size', str(args.size), '--batch', str(args.batch), '--iters', str(args.iters), '--threads',
-             str(args.threads), '--device', args.device, '--clock', args.clock, '--worker', json.dumps(sorted(on))]
+    shared = [f'--{name}={getattr(args, name)}' for name in ('model', 'size', 'batch', 'iters', 'threads', 'device', 'clock')]
+    flags = ['--methods', method, *shared, '--worker', json.dumps(sorted(on))]
     result = subprocess.run([sys.executable, __file__, *flags], capture_output=True, text=True)
     if result.returncode:
         raise RuntimeError(f'{method} with {sorted(on)} failed:\n{result.stderr[-3000:]}')
@@ -190,7 +190,8 @@ def main() -> None:
         print(json.dumps(measure(args, args.methods[0], set(json.loads(args.worker)))))
         return
     memory = 'GPU GB' if args.device == 'cuda' else 'RSS GB'
-    hardware = torch.cuda.get_device_name() if args.device == 'cuda' else f'{platform.processor() or platform.machine()}, {args.threads} thread(s)'
+    processor = f'{platform.processor() or platform.machine()}, {args.threads} thread(s)'
+    hardware = torch.cuda.get_device_name() if args.device == 'cuda' else processor
     print(f'{args.model}, batch {args.batch}, {args.size}x{args.size}, {hardware}, torch {torch.__version__}, {args.clock} time\n')
     results = []
     for method in args.methods:
@@ -200,8 +201,8 @@ def main() -> None:
             got = in_a_process(args, method, on)
             base = base or got
             results.append(dict(method=method, variant=title, **got))
-            print(f'| {title} | {got["seconds"]:.3f} | {args.batch / got["seconds"]:.2f} | {got["memory"]:.2f} | {got["seconds"] / base["seconds"]:.2f} | '
-                  f'{got["memory"] / base["memory"]:.2f} |', flush=True)
+            figures = (got['seconds'], args.batch / got['seconds'], got['memory'], got['seconds'] / base['seconds'], got['memory'] / base['memory'])
+            print(f'| {title} | {figures[0]:.3f} | ' + ' | '.join(f'{figure:.2f}' for figure in figures[1:]) + ' |', flush=True)
         print(flush=True)
     if args.out:
         settings = {key: value for key, value in vars(args).items() if key not in ('out', 'worker')}

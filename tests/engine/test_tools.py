@@ -51,8 +51,8 @@ def test_auto_resume_ends_where_an_uninterrupted_run_ends(trained: Path) -> None
 
 
 def test_loader_workers_change_nothing(trained: Path) -> None:
-    train.main([str(trained / 'tiny.py'), '--work-dir', str(trained / 'workers'), '--seed', '3', '--device', 'cpu', '--no-validate', '--cfg-options',
-                'data.workers_per_gpu=2'])
+    train.main([str(trained / 'tiny.py'), '--work-dir', str(trained / 'workers'), '--seed', '3', '--device', 'cpu', '--no-validate',
+                '--cfg-options', 'data.workers_per_gpu=2'])
     states = (load_checkpoint_file(trained / run / 'iter_4.pth')['state_dict'] for run in ('run', 'workers'))
     assert_equal_state(*states, 'two workers')
 
@@ -102,8 +102,9 @@ def test_stock_mmseg_test_tool_takes_our_checkpoint(trained: Path, tmp_path: Pat
     ours = test.main([str(trained / 'tiny.py'), str(trained / 'run' / 'latest.pth'), '--work-dir', str(tmp_path), '--device', 'cpu'])
     tool = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'test.py'
     program = f'import runpy, sys, mmseg_uda; sys.argv = ["test.py"] + sys.argv[1:]; runpy.run_path({str(tool)!r}, run_name="__main__")'
-    result = subprocess.run([sys.executable, '-c', program, str(trained / 'tiny.py'), str(trained / 'run' / 'latest.pth'), '--eval', 'mIoU', '--work-dir',
-                             str(tmp_path / 'stock'), '--cfg-options', 'data.workers_per_gpu=1'], cwd=ROOT, capture_output=True, text=True)
+    flags = ['--eval', 'mIoU', '--work-dir', str(tmp_path / 'stock'), '--cfg-options', 'data.workers_per_gpu=1']
+    command = [sys.executable, '-c', program, str(trained / 'tiny.py'), str(trained / 'run' / 'latest.pth'), *flags]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     summary = result.stdout[result.stdout.index('Summary'):]
     assert f'{100 * ours["mIoU"]:.2f}'.rstrip('0').rstrip('.') in summary
