@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
+
+# isort: split
 from mmcv import Config
 from mmseg.models import build_segmentor
 
-import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.inference import inference_mode
 
 ROOT = Path(__file__).resolve().parents[1]

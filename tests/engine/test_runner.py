@@ -139,6 +139,14 @@ def test_mmcv_loggers_see_averages_without_a_transfer_per_iteration(tmp_path: Pa
     assert not any(isinstance(hook, CheckpointHook) for hook in runner.hooks)
 
 
+def test_tensorboard_is_one_line_in_the_config(tmp_path: Path) -> None:
+    setup = Setup(SHARED)
+    runner = setup.runner(tmp_path)
+    runner.register_logger_hooks(dict(interval=2, hooks=[dict(type='TensorboardLoggerHook', by_epoch=False)]))
+    setup.train(runner)
+    assert any(path.stat().st_size > 100 for path in (tmp_path / 'tf_logs').iterdir())
+
+
 def test_a_validation_workflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='evaluation hook'):
         Setup(SHARED).runner(tmp_path).run([None], [('train', 1), ('val', 1)])

@@ -69,7 +69,8 @@ def test_test_tool_writes_metrics_per_target_and_on_average(trained: Path) -> No
     config = write_config(trained, 'two_targets.py', extra='''
         data['test'] = [dict(data['test'], name='first'), dict(data['test'], data_root=data['train']['source']['data_root'], name='second')]
     ''')
-    metrics = test.main([str(config), str(trained / 'run' / 'latest.pth'), '--work-dir', str(trained / 'tested'), '--eval', 'mIoU', '--device', 'cpu'])
+    flags = ['--work-dir', str(trained / 'tested'), '--eval', 'mIoU', '--device', 'cpu']
+    metrics = test.main([str(config), str(trained / 'run' / 'latest.pth'), *flags])
     assert metrics['mIoU'] == pytest.approx((metrics['mIoU.first'] + metrics['mIoU.second']) / 2)
     assert read_metrics(trained / 'tested') == pytest.approx(metrics, nan_ok=True)
 
