@@ -49,7 +49,8 @@ def steps(load_labels: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 def evaluation_steps() -> list[dict[str, Any]]:
     """A test pipeline."""
-    transforms = [dict(type='Resize', keep_ratio=True), dict(type='RandomFlip'), dict(type='Normalize', **NORM), dict(type='ImageToTensor', keys=['img']),
+    transforms = [dict(type='Resize', keep_ratio=True), dict(type='RandomFlip'), dict(type='Normalize', **NORM),
+                  dict(type='ImageToTensor', keys=['img']),
                   dict(type='Collect', keys=['img'])]
     return [dict(type='LoadImageFromFile'), dict(type='MultiScaleFlipAug', img_scale=SIZE[::-1], flip=False, transforms=transforms)]
 
@@ -86,5 +87,6 @@ def base_config(world: Path, max_iters: int, uda: dict[str, Any], train: dict[st
         custom_imports=dict(imports=['tests.harness.synthetic'], allow_failed_imports=False), model=tiny_model(len(CLASSES)), uda=uda,
         data=dict(samples_per_gpu=2, workers_per_gpu=0, train=dict(type='UDADataset', **train), val=test, test=test), active=active_block,
         optimizer=dict(type='SGD', lr=0.01, momentum=0.9), optimizer_config=dict(), runner=dict(type='IterBasedRunner', max_iters=max_iters),
-        lr_config=dict(policy='poly', power=1.0, by_epoch=False), checkpoint_config=dict(interval=2, by_epoch=False), log_config=dict(interval=1, hooks=[]),
+        lr_config=dict(policy='poly', power=1.0, by_epoch=False), checkpoint_config=dict(interval=2, by_epoch=False),
+        log_config=dict(interval=1, hooks=[]),
         log_level='ERROR', seed=0))
