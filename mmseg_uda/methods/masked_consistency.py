@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Mapping, Optional, Union
+from typing import Any, Mapping, Optional, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from .streams import Stream
 from .teacher_labels import label_with
 
 Same = Union[str, float, None]
+PseudoLabelled = Tuple[Stream, Tensor, Tensor]
 
 
 class MaskedConsistency(nn.Module):
@@ -76,41 +77,29 @@ class MaskedConsistency(nn.Module):
             self.teacher.update(student, iteration)
 
     @torch.no_grad()
-    def build_batch(
-        self,
-        method: UDASegmentor,
-        source: Stream,
-        target: Optional[Stream],
-        label: Optional[Tensor],
-        weight: Optional[Tensor],
-    ) -> MaskedBatch:
+    def build_batch(self, method: UDASegmentor, source: Stream, pseudo: Optional[PseudoLabelled]) -> MaskedBatch:
         """The masked images with their labels and weights."""
         if self.source_only:
             batch = MaskedBatch(source.img, source.label, None)
         else:
-            assert target is not None and label is not None and weight is not None
+            assert pseudo is not None
+            target, label, weight = pseudo
             if self.teacher is not None:
                 label, weight = label_with(self.teacher, self.pseudo_labeler, target)
             batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
         img = batch.img if self.augmentation is None else self.augmentation(batch.img, source.metas, method.rng)
         return batch._replace(img=self.masker(img, method.rng))
 
-    def loss(
-        self,
-        method: UDASegmentor,
-        source: Stream,
-        target: Optional[Stream],
-        label: Optional[Tensor],
-        weight: Optional[Tensor],
-    ) -> LossTerm:
+    def loss(self, method: UDASegmentor, source: Stream, pseudo: Optional[PseudoLabelled] = None) -> LossTerm:
         """The term ``masked``.
 
         Args:
             method: gives the student and this iteration's random numbers.
-            source, target: the clean streams; ``target`` is None in source-only training.
-            label, weight: the method's pseudo-labels (B, H, W) and weights.
+            source: the clean source stream.
+            pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W); None in
+                source-only training.
         """
-        batch = self.build_batch(method, source, target, label, weight)
+        batch = self.build_batch(method, source, pseudo)
         method.record_view('masked', img=batch.img, label=batch.label, weight=batch.weight)
         features = training_features(method.student, batch.img, method.rng)
         losses = segmentation_losses(method.student, features, batch.label, batch.weight)

@@ -148,7 +148,7 @@ class SelfTraining(UDASegmentor):
             yield from supervised_terms(self, streams[LABELED_TARGET], 'labeled_target.')
         if self.source_only:
             if self.masking is not None:
-                yield self.masking.loss(self, source, None, None, None)
+                yield self.masking.loss(self, source)
             return
         target = concat_streams([streams[name] for name in target_names(list(streams))])
         label, weight = self.label_target(target)
@@ -156,7 +156,7 @@ class SelfTraining(UDASegmentor):
         if self.mixer is not None:
             yield self._mixed_term(source, target, label, weight)
         if self.masking is not None:
-            yield self.masking.loss(self, source, target, label, weight)
+            yield self.masking.loss(self, source, (target, label, weight))
 
     def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
         self.record_view('source', img=source.img, label=source.label)
