@@ -1,4 +1,5 @@
 """Draw the toy world: ``python tools/make_toy_world.py [--datasets gta cityscapes]``."""
+
 import argparse
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import numpy as np
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.label_spaces import CITY19_PALETTE
 from mmseg_uda.datasets.toy import TOY_DATASETS, ensure_toy_world
-from mmseg_uda.datasets.toy.appearance import APPEARANCES
 from mmseg_uda.datasets.toy.canvas import LANE_MARKING
+from mmseg_uda.datasets.toy.looks import APPEARANCES
 from mmseg_uda.datasets.toy.render import render
 from mmseg_uda.engine.predictions import colorize
 
@@ -38,13 +39,27 @@ def main() -> None:
     parser.add_argument('--datasets', nargs='+', choices=list(TOY_DATASETS), default=list(TOY_DATASETS))
     parser.add_argument('--size', nargs=2, type=int, metavar=('WIDTH', 'HEIGHT'), default=(256, 128))
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--gap', type=float, default=1.0, help='1 = the appearances as they are, 0 = colours and light of the game everywhere')
+    parser.add_argument(
+        '--gap',
+        type=float,
+        default=1.0,
+        help='1 = the appearances as they are, 0 = colours and light of the game everywhere',
+    )
     parser.add_argument('--scale', type=float, default=1.0, help='factor on the number of pictures')
     parser.add_argument('--workers', type=int)
     parser.add_argument('--contact-sheet', type=Path, help='also write a picture of all appearances')
     args = parser.parse_args()
     width, height = args.size
-    roots = ensure_toy_world(args.root, args.datasets, args.workers, width=width, height=height, seed=args.seed, gap=args.gap, scale=args.scale)
+    roots = ensure_toy_world(
+        args.root,
+        args.datasets,
+        args.workers,
+        width=width,
+        height=height,
+        seed=args.seed,
+        gap=args.gap,
+        scale=args.scale,
+    )
     if args.contact_sheet:
         contact_sheet(args.contact_sheet, width, height)
     for name, folder in roots.items():

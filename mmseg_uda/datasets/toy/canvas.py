@@ -1,17 +1,19 @@
 """A canvas that paints colour, class and distance at once, seen through a pinhole camera over a flat ground."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Sequence, Union
 
 import cv2
 import numpy as np
 
-Color = Sequence[float]
+Color = Union[Sequence[float], np.ndarray]
 Point = tuple[float, float]
 #: label values beyond the 19 train ids and 255
 LANE_MARKING = 100
 EGO_VEHICLE = 101
+AUTORICKSHAW = 102
 VOID = 255
 
 
@@ -26,6 +28,7 @@ class Camera:
         centre: column of the vanishing point.
         elevation: of the camera over the ground in metres.
     """
+
     width: int
     height: int
     focal: float
@@ -64,12 +67,17 @@ class Canvas:
         """A line of at least one pixel."""
         (x0, y0), (x1, y1) = start, end
         thickness = max(int(round(width)), 1)
-        ends = ((int(np.clip(x0, -8000, 8000)), int(np.clip(y0, -8000, 8000))), (int(np.clip(x1, -8000, 8000)), int(np.clip(y1, -8000, 8000))))
+        ends = (
+            (int(np.clip(x0, -8000, 8000)), int(np.clip(y0, -8000, 8000))),
+            (int(np.clip(x1, -8000, 8000)), int(np.clip(y1, -8000, 8000))),
+        )
         cv2.line(self.color, *ends, tuple(float(c) for c in color), thickness)
         cv2.line(self.label, *ends, int(label), thickness)
         cv2.line(self.distance, *ends, float(z), thickness)
 
-    def ellipse(self, centre: Point, radii: tuple[float, float], color: Color, label: int, z: float, hollow: float = 0) -> None:
+    def ellipse(
+        self, centre: Point, radii: tuple[float, float], color: Color, label: int, z: float, hollow: float = 0
+    ) -> None:
         """A filled ellipse, or a ring of ``hollow`` pixels."""
         thickness = -1 if hollow <= 0 else max(int(round(hollow)), 1)
         where = (int(np.clip(centre[0], -8000, 8000)), int(np.clip(centre[1], -8000, 8000)))
@@ -78,29 +86,66 @@ class Canvas:
         cv2.ellipse(self.label, where, axes, 0, 0, 360, int(label), thickness)
         cv2.ellipse(self.distance, where, axes, 0, 0, 360, float(z), thickness)
 
-    def ground(self, left: tuple[float, float], right: tuple[float, float], near: float, far: float, color: Color, label: int) -> None:
+    def ground(
+        self, left: tuple[float, float], right: tuple[float, float], near: float, far: float, color: Color, label: int
+    ) -> None:
         """A strip on the ground between two lateral positions (near, far) in metres; distance grows row by row."""
         project = self.camera.project
-        corners = [project(left[0], 0, near), project(left[1], 0, far), project(right[1], 0, far), project(right[0], 0, near)]
+        corners = [
+            project(left[0], 0, near),
+            project(left[1], 0, far),
+            project(right[1], 0, far),
+            project(right[0], 0, near),
+        ]
         self.polygon(corners, color, label, (near + far) / 2)
 
     def billboard(self, x: float, z: float, width: float, bottom: float, top: float, color: Color, label: int) -> None:
         """An upright rectangle facing the camera, in metres."""
         project = self.camera.project
-        self.polygon([project(x - width / 2, bottom, z), project(x - width / 2, top, z), project(x + width / 2, top, z),
-                      project(x + width / 2, bottom, z)], color, label, z)
+        self.polygon(
+            [
+                project(x - width / 2, bottom, z),
+                project(x - width / 2, top, z),
+                project(x + width / 2, top, z),
+                project(x + width / 2, bottom, z),
+            ],
+            color,
+            label,
+            z,
+        )
 
-    def box(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], color: Color, label: int, side: float = 0.75,
-            roof: float = 1.15) -> None:
+    def box(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        z: tuple[float, float],
+        color: Color,
+        label: int,
+        side: float = 0.75,
+        roof: float = 1.15,
+    ) -> None:
         """A cuboid: the side that faces the camera's axis, the roof when it lies below the camera, and the front."""
         project = self.camera.project
         (x0, x1), (y0, y1), (near, far) = x, y, z
         shade = np.asarray(color, np.float32)
         inner = x1 if x1 < 0 else x0 if x0 > 0 else None
         if inner is not None:
-            self.polygon([project(inner, y0, near), project(inner, y0, far), project(inner, y1, far), project(inner, y1, near)], shade * side, label,
-                         near)
+            self.polygon(
+                [project(inner, y0, near), project(inner, y0, far), project(inner, y1, far), project(inner, y1, near)],
+                shade * side,
+                label,
+                near,
+            )
         if y1 < self.camera.elevation:
-            self.polygon([project(x0, y1, near), project(x0, y1, far), project(x1, y1, far), project(x1, y1, near)],
-                         np.minimum(shade * roof, 255), label, near)
-        self.polygon([project(x0, y0, near), project(x0, y1, near), project(x1, y1, near), project(x1, y0, near)], shade, label, near)
+            self.polygon(
+                [project(x0, y1, near), project(x0, y1, far), project(x1, y1, far), project(x1, y1, near)],
+                np.minimum(shade * roof, 255),
+                label,
+                near,
+            )
+        self.polygon(
+            [project(x0, y0, near), project(x0, y1, near), project(x1, y1, near), project(x1, y0, near)],
+            shade,
+            label,
+            near,
+        )

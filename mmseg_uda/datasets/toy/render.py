@@ -1,4 +1,5 @@
 """Light, air and sensor: from a painted canvas to the picture of a camera."""
+
 from __future__ import annotations
 
 import cv2
@@ -27,8 +28,10 @@ def render(look: Appearance, width: int, height: int, rng: np.random.Generator) 
     canvas = paint_scene(look, width * OVERSAMPLING, height * OVERSAMPLING, rng)
     size = (width, height)
     color = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
-    label = np.ascontiguousarray(canvas.label[OVERSAMPLING // 2::OVERSAMPLING, OVERSAMPLING // 2::OVERSAMPLING])
-    distance = np.ascontiguousarray(canvas.distance[OVERSAMPLING // 2::OVERSAMPLING, OVERSAMPLING // 2::OVERSAMPLING])
+    label = np.ascontiguousarray(canvas.label[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING])
+    distance = np.ascontiguousarray(
+        canvas.distance[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING]
+    )
     color = _texture(color, label, distance, look, rng)
     if look.night:
         color = _night(color, label, distance, look, canvas)
@@ -36,13 +39,18 @@ def render(look: Appearance, width: int, height: int, rng: np.random.Generator) 
     return _sensor(color, look, rng), label
 
 
-def _texture(color: np.ndarray, label: np.ndarray, distance: np.ndarray, look: Appearance, rng: np.random.Generator) -> np.ndarray:
+def _texture(
+    color: np.ndarray, label: np.ndarray, distance: np.ndarray, look: Appearance, rng: np.random.Generator
+) -> np.ndarray:
     """Surface texture, stronger on plants and ground, weaker far away; none in the sky."""
     height, width = label.shape
     coarse = (max(int(height / look.grain), 2), max(int(width / look.grain), 2))
     noise = cv2.resize(rng.standard_normal(coarse, dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    patches = cv2.resize(rng.standard_normal((max(height // 12, 2), max(width // 12, 2)), dtype=np.float32), (width, height),
-                         interpolation=cv2.INTER_CUBIC)
+    patches = cv2.resize(
+        rng.standard_normal((max(height // 12, 2), max(width // 12, 2)), dtype=np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     gain = np.full(256, 0.7, np.float32)
     gain[[ID['vegetation'], ID['terrain']]] = (2.2, 1.6)
     gain[[ID['road'], ID['sidewalk'], ID['building'], ID['wall']]] = (0.9, 1.0, 1.0, 1.3)
@@ -79,8 +87,11 @@ def _sensor(color: np.ndarray, look: Appearance, rng: np.random.Generator) -> np
         color = cv2.GaussianBlur(color, (0, 0), look.blur)
     height, width = color.shape[:2]
     if look.vignette > 0:
-        rows, columns = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)[None]
-        color = color * (1 - look.vignette * 0.5 * (rows ** 2 + columns ** 2))[..., None]
+        rows, columns = (
+            np.linspace(-1, 1, height, dtype=np.float32)[:, None],
+            np.linspace(-1, 1, width, dtype=np.float32)[None],
+        )
+        color = color * (1 - look.vignette * 0.5 * (rows**2 + columns**2))[..., None]
     if look.noise > 0:
         color = color + look.noise * rng.standard_normal(color.shape, dtype=np.float32)
     image = np.clip(color, 0, 255).astype(np.uint8)

@@ -1,25 +1,31 @@
 """Building the toy data sets: on demand, in worker processes, and never half."""
+
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import multiprocessing
 import os
 import shutil
+import socket
 import tempfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
+import cv2
 import numpy as np
 
 from ...utils.parallel import map_files
-from .appearance import APPEARANCES, GAME, between
+from .appearance import between
+from .looks import APPEARANCES, GAME
 from .render import render
 from .writers import Item, items, write_item, write_lists
 
-#: raised when the pictures change, so that worlds of an older drawing are drawn again
-DRAWING = 1
+#: modules that decide what a file holds
+DRAWING = ('appearance', 'canvas', 'looks', 'objects', 'render', 'scene', 'writers')
 MANIFEST = 'toy_world.json'
 #: pictures per split
 TOY_DATASETS: dict[str, dict[str, int]] = {
@@ -40,9 +46,11 @@ class WorldOptions:
     Attributes:
         width, height: of the pictures in pixels.
         seed: other seeds draw other scenes.
-        gap: 1 = the appearances as they are; towards 0 every data set's colours and light approach those of the rendered game.
+        gap: 1 = the appearances as they are; towards 0 every data set's colours and light approach those of the
+            rendered game.
         scale: factor on the number of pictures.
     """
+
     width: int = 256
     height: int = 128
     seed: int = 0
@@ -68,12 +76,22 @@ def draw(item: Item, options: WorldOptions) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_and_write(item: Item, root: Path, options: WorldOptions) -> None:
+    if multiprocessing.parent_process() is not None:
+        cv2.setNumThreads(0)  # one worker per core already; OpenCV's own threads do not survive a fork
     write_item(root, item, *draw(item, options))
 
 
-def ensure_toy_world(root: Union[str, Path] = 'data/toy', datasets: Sequence[str] = tuple(TOY_DATASETS), workers: Optional[int] = None,
-                     quiet: bool = False, **options: Any) -> dict[str, Path]:
-    """Draw the data sets that are missing or were drawn with other options.
+def ensure_toy_world(
+    root: Union[str, Path] = 'data/toy',
+    datasets: Sequence[str] = tuple(TOY_DATASETS),
+    workers: Optional[int] = None,
+    quiet: bool = False,
+    **options: Any,
+) -> dict[str, Path]:
+    """Draw the data sets that are missing, incomplete, or were drawn with other options or by another drawing program.
+
+    Safe against being killed and against a second process that does the same: a folder appears under its name only
+    when it is whole.
 
     Args:
         root: folder of the toy world; each data set has a sub-folder.
@@ -106,7 +124,13 @@ def draw_missing(cfg: Mapping[str, Any]) -> list[Path]:
     Returns:
         Their folders.
     """
-    roots = sorted({root for root in _data_roots(cfg.get('data')) if root.parent.name == 'toy' and root.name in TOY_DATASETS and not root.exists()})
+    roots = sorted(
+        {
+            root
+            for root in _data_roots(cfg.get('data'))
+            if root.parent.name == 'toy' and root.name in TOY_DATASETS and not root.exists()
+        }
+    )
     for root in roots:
         ensure_toy_world(root.parent, [root.name])
     return roots
@@ -127,31 +151,71 @@ def _counts(name: str, options: WorldOptions) -> dict[str, int]:
     return {split: max(round(count * options.scale), 1) for split, count in TOY_DATASETS[name].items()}
 
 
+@functools.lru_cache(maxsize=None)
+def _drawing_version() -> str:
+    """Digest of the drawing modules' source, so that any change of the drawing redraws the world."""
+    folder = Path(__file__).parent
+    return hashlib.sha256(b''.join((folder / f'{name}.py').read_bytes() for name in DRAWING)).hexdigest()[:16]
+
+
 def _manifest(name: str, options: WorldOptions) -> dict[str, Any]:
-    return dict(drawing=DRAWING, dataset=name, counts=_counts(name, options), **asdict(options))
+    return dict(drawing=_drawing_version(), dataset=name, counts=_counts(name, options), **asdict(options))
 
 
 def _is_current(folder: Path, name: str, options: WorldOptions) -> bool:
     try:
-        return json.loads((folder / MANIFEST).read_text()) == _manifest(name, options)
-    except (FileNotFoundError, json.JSONDecodeError):
+        if json.loads((folder / MANIFEST).read_text()) != _manifest(name, options):
+            return False
+    except (FileNotFoundError, ValueError):  # ValueError: not JSON, not text
         return False
+    paths = (path for item in items(name, _counts(name, options)) for path in (item.image, item.label) if path)
+    return all((folder / path).exists() for path in paths)
 
 
 def _build(folder: Path, name: str, options: WorldOptions, workers: int, quiet: bool) -> None:
     if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise FileExistsError(f"'{folder}' exists and is no toy data set (it has no {MANIFEST}): move it away or choose another root")
+        raise FileExistsError(
+            f"'{folder}' exists and is no toy data set (it has no {MANIFEST}): move it away or choose another root"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f'.{name}.', dir=folder.parent))
+    mine = f'.{name}.{socket.gethostname()}.'
+    _remove_leftovers(folder.parent, mine)
+    temporary = Path(tempfile.mkdtemp(prefix=f'{mine}{os.getpid()}.', dir=folder.parent))
     try:
         pictures = items(name, _counts(name, options))
-        work = functools.partial(_draw_and_write, root=temporary, options=options)
+        work = functools.partial(_draw_and_write, root=temporary / 'new', options=options)
         for _ in map_files(work, pictures, f'toy {name}', workers, quiet):
             pass
-        write_lists(temporary, name, pictures)
-        (temporary / MANIFEST).write_text(json.dumps(_manifest(name, options), indent=1))
-        temporary.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(temporary, folder)
+        write_lists(temporary / 'new', name, pictures)
+        (temporary / 'new' / MANIFEST).write_text(json.dumps(_manifest(name, options), indent=1))
+        _put_in_place(temporary, folder)
+    except OSError:
+        if not _is_current(folder, name, options):  # otherwise another process was faster
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename: the old data set is out of the way only for the moment between two renames."""
+    if folder.exists():
+        os.replace(folder, temporary / 'old')
+    os.replace(temporary / 'new', folder)
+
+
+def _remove_leftovers(parent: Path, prefix: str) -> None:
+    """Remove what builds of this machine left that were killed."""
+    for path in parent.glob(f'{prefix}*.*'):
+        owner = path.name[len(prefix) :].split('.')[0]
+        if os.name == 'posix' and owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,4 +1,5 @@
 """The official file names, formats and raw label ids of the data sets that the toy world imitates."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..label_spaces import CITY19, CITY19_PALETTE, RAW_TABLES, VOID_RAW_IDS
-from .canvas import EGO_VEHICLE, LANE_MARKING
+from .canvas import AUTORICKSHAW, EGO_VEHICLE, LANE_MARKING
 
 CITIES = ('aachen', 'bremen', 'cologne', 'jena')
 
@@ -26,6 +27,7 @@ class Item:
         number: 0-based within the split.
         image, label: paths relative to the data set's root; no label for unlabelled splits.
     """
+
     dataset: str
     appearance: str
     split: str
@@ -35,17 +37,22 @@ class Item:
 
 
 def raw_lookup(dataset: str) -> np.ndarray:
-    """Toy label value -> raw id of a data set, uint8 (256,). Lane markings are road but in SYNTHIA, which has an id for them."""
+    """Toy label value -> raw id of a data set, uint8 (256,).
+
+    Lane markings are road but in SYNTHIA, which has an id for them.
+    """
     void = VOID_RAW_IDS[dataset]
     lut = np.full(256, void, np.uint8)
     if dataset == 'train_ids':
-        lut[:len(CITY19)] = np.arange(len(CITY19))
+        lut[: len(CITY19)] = np.arange(len(CITY19))
     else:
         for raw, train in sorted(RAW_TABLES[dataset]['city19'].items(), reverse=True):
             lut[train] = raw
     lut[LANE_MARKING] = 22 if dataset == 'synthia' else lut[0]
     if dataset in ('gta', 'cityscapes'):
         lut[EGO_VEHICLE] = 1
+    if dataset == 'idd':
+        lut[[AUTORICKSHAW, EGO_VEHICLE]] = 11, 36
     return lut
 
 
@@ -72,12 +79,21 @@ def _synthia(dataset: str, split: str, number: int) -> Item:
 def _cityscapes(dataset: str, split: str, number: int) -> Item:
     city = CITIES[number % len(CITIES)] if split == 'train' else 'munster'
     stem = f'{split}/{city}/{city}_{number:06d}_000019'
-    return Item(dataset, 'cityscapes', split, number, f'leftImg8bit/{stem}_leftImg8bit.png', f'gtFine/{stem}_gtFine_labelIds.png')
+    return Item(
+        dataset,
+        'cityscapes',
+        split,
+        number,
+        f'leftImg8bit/{stem}_leftImg8bit.png',
+        f'gtFine/{stem}_gtFine_labelIds.png',
+    )
 
 
 def _idd(dataset: str, split: str, number: int) -> Item:
     stem = f'{split}/{number // 10:03d}/frame{number:04d}'
-    return Item(dataset, 'idd', split, number, f'leftImg8bit/{stem}_leftImg8bit.png', f'gtFine/{stem}_gtFine_labelids.png')
+    return Item(
+        dataset, 'idd', split, number, f'leftImg8bit/{stem}_leftImg8bit.png', f'gtFine/{stem}_gtFine_labelids.png'
+    )
 
 
 def _mapillary(dataset: str, split: str, number: int) -> Item:
@@ -99,7 +115,15 @@ def _dark_zurich(dataset: str, split: str, number: int) -> Item:
     return Item(dataset, 'night', split, number, f'rgb_anon/{stem}_rgb_anon.png', label)
 
 
-_ITEM = dict(gta=_gta, synthia=_synthia, cityscapes=_cityscapes, idd=_idd, mapillary=_mapillary, acdc=_acdc, dark_zurich=_dark_zurich)
+_ITEM = dict(
+    gta=_gta,
+    synthia=_synthia,
+    cityscapes=_cityscapes,
+    idd=_idd,
+    mapillary=_mapillary,
+    acdc=_acdc,
+    dark_zurich=_dark_zurich,
+)
 
 
 def write_item(root: Path, item: Item, image: np.ndarray, label: np.ndarray) -> None:
