@@ -11,6 +11,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -49,15 +50,20 @@ def margin_map(logits: Tensor) -> Tensor:
 
 
 def window_sum(values: Tensor, radius: int) -> Tensor:
-    """Sum over the (2 radius + 1)^2 window around every pixel, zero outside the image; cost independent of the radius.
+    """Sum over the (2 radius + 1)^2 window around every pixel, zero outside the image.
+
+    Masks are counted in float32, which is exact; other values are summed in float64. Wide windows cost as much as narrow ones.
 
     Args:
-        values: (..., H, W), any real dtype; sums are taken in float64 (exact for counts).
+        values: (..., H, W), bool or floating point.
 
     Returns:
-        (..., H, W) float64.
+        (..., H, W) float32 for a mask, else float64.
     """
-    total = values.double()
+    total = values.float() if values.dtype == torch.bool else values.double()
+    if radius <= 2 and values.dtype == torch.bool:
+        flat = total.reshape(-1, 1, *values.shape[-2:])
+        return F.avg_pool2d(flat, 2 * radius + 1, stride=1, padding=radius, divisor_override=1).reshape(values.shape)
     for dim in (-1, -2):
         size = values.shape[dim]
         cumulated = torch.cat([torch.zeros_like(total.narrow(dim, 0, 1)), total.cumsum(dim)], dim)
@@ -87,12 +93,12 @@ def region_score(
     """
     classes, height, width = logits.shape
     scale = 1.0 if norm_classes == 0 else 1.0 / math.log(norm_classes or classes)
-    count = window_sum(torch.ones(1, 1, dtype=torch.float64, device=logits.device).expand(height, width), radius)
+    count = window_sum(torch.ones(height, width, dtype=torch.bool, device=logits.device), radius)
     uncertainty = (window_sum(entropy_map(logits[None], eps)[0] * scale, radius) / count).float()
     predicted = logits.argmax(dim=0)
     impurity = torch.zeros_like(uncertainty)
     for label in range(classes):
-        share = (window_sum(predicted == label, radius) / count).float()
+        share = window_sum(predicted == label, radius) / count
         impurity -= share * torch.log(share + eps)
     impurity *= scale
     return impurity * uncertainty, impurity, uncertainty

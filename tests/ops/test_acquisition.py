@@ -65,6 +65,8 @@ def test_window_sums_equal_a_convolution(radius: int) -> None:
     kernel = torch.ones(1, 1, 2 * radius + 1, 2 * radius + 1, dtype=torch.float64)
     expected = F.conv2d(values[:, None], kernel, padding=radius)[:, 0]
     torch.testing.assert_close(window_sum(values, radius), expected)
+    counts = F.conv2d((values > 0.5).double()[:, None], kernel, padding=radius)[:, 0]
+    assert torch.equal(window_sum(values > 0.5, radius).double(), counts)
 
 
 def test_scores_have_their_order() -> None:
