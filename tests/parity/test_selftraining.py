@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from mmcv import Config
 from mmcv.runner.hooks.lr_updater import PolyLrUpdaterHook
-from mmseg.models import BACKBONES, build_head
+from mmseg.models import build_head
 from torch import Tensor, nn
 
 from mmseg_uda.engine.optimizers import build_optimizers
@@ -25,6 +24,7 @@ from mmseg_uda.models.losses.segmentation import head_losses
 from mmseg_uda.ops import blur, color, feature_distance, masking, mixing, pseudo_labels
 from mmseg_uda.ops.ema import ema_alpha, ema_update_
 from mmseg_uda.ops.partial_label import labeled_cross_entropy
+from tests.models.networks import ParityTinyNet
 from tests.parity.golden import golden_files, load
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
@@ -240,25 +240,11 @@ def test_learning_rates_of_the_schedules(path: Path, name: str) -> None:
 
 
 # ---- whole iterations ----------------------------------------------------------------------------------------------
-@BACKBONES.register_module()
-class ParityTinyNet(nn.Module):
-    """The backbone of the ``step_*`` vectors: features at 1/4 and 1/8."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, 4, 1)
-        self.conv2 = nn.Conv2d(8, 8, 3, 2, 1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        first = F.relu(self.conv1(x))
-        return first, F.relu(self.conv2(first))
-
-
 def _model() -> dict[str, Any]:
     return dict(
         type='EncoderDecoder',
         pretrained=None,
-        backbone=dict(type='ParityTinyNet'),
+        backbone=dict(type=ParityTinyNet.__name__),
         decode_head=dict(
             type='FCNHead',
             in_channels=8,
@@ -276,12 +262,18 @@ def _model() -> dict[str, Any]:
     )
 
 
+def mask_mode_of(name: str) -> str:
+    if 'separate' in name:
+        return 'separate'
+    return 'separatesrc' if 'source' in name else 'separatetrg'
+
+
 def _method(d: dict[str, Tensor], name: str) -> SelfTraining:
     threshold = float(d['threshold'])
     weight = float(d['fd_lambda'])
     masked = (
         dict(
-            mode='separate' if 'separate' in name else 'separatetrg',
+            mode=mask_mode_of(name),
             masker=dict(type='BlockMasker', block_size=int(d['mask_block']), ratio=float(d['mask_ratio'])),
         )
         if 'mask_noise' in d
