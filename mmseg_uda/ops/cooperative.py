@@ -1,0 +1,105 @@
+"""Cooperative self-training and knowledge transfer between domain heads: CoaST (arXiv 2210.01578), MTAF (arXiv 2108.06962)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .adversarial import FIRST_IGNORED
+from .partial_label import mean_where
+from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+
+LOSS_MODES = ('paper', 'official')
+
+
+class CooperativeLosses(NamedTuple):
+    """Losses of one target's images.
+
+    Attributes:
+        pseudo: cross entropy of the target's own head.
+        style: cross entropy and consistency of the stylised views, averaged over the views.
+        weight: rectification (B, h, w), averaged over the views.
+        divergence: summed divergence (B, h, w) of the stylised views.
+    """
+
+    pseudo: Tensor
+    style: Tensor
+    weight: Tensor
+    divergence: Tensor
+
+
+def pixel_divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """Kullback-Leibler divergence (B, H, W) of class scores (B, C, H, W); no gradient reaches the teacher."""
+    target = teacher.detach().float().log_softmax(dim=1)
+    return (target.exp() * (target - student.float().log_softmax(dim=1))).sum(dim=1)
+
+
+def distillation_loss(teacher: Tensor, student: Tensor, per_class: bool = True) -> Tensor:
+    """Mean divergence over all pixels.
+
+    Args:
+        teacher, student: class scores (B, C, H, W); no gradient reaches the teacher.
+        per_class: divide by the number of classes as well (the released code's mean over all elements).
+    """
+    mean = pixel_divergence(teacher, student).mean()
+    return mean / teacher.shape[1] if per_class else mean
+
+
+def rectification(divergence: Tensor, gamma: float = 1.0) -> Tensor:
+    """Reliability exp(-gamma V) of pseudo-labels from the divergence V of two views; without gradient."""
+    return (-gamma * divergence.detach()).exp()
+
+
+def cooperative_losses(
+    own: Tensor, styled: Sequence[Tensor], label: Tensor, gamma: Optional[float] = 1.0, mode: str = 'paper',
+    ranks: Ranks = ONE_PROCESS,
+) -> CooperativeLosses:
+    """Pseudo-label losses on a target's images and their stylised views.
+
+    Args:
+        own: scores (B, C, h, w) of the target's head on its own images.
+        styled: scores of the other heads on the views in their style; empty with one target: weight 1, no style loss.
+        label: int64 (B, h, w) pseudo-labels; ids from 200 on are ignored.
+        gamma: sharpness of the rectification, or None for none.
+        mode: ``paper`` weights every pixel; ``official`` reproduces the released code, which multiplies the mean cross
+            entropies with the weights and every image with every image's mask. Its scale grows with the images per process.
+        ranks: means run over the valid pixels of all processes.
+
+    Returns:
+        All losses are 0 with zero gradient where no pixel is valid.
+    """
+    if mode not in LOSS_MODES:
+        raise ValueError(f"mode must be one of {', '.join(LOSS_MODES)}, got '{mode}'")
+    valid = (label >= 0) & (label < FIRST_IGNORED)
+    label = label.masked_fill(~valid, IGNORE)
+    divergences = [pixel_divergence(own, view) for view in styled]
+    zero = own.float().sum() * 0
+    divergence = torch.stack(divergences).sum(dim=0) if divergences else torch.zeros_like(label, dtype=torch.float32)
+    weight = torch.ones_like(divergence)
+    if gamma is not None and divergences:
+        weight = torch.stack([rectification(value, gamma) for value in divergences]).mean(dim=0)
+    views = [own, *styled]
+    pixel = [F.cross_entropy(view.float(), label, ignore_index=IGNORE, reduction='none') for view in views]
+    if mode == 'official':
+        pixel = [mean_where(value, valid, ranks).expand_as(divergence) for value in pixel]
+    view_loss = torch.stack(pixel[1:]).sum(dim=0) * weight + divergence if styled else None
+    own_loss = pixel[0] * weight
+    if mode == 'official':
+        if gamma is None:
+            pseudo = pixel[0].flatten()[0]
+        else:
+            pseudo = _cross_mask_mean(own_loss, valid, ranks)
+        style = zero if view_loss is None else _cross_mask_mean(view_loss, valid, ranks) / len(styled)
+    else:
+        pseudo = mean_where(own_loss, valid, ranks)
+        style = zero if view_loss is None else mean_where(view_loss, valid, ranks) / len(styled)
+    return CooperativeLosses(pseudo, style, weight, divergence.detach())
+
+
+def _cross_mask_mean(values: Tensor, valid: Tensor, ranks: Ranks) -> Tensor:
+    """Every image's values times every image's mask, over the number of valid pixels (the released broadcast)."""
+    counts = valid.sum(dim=0)
+    return ranks.world_size * (values.sum(dim=0) * counts).sum() / ranks.total(counts.sum()).clamp(min=1)
