@@ -1,10 +1,9 @@
 # RIPU-RA: SYNTHIA to Cityscapes, 2.2 % of the pixels of every image. DeepLabV2 on ResNet-101.
 _base_ = [
     '../_base_/default_runtime.py',
-    '../_base_/models/ripu_deeplabv2_r101.py',
+    '../_base_/models/ripu_deeplabv2_r101_16cls.py',
     '../_base_/uda/ripu.py',
     '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
     '../_base_/schedules/ripu_40k.py',
 ]
-model = dict(decode_head=dict(num_classes=16))
 active = dict(folder='work_dirs/ripu_synthia_ra_2p2pct/active')
