@@ -1,0 +1,103 @@
+"""Cooperative self-training for several targets: CoaST (arXiv 2210.01578, fig. 2)."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..components.cross_rank import current_ranks
+from ..ops.cooperative import LOSS_MODES, cooperative_losses, distillation_loss
+from ..ops.label_warp import harden
+from ..registry import STYLISERS, UDA
+from ..utils.config import build_from_config
+from .base import LossTerm
+from .mtaf import DomainHeads, scores_at
+from .streams import Stream
+
+#: image size divided by the size at which target losses are computed
+LOSS_STRIDE = 4
+
+
+@UDA.register_module()
+class CoaST(DomainHeads):
+    """Pseudo-labels of a target train its head on its images and the other heads on views in the other targets' style.
+
+    The divergence of the two predictions is minimised and weights the pseudo-labels; the agnostic head is distilled from all.
+    Pseudo-labels come with the target stream (``gt_semantic_seg``); without them, a target's head labels its images on the fly.
+
+    Args:
+        gamma: sharpness of the rectification, or None for none.
+        loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per process are part of it).
+        loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
+        threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
+        styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
+        kwargs: options of :class:`~mmseg_uda.methods.mtaf.DomainHeads`.
+    """
+
+    def __init__(
+        self,
+        gamma: Optional[float] = 1.0,
+        loss_mode: str = 'paper',
+        loss_weight_pl: float = 1.0,
+        loss_weight_sty: float = 1.0,
+        loss_weight_kd: float = 1.0,
+        threshold: float = -1.0,
+        styliser: Optional[Mapping[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if loss_mode not in LOSS_MODES:
+            raise ValueError(f"loss_mode must be one of {', '.join(LOSS_MODES)}, got '{loss_mode}'")
+        self.gamma = gamma
+        self.loss_mode = loss_mode
+        self.loss_weights = dict(pl=loss_weight_pl, sty=loss_weight_sty, kd=loss_weight_kd)
+        self.threshold = threshold
+        self.styliser = build_from_config(dict(styliser or dict(type='ChannelStatistics')), STYLISERS, num_domains=self.num_targets)
+        self.styliser.attach(self.student.backbone)
+
+    def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
+        labels = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
+        with self.styliser.source_pass():
+            features = self.student.extract_feat(source.img)
+        heads = {'agnostic': self.student.decode_head, **{f'domain{i}': head for i, head in enumerate(self.student.domain_heads)}}
+        losses = self.source_losses({name: scores_at(head, features, source.img.shape[2:]) for name, head in heads.items()}, source)
+        del features
+        yield LossTerm.from_losses('source', losses, prefix='source.')
+        for i, (target, label) in enumerate(zip(targets, labels)):
+            losses = self._target_losses(i, target.img, label)
+            yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.')
+
+    @torch.no_grad()
+    def _pseudo_label(self, i: int, target: Stream) -> Tensor:
+        """Hard labels (B, h, w) at the resolution of the target losses."""
+        if target.label is not None:
+            size = [max(1, side // LOSS_STRIDE) for side in target.img.shape[2:]]
+            return F.interpolate(target.label.float(), size=size, mode='nearest')[:, 0].long()
+        training = {module: module.training for module in self.student.modules()}
+        self.student.eval()
+        scores = scores_at(self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:])
+        for module, mode in training.items():
+            module.training = mode
+        return harden(scores.softmax(dim=1), self.threshold, 1 / LOSS_STRIDE)[:, 0]
+
+    def _target_losses(self, i: int, img: Tensor, label: Tensor) -> dict[str, Tensor]:
+        student, size = self.student, label.shape[1:]
+        self.styliser.image.write(img, i)
+        with self.styliser.natural_pass(i):
+            features = student.extract_feat(img)
+        own, agnostic = (scores_at(head, features, size) for head in (student.domain_heads[i], student.decode_head))
+        styled = []
+        for j in range(self.num_targets):
+            if j != i:
+                with self.styliser.stylised_pass(i, j):
+                    view = self.styliser.image.apply_style(img, j)
+                    styled.append(scores_at(student.domain_heads[j], student.extract_feat(view), size))
+                self.record_view(f'target{i}_as_{j}', img=view)
+        losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_ranks())
+        self.record_view(f'rectification{i}', img=img, weight=losses.weight)
+        distilled = distillation_loss(own, agnostic) / self.num_targets
+        return {'pl.loss': self.loss_weights['pl'] * losses.pseudo, 'sty.loss': self.loss_weights['sty'] * losses.style,
+                'kd.loss': self.loss_weights['kd'] * distilled}
