@@ -17,7 +17,10 @@ from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.config_errors import check_top_level
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
-FILES = sorted(path for path in ROOT.glob('*/*.py') if path.parent.name != '_base_')
+PYTHON_FILES = sorted(path for path in ROOT.glob('*/*.py') if path.parent.name != '_base_')
+#: recipes of ``tools/run_stages.py`` name configs and are none
+STAGES = [path for path in PYTHON_FILES if path.stem.endswith('_stages')]
+FILES = [path for path in PYTHON_FILES if path not in STAGES]
 METHOD_FOLDERS = sorted({path.parent for path in FILES})
 #: networks of the same kind with fewer blocks, so that all builds together take seconds
 SHALLOW = {'mit_b5': 'mit_b0'}
@@ -61,10 +64,18 @@ def test_config_builds(path: Path) -> None:
     assert cfg.lr_config is not None and cfg.checkpoint_config is not None
 
 
+@pytest.mark.parametrize('path', STAGES, ids=name_of)
+def test_stages_name_existing_configs(path: Path) -> None:
+    stages = Config.fromfile(str(path)).stages
+    assert stages and all((path.parent / stage['config']).is_file() for stage in stages)
+
+
 @pytest.mark.parametrize('folder', METHOD_FOLDERS, ids=lambda folder: folder.name)
 def test_method_folder_is_described(folder: Path) -> None:
     """Each folder has its table, and each config stands in ``metafile.yml``."""
     assert (folder / 'README.md').is_file()
     described = (folder / 'metafile.yml').read_text()
-    missing = [path.name for path in folder.glob('*.py') if f'configs/{folder.name}/{path.name}' not in described]
+    missing = [
+        path.name for path in FILES if path.parent == folder and f'configs/{folder.name}/{path.name}' not in described
+    ]
     assert not missing
