@@ -56,7 +56,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     args = parse_args(argv)
     start = time.time()
     ensure_toy_world(ROOT / 'data' / 'toy', datasets=('gta', 'cityscapes'))
-    folder = Path(args.work_dir) / f'seed{args.seed}'
+    folder = Path(args.work_dir).resolve() / f'seed{args.seed}'
     runs = [run for run in RUNS if run.name in args.rows]
     jobs = args.jobs or _default_jobs(len(runs))
     threads = max((os.cpu_count() or 1) // jobs, 1)
@@ -68,8 +68,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     print(render_table(results), flush=True)
     report = folder / 'report.html'
     titles = [f'{run.name}={folder / _slug(run.name)}' for run in runs]
-    subprocess.run([sys.executable, str(ROOT / 'tools' / 'report.py'), *titles, '--out', str(report)], check=True, cwd=ROOT,
-                   stdout=subprocess.DEVNULL)
+    _call([sys.executable, 'tools/report.py', *titles, '--out', str(report.resolve())], folder / 'report_output.txt', dict(os.environ))
     print(f'report: {report}    ({(time.time() - start) / 60:.1f} minutes)', flush=True)
 
 

@@ -71,6 +71,12 @@ def test_an_error_while_saving_leaves_the_old_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ['x.pth']
 
 
+def test_files_have_the_permissions_of_ordinary_ones(tmp_path: Path) -> None:
+    (tmp_path / 'ordinary').touch()
+    save_checkpoint_file({'a': torch.ones(1)}, tmp_path / 'x.pth')
+    assert (tmp_path / 'x.pth').stat().st_mode == (tmp_path / 'ordinary').stat().st_mode
+
+
 def test_sigkill_in_the_middle_of_a_save_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     """A child process is killed by its own hand when half of the second checkpoint is on the disk."""
     target = tmp_path / 'latest.pth'
