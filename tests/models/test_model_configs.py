@@ -33,13 +33,15 @@ def build(path: Path) -> Any:
 def test_model_config(path: Path) -> None:
     segmentor = build(path).train()
     img = torch.randn(2, 3, 64, 64)
-    label = torch.randint(0, 19, (2, 1, 64, 64))
+    head = segmentor.decode_head
+    classes = int((head[-1] if isinstance(head, torch.nn.ModuleList) else head).num_classes)
+    label = torch.randint(0, classes, (2, 1, 64, 64))
     features = training_features(segmentor, img, torch.Generator().manual_seed(0))
     losses = segmentation_losses(segmentor, features, label, torch.ones(2, 64, 64))
     assert losses and all(torch.isfinite(value) and 'loss' in name for name, value in losses.items())
     segmentor.eval()
     with torch.no_grad():
-        assert logits(segmentor, img[:1]).shape == (1, 19, 64, 64)
+        assert logits(segmentor, img[:1]).shape == (1, classes, 64, 64)
 
 
 @pytest.mark.parametrize(
