@@ -1,0 +1,144 @@
+"""Parity of DSTC with the published implementation; see the test vectors in tests/golden/dstc (ignore is -1 there, 255 here)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.models import build_head
+from torch import Tensor
+
+import mmseg_uda  # noqa: F401
+from mmseg_uda.datasets.label_spaces import lookup_array, table
+from mmseg_uda.datasets.splits import labelled_split
+from mmseg_uda.ops import dstc, semi_supervised
+from tests.parity.golden import golden_files, load
+
+
+def vectors(pattern: str) -> Any:
+    files = golden_files('dstc', pattern)
+    return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Arrays as tensors, labels as int64 with 255 for ignore."""
+    found = {}
+    for key, value in load(path).items():
+        if value.dtype.kind in 'iuf':
+            found[key] = torch.from_numpy(value if value.dtype.kind == 'f' else value.astype(np.int64))
+            if value.dtype.kind == 'i':
+                found[key] = found[key].masked_fill(found[key] == -1, 255)
+    return found
+
+
+def close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: float = 1e-5) -> None:
+    torch.testing.assert_close(actual, expected.to(actual.dtype), rtol=rtol, atol=atol)
+
+
+@vectors('class_copy_paste_*.npz')
+def test_class_copy_paste(path: Path) -> None:
+    d = tensors(path)
+    img, label, mask = dstc.paste_classes(
+        d['paste_img'][None], d['paste_label'][None], dstc.class_set([d['classes']]), d['base_img'][None], d['base_label'][None]
+    )
+    assert torch.equal(mask[0, 0], d['mask'])
+    assert torch.equal(img[0], d['mixed_img']) and torch.equal(label[0], d['mixed_label'])
+
+
+@vectors('source_to_target_mix_*.npz')
+def test_source_to_target_mix(path: Path) -> None:
+    d = tensors(path)
+    chosen = dstc.class_set([d['draws0'], d['draws1']])
+    img, label, _ = dstc.paste_classes(d['images_s'], d['gt_s'], chosen, d['images_t'], d['gt_t'])
+    assert torch.equal(img, d['mixed_images']) and torch.equal(label, d['mixed_label'])
+    present = dstc.label_classes(d['gt_s'])
+    assert torch.equal(present.sum(1), d['num_present'])
+    assert [len(d['draws0']), len(d['draws1'])] == ((d['num_present'] + 1) // 2).tolist()
+    assert not (chosen & ~present).any()
+
+
+@vectors('intra_target_mix_*.npz')
+def test_intra_target_mix(path: Path) -> None:
+    d = tensors(path)
+    pseudo = d['logits'].argmax(1)
+    assert torch.equal(pseudo, d['pseudo_label'])
+    present, chosen = dstc.label_classes(pseudo), dstc.class_set([d['classes0'], d['classes1']])
+    assert torch.equal(present, dstc.class_set([d['present0'], d['present1']]))
+    img, label, mask = dstc.paste_classes(d['images'], pseudo, chosen, d['images'].roll(-1, 0), pseudo.roll(-1, 0))
+    assert torch.equal(mask[:, 0], torch.stack([d['mask0'], d['mask1']]))
+    assert torch.equal(img, d['mixed_images']) and torch.equal(label, d['mixed_label'])
+
+
+@vectors('alignment_*.npz')
+def test_target_preferred_alignment(path: Path) -> None:
+    d = tensors(path)
+    source, number = d['logits_src'].requires_grad_(), d['logits_src'].shape[1]
+    rows = torch.where(d['class_ids'] == 255, number, d['class_ids'])
+    for logits, expected in ((source, 'proto_src'), (d['logits_trg'], 'proto_trg')):
+        means, counts = dstc.class_mean_logits(logits, d['gt'])
+        close(means[rows], d[expected], atol=1e-6)
+        assert torch.equal(counts.nonzero()[:, 0], rows.sort().values)
+    loss = dstc.target_preferred_alignment(source, d['logits_trg'], d['gt'])
+    close(loss, d['loss'], atol=1e-6)
+    close(torch.autograd.grad(loss, source)[0], d['grad_logits_src'], atol=1e-7)
+    without = dstc.target_preferred_alignment(source, d['logits_trg'], d['gt'], include_ignore=False)
+    close(without, d['loss_without_ignore_class'], atol=1e-6)
+    assert torch.isfinite(torch.autograd.grad(without, source)[0]).all()
+
+
+@vectors('sgd_repeats_*.npz')
+def test_repeated_sgd_update(path: Path) -> None:
+    d = tensors(path)
+    options = [float(d[key]) for key in ('lr', 'momentum', 'weight_decay')]
+    for key, repeats in (('trajectory', int(d['repeats'])), ('trajectory_without_repeats', 1)):
+        param, buffer = d['p0'], None
+        for grad, expected in zip(d['grads'], d[key]):
+            param, buffer = dstc.repeated_sgd_update(param, grad, buffer, *options, repeats)
+            close(param, expected, rtol=0, atol=1e-12)
+
+
+@vectors('poly_lr_*.npz')
+def test_poly_lr(path: Path) -> None:
+    d = load(path)
+    rates = [semi_supervised.poly_lr(float(d['base_lr']), int(step), int(d['max_iter'])) for step in d['iters']]
+    np.testing.assert_allclose(rates, d['lr_backbone'], rtol=1e-9)
+    np.testing.assert_allclose(np.multiply(rates, 10), d['lr_head'], rtol=1e-9)
+
+
+@vectors('label_maps*.npz')
+def test_label_maps(path: Path) -> None:
+    d = load(path)
+    known = d['raw_ids'] >= 0
+    for key, mapping in dict(
+        gta=table('gta'), cityscapes19=table('cityscapes'), cityscapes16=table('cityscapes', 'city16'), synthia16=table('synthia', 'city16')
+    ).items():
+        expected = np.where(d[key] < 0, 255, d[key])
+        np.testing.assert_array_equal(lookup_array(mapping)[d['raw_ids'][known]], expected[known], err_msg=key)
+
+
+@vectors('split_*.npz')
+def test_split_order(path: Path) -> None:
+    """The split of the package orders the sorted names as the seeded published script does."""
+    d = load(path)
+    for key in (key for key in d if key.startswith('order_seed')):
+        names = [f'{i:06d}' for i in range(int(d['pool_size']))]
+        for number in (1, len(names) // 2):
+            labeled, unlabeled = labelled_split(reversed(names), number, int(key[len('order_seed') :]))
+            np.testing.assert_array_equal(np.array(labeled + unlabeled, dtype=int), d[key])
+
+
+@vectors('aspp_sum_head_*.npz')
+def test_aspp_sum_head(path: Path) -> None:
+    d = tensors(path)
+    head = build_head(dict(type='DLV2Head', in_channels=d['feat'].shape[1], in_index=0, num_classes=d['logits'].shape[1]))
+    for i, module in enumerate(head.aspp_modules):
+        module.conv.load_state_dict(dict(weight=d[f'weight{i}'], bias=d[f'bias{i}']))
+    logits = head([d['feat']])
+    close(logits, d['logits'])
+    full = F.interpolate(logits, scale_factor=8, mode='bilinear', align_corners=False)
+    close(full, d['logits_up8'])
+    close(semi_supervised.ohem_cross_entropy(full, d['gt'], min_kept=0), d['ce_loss'])
