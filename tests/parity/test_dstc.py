@@ -15,6 +15,8 @@ from torch import Tensor
 import mmseg_uda  # noqa: F401
 from mmseg_uda.datasets.label_spaces import lookup_array, table
 from mmseg_uda.datasets.splits import labelled_split
+from mmseg_uda.engine.step import StepOptions, TrainStep
+from mmseg_uda.methods.dstc import DSTC
 from mmseg_uda.ops import dstc, semi_supervised
 from tests.parity.golden import golden_files, load
 
@@ -142,3 +144,80 @@ def test_aspp_sum_head(path: Path) -> None:
     full = F.interpolate(logits, scale_factor=8, mode='bilinear', align_corners=False)
     close(full, d['logits_up8'])
     close(semi_supervised.ohem_cross_entropy(full, d['gt'], min_kept=0), d['ce_loss'])
+
+
+class ToyNetwork(torch.nn.Module):
+    """The network of the recorded iterations; scores at the size of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 8, 5, 4, 2, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(8).requires_grad_(False)
+        self.layer6 = torch.nn.Conv2d(8, 19, 3, padding=1)
+
+    def encode_decode(self, img: Tensor, metas: Any) -> Tensor:
+        hidden = F.max_pool2d(self.bn1(self.conv1(img)).relu(), 3, 2, 1)
+        return F.interpolate(self.layer6(hidden), scale_factor=8, mode='bilinear', align_corners=False)
+
+
+class ReplayedDSTC(DSTC):
+    """Recorded class draws instead of random ones; keeps the pseudo-labels and the pasted labels of the iteration."""
+
+    recorded: dict[str, Tensor]
+
+    def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
+        key, pseudo = dict(
+            labeled=('st_draws', 'gt_s'), mix_source_branch=('u1_classes', 'pl_from_net2'), mix_target_branch=('u2_classes', 'pl_from_net1')
+        )[name]
+        assert torch.equal(label, self.recorded[pseudo]), name
+        assert replacement == (name == 'labeled')
+        return dstc.class_set([self.recorded[f'{key}{i}'] for i in range(len(label))])
+
+
+LOSSES = dict(
+    source='source_loss_1', align='alignment_loss', labeled_target='ce_loss_1', mix_source_branch='classmix_1', mixed_labeled='mix_loss_2',
+    mix_target_branch='classmix_2',
+)  # fmt: skip
+MIXED = dict(mix_source_branch='label_mix_u1', mixed_labeled='label_mix_st', mix_target_branch='label_mix_u2')
+
+
+@vectors('iteration_*.npz')
+def test_iteration(path: Path) -> None:
+    d = tensors(path)
+    method = ReplayedDSTC(ToyNetwork(), init=None, align_weight=float(d['align_weight']))
+    branches = dict(net1=method.student, net2=method.target_branch)
+    for name, network in branches.items():
+        network.load_state_dict({key[len(f'init_{name}_') :]: value for key, value in d.items() if key.startswith(f'init_{name}_')})
+    options = dict(momentum=float(d['momentum']), weight_decay=float(d['weight_decay']))
+    optimizers = {
+        name: torch.optim.SGD([dict(params=[network.conv1.weight]), dict(params=network.layer6.parameters())], lr=1.0, **options)
+        for name, network in method.networks().items()
+    }
+    method.train()
+    step = TrainStep(method, optimizers, StepOptions.from_config(None), seed=0)
+    for k in range(int(d['num_iters'])):
+        method.recorded = {key[len(f'it{k}_') :]: value for key, value in d.items() if key.startswith(f'it{k}_')}
+        rate = semi_supervised.poly_lr(float(d['base_lr']), k, int(d['max_iter']))
+        for optimizer in optimizers.values():
+            optimizer.param_groups[0]['lr'], optimizer.param_groups[1]['lr'] = rate, 10 * rate
+        method.views = {}
+        step([recorded_batch(method.recorded, d['mean_bgr'])], k)
+        (log,) = step.flush()
+        for name, key in LOSSES.items():
+            close(torch.tensor(log[name]), method.recorded[key])
+        for name, key in MIXED.items():
+            assert torch.equal(method.views[name]['label'], method.recorded[key]), name
+        for name, network in branches.items():
+            for key, value in network.state_dict().items():
+                close(value, method.recorded[f'after_{name}_{key}'])
+
+
+def recorded_batch(recorded: dict[str, Tensor], mean: Tensor) -> dict[str, Any]:
+    """The flat batch of a recorded iteration, images normalised."""
+    batch: dict[str, Any] = {}
+    for prefix, short in (('', 's'), ('labeled_target_', 't'), ('target_', 'u')):
+        img = (recorded[f'image_{short}_u8'] - mean).permute(0, 3, 1, 2).contiguous()
+        batch[f'{prefix}img'], batch[f'{prefix}img_metas'] = img, [{} for _ in img]
+        if short != 'u':
+            batch[f'{prefix}gt_semantic_seg'] = recorded[f'gt_{short}'][:, None]
+    return batch
