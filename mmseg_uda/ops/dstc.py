@@ -125,7 +125,7 @@ def repeated_sgd_update(
     velocity = buffer
     for _ in range(repeats):
         direction = grad + weight_decay * param
-        velocity = direction if buffer is None else momentum * velocity + direction
+        velocity = direction if buffer is None or velocity is None else momentum * velocity + direction
         param = param - lr * velocity
     if velocity is None:
         raise ValueError(f'repeats must be at least 1, got {repeats}')
