@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import mmcv
 from torch import Tensor
@@ -13,18 +13,20 @@ from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
 from .keys import ours_to_published, published_to_ours
 from .keys_advent import ours_to_advent
+from .keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
 
 TARGETS = {
     'ours': published_to_ours,
     'published': ours_to_published,
     'student': lambda state: ours_to_published(state, prefixed=False),
     'advent': lambda state: ours_to_advent({key: value for key, value in state.items() if not key.startswith('uda.')}),
+    'coast': ours_to_coast,
 }
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA and MIC checkpoints to the names of this package, or back.'
+        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT and CoaST checkpoints to the names of this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
@@ -33,7 +35,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         choices=sorted(TARGETS),
         default='ours',
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
-        "published names), or 'advent' (DeepLabV2 of the ADVENT lineage)",
+        "published names), 'advent' (DeepLabV2 of the ADVENT lineage) or 'coast' (with a classifier per target)",
+    )
+    parser.add_argument(
+        '--domain-heads',
+        type=int,
+        help='number of targets of a released CoaST network; needed for a warm-up, which has no target-agnostic classifier',
     )
     parser.add_argument(
         '--config',
@@ -57,15 +64,31 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Tensor]:
         os.environ[files.TRUST_VARIABLE] = '1'
     checkpoint = files.load_checkpoint_file(args.source)
     try:
-        state = TARGETS[args.to](files.state_dict_of(checkpoint))
+        state = converted(checkpoint, args.to, args.domain_heads)
     except KeyError as error:
         raise CheckpointError(f"'{args.source}' cannot be converted: {error.args[0]}") from error
     if args.config:
         check_against_config(state, args.config, args.source)
     meta = checkpoint.get('meta') or {}
-    files.save_checkpoint_file(dict(meta=kept_meta(meta), state_dict=state), args.target)
+    file = released_file(state) if args.to == 'coast' else dict(meta=kept_meta(meta), state_dict=state)
+    files.save_checkpoint_file(file, args.target)
     print(f"wrote {len(state)} tensors to '{args.target}'")
     return state
+
+
+def converted(checkpoint: Mapping[str, Any], to: str, domain_heads: Optional[int] = None) -> dict[str, Tensor]:
+    """The weights of a loaded file under the names of ``to``.
+
+    Raises:
+        KeyError: the file belongs to a network that cannot take these names.
+    """
+    released = released_weights(checkpoint)
+    state = files.state_dict_of(checkpoint if released is None else released)
+    if to == 'ours' and is_coast(state):
+        return coast_to_ours(state, domain_heads)
+    if domain_heads is not None:
+        raise KeyError('--domain-heads is for released CoaST networks')
+    return TARGETS[to](state)
 
 
 def kept_meta(meta: dict[str, Any]) -> dict[str, Any]:
@@ -80,11 +103,11 @@ def check_against_config(state: dict[str, Tensor], config: str, source: str) -> 
     Raises:
         CheckpointError: names missing, left-over and wrongly sized keys.
     """
-    from mmseg.models import build_segmentor
+    from ..registry import build_train_model
 
     cfg = mmcv.Config.fromfile(config)
     cfg.model.pretrained = None
-    own = build_segmentor(cfg.model, cfg.get('train_cfg'), cfg.get('test_cfg')).state_dict()
+    own = {key: value for key, value in build_train_model(cfg).state_dict().items() if not key.startswith('uda.')}
     student = {key: value for key, value in state.items() if not key.startswith('uda.')}
     problems = {
         'missing': [key for key in own if key not in student],

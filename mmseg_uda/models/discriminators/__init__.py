@@ -1,3 +1,4 @@
 from .fully_convolutional import FCDiscriminator
+from .strided import StridedDiscriminator
 
-__all__ = ['FCDiscriminator']
+__all__ = ['FCDiscriminator', 'StridedDiscriminator']
