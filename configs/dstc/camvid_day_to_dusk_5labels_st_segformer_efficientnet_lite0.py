@@ -1,0 +1,4 @@
+# S+T: supervised training on CamVid by day and 5 labelled dusk frames; no unlabelled image.
+_base_ = ['camvid_day_to_dusk_5labels_segformer_efficientnet_lite0.py']
+uda = dict(_delete_=True, type='SourceOnly')
+data = dict(train=dict(target=None))

@@ -1,0 +1,3 @@
+# Target-only: supervised training on 5 labelled images of the toy world's European city alone.
+_base_ = ['toy_gta_to_toy_cityscapes_5labels_st.py']
+data = dict(train=dict(source=None))
