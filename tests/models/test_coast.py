@@ -47,7 +47,8 @@ def test_torchvision_weights_load_into_the_other_stride_layout(tmp_path: Path) -
 
 
 def test_frozen_batch_norm_of_the_warm_up_keeps_its_statistics() -> None:
-    backbone = build_backbone(dict(SMALL, norm_eval=True)).train()
+    backbone = build_backbone(dict(SMALL, norm_eval=True))
+    backbone.train()
     before = backbone.bn1.running_mean.clone()
     backbone(torch.rand(2, 3, 32, 64))
     assert torch.equal(backbone.bn1.running_mean, before) and not backbone.bn1.weight.requires_grad
