@@ -1,4 +1,4 @@
-# STAL: CamVid by day to CamVid at dusk, 3 + 3 + 6 frames by entropy. Small network for a CPU.
+# STAL: CamVid by day to CamVid at dusk, 1 + 2 + 3 frames by entropy (1.6 %, 4.8 %, 9.7 %). Small network for a CPU.
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/segformer_efficientnet_lite0.py',

@@ -9,7 +9,7 @@ data = dict(
 active = dict(
     pool=dict(type='CamVidDataset', ann_dir='labels', split='splits/dusk_train.txt'),
     folder='data/camvid/active',
-    initial=dict(count=3, seed=0),
-    budget=dict(images=[3, 6]),
+    initial=dict(count=1, seed=0),
+    budget=dict(images=[2, 3]),
     acquisition=dict(type='MeanEntropy'),
     view=dict(mode='whole'))

@@ -10,7 +10,7 @@ data = dict(
 active = dict(
     pool=dict(**toy_train, ann_dir='gtFine/train'),
     folder='data/toy/cityscapes/active',
-    initial=dict(count=4, seed=0),
+    initial=dict(count=3, seed=0),
     budget=dict(images=[4, 8]),
     acquisition=dict(type='MeanEntropy'),
     view=dict(mode='whole'))
