@@ -53,5 +53,5 @@ def test_statistics_and_splits_are_written(config: str, tmp_path: Path, monkeypa
     assert run(monkeypatch, 'class_stats.py', config, '--out-dir', str(tmp_path / 'stats'), '--nproc', '0') == 0
     assert len(list((tmp_path / 'stats').iterdir())) == 3
     arguments = ('--number', '1', '2', '--out-dir', str(tmp_path / 'lists'))
-    assert run(monkeypatch, 'make_split.py', config, *arguments) == 0
+    assert run(monkeypatch, 'make_ssda_split.py', config, *arguments) == 0
     assert len(list((tmp_path / 'lists').iterdir())) == 4

@@ -42,6 +42,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / f'data/cityscapes/splits/ssda/train_{name}_100_seed0.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('aachen/aachen_000000_000019\n')
+    for listed in (CONFIGS[0].parent / 'splits').glob('toy_cityscapes_*_5_seed0.txt'):
+        for name in listed.read_text().split():
+            write_image(root / f'data/toy/cityscapes/leftImg8bit/train/{name}_leftImg8bit.png', 0)
+            write_label(root / f'data/toy/cityscapes/gtFine/train/{name}_gtFine_labelIds.png', blocks((7, 26))(0))
     camvid = root / 'data/camvid'
     write_image(camvid / 'images/a.jpg', 0)
     write_label(camvid / 'labels/a.png', blocks((0, 10, 255))(0))

@@ -1,5 +1,5 @@
 # Semi-supervised: CamVid by day, 10 labelled dusk frames, the other 52 without labels. The lists come from
-# tools/make_split.py configs/_base_/datasets/uda_camvid_day_to_dusk_256x256.py --number 10 --seed 0
+# tools/make_ssda_split.py configs/_base_/datasets/uda_camvid_day_to_dusk_256x256.py --number 10 --seed 0
 _base_ = ['uda_camvid_day_to_dusk_256x256.py']
 data = dict(
     train=dict(

@@ -1,4 +1,4 @@
-# Semi-supervised: GTA5, 100 labelled Cityscapes images, the rest without labels. The lists come from tools/make_split.py
+# Semi-supervised: GTA5, 100 labelled Cityscapes images, the rest without labels. The lists come from tools/make_ssda_split.py
 # configs/_base_/datasets/uda_gta_to_cityscapes_512x512.py --number 100 --out-dir data/cityscapes/splits/ssda
 _base_ = ['uda_gta_to_cityscapes_512x512.py']
 data = dict(
