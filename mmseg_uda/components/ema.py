@@ -22,18 +22,23 @@ class EMATeacher(nn.Module):
         alpha: cap of the EMA rate in [0, 1).
         buffers: ``own`` leaves buffers (BN statistics) to the teacher's own forward passes, as in the DAFormer family; ``copy`` takes
             the student's at every update; ``ema`` averages floating-point ones like parameters.
+        delay: iterations by which t lags behind in the rule. 1 is the DACS release of 2020, which updates after the step, so that the
+            teacher equals the student once more after the first one.
 
     State: the network under ``model.*`` and ``initialized`` (bool), so that a resumed run neither copies nor warms up again.
     """
     initialized: Tensor
 
-    def __init__(self, student: nn.Module, alpha: float = 0.999, buffers: str = 'own') -> None:
+    def __init__(self, student: nn.Module, alpha: float = 0.999, buffers: str = 'own', delay: int = 0) -> None:
         super().__init__()
         if not 0 <= alpha < 1:
             raise ValueError(f'EMA alpha must lie in [0, 1), got {alpha}')
         if buffers not in ('own', 'copy', 'ema'):
             raise ValueError(f"buffers must be 'own', 'copy' or 'ema', got '{buffers}'")
+        if delay < 0:
+            raise ValueError(f'EMA delay must not be negative, got {delay}')
         self.alpha = alpha
+        self.delay = delay
         self.buffers_policy = buffers
         self.model = copy.deepcopy(student)
         self.model.requires_grad_(False)
@@ -59,14 +64,23 @@ class EMATeacher(nn.Module):
             self.initialized.fill_(True)
             self._ready = True
         else:
-            ema_update_(targets, sources, ema_alpha(iteration, self.alpha))
+            ema_update_(targets, sources, self._rate(iteration))
         self._update_buffers(student, iteration)
+
+    @torch.no_grad()
+    def restart(self, student: nn.Module) -> None:
+        """Set the parameters to the student's and keep the buffers (the published warm start of QuadMix)."""
+        if self._ready:
+            torch._foreach_copy_([p.data for p in self.model.parameters()], [p.data for p in student.parameters()])
+
+    def _rate(self, iteration: int) -> float:
+        return ema_alpha(max(iteration - self.delay, 0), self.alpha)
 
     def _update_buffers(self, student: nn.Module, iteration: int) -> None:
         if self.buffers_policy == 'own':
             return
         for mine, theirs in zip(self.model.buffers(), student.buffers()):
             if self.buffers_policy == 'ema' and mine.is_floating_point():
-                mine.lerp_(theirs, 1 - ema_alpha(iteration, self.alpha))
+                mine.lerp_(theirs, 1 - self._rate(iteration))
             else:
                 mine.copy_(theirs)

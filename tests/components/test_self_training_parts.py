@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmseg_uda.components.augmentations import ColorJitterBlur
+from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.components.feature_distances import ThingClassDistance
 from mmseg_uda.components.maskers import BlockMasker
 from mmseg_uda.components.mixers import ClassMixer
@@ -66,3 +67,15 @@ def test_feature_distance_sums_views_in_their_windows() -> None:
     assert (whole.item(), both.item(), missed.item()) == pytest.approx((2.0, 4.0, 0.0))
     with pytest.raises(ValueError, match='outside the 5 classes'):
         ThingClassDistance(classes=[5], num_classes=5)
+
+
+@pytest.mark.parametrize('delay, weights', [(0, [0.0, 0.5, 1.25]), (1, [0.0, 1.0, 1.5])])
+def test_teacher_warms_up_from_the_delayed_iteration(delay: int, weights: list[float]) -> None:
+    """The student's weight is t; the release of 2020 copies the student once more after its first step."""
+    student = torch.nn.Linear(1, 1, bias=False)
+    student.weight.data.zero_()
+    teacher = EMATeacher(student, alpha=0.5, delay=delay)
+    for iteration, expected in enumerate(weights):
+        student.weight.data.fill_(iteration)
+        teacher.update(student, iteration)
+        assert teacher.model.weight.item() == pytest.approx(expected)

@@ -23,7 +23,6 @@ from mmseg_uda.methods.self_training import SelfTraining
 from mmseg_uda.models.losses.segmentation import head_losses
 from mmseg_uda.ops import blur, color, feature_distance, masking, mixing, pseudo_labels
 from mmseg_uda.ops.ema import ema_alpha, ema_update_
-from mmseg_uda.ops.partial_label import labeled_cross_entropy
 from tests.models.networks import ParityTinyNet
 from tests.parity.golden import golden_files, load
 
@@ -201,15 +200,17 @@ def test_losses_of_the_first_release(path: Path) -> None:
     """The source mean runs over valid pixels (0 instead of NaN when there are none), the mixed one over all."""
     d = tensors(path)
     source, mixed = (d['logits'].clone().requires_grad_() for _ in range(2))
-    loss_source = labeled_cross_entropy(source, d['label'].long())
-    loss_mixed = head_losses(_head(mixed.shape[1]), mixed, d['label'].long().unsqueeze(1), d['pixel_weight'])['loss_ce']
+    head = _head(mixed.shape[1], dict(type='ValidPixelCrossEntropy', all_pixels_when_weighted=True))
+    label = d['label'].long().unsqueeze(1)
+    loss_source = head_losses(head, source, label)['loss_ce']
+    loss_mixed = head_losses(head, mixed, label, d['pixel_weight'])['loss_ce']
     for logits, loss, name in ((source, loss_source, 'source'), (mixed, loss_mixed, 'mixed')):
         loss.backward()
         torch.testing.assert_close(loss.detach(), d[f'loss_{name}'].nan_to_num(0.0), **SCALAR)
         torch.testing.assert_close(logits.grad, d[f'grad_{name}'].nan_to_num(0.0), **TENSOR)
 
 
-def _head(num_classes: int) -> nn.Module:
+def _head(num_classes: int, loss: Any = None) -> nn.Module:
     return build_head(
         dict(
             type='FCNHead',
@@ -219,6 +220,7 @@ def _head(num_classes: int) -> nn.Module:
             concat_input=False,
             num_classes=num_classes,
             align_corners=False,
+            loss_decode=loss or dict(type='CrossEntropyLoss'),
         )
     )
 
