@@ -15,7 +15,7 @@ from mmseg.utils import get_root_logger
 from . import label_spaces
 from .labels import LabelReader
 from .pipeline_config import with_margins, with_safe_readers
-from .pipelines import LoadLabels
+from .pipelines import LoadLabels, pillow_resize
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class SegmentationDataset(CustomDataset):
         label_space: classes of the network: ``city19``, ``city16`` or ``super7``.
         strict_labels: an id out of range stops with the file's name; False ignores those pixels.
         crop_pseudo_margins: top, bottom, left, right in pixels of the file where pseudo-labels do not count (HRDA).
+        score_size: (width, height) at which predictions are made and scored; labels are brought there by nearest
+            neighbour (Pillow). None: the size of the files.
         allow_outside_root: accept absolute paths and ``..`` in ``split``.
         kwargs: other options of ``mmseg.datasets.CustomDataset``.
 
@@ -120,6 +122,7 @@ class SegmentationDataset(CustomDataset):
         label_space: str = 'city19',
         strict_labels: bool = True,
         crop_pseudo_margins: Optional[Sequence[int]] = None,
+        score_size: Optional[Sequence[int]] = None,
         allow_outside_root: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -128,6 +131,7 @@ class SegmentationDataset(CustomDataset):
                 raise ValueError(f"unknown label_space '{label_space}'; known: {', '.join(label_spaces.SPACES)}")
             self.CLASSES, self.PALETTE = label_spaces.SPACES[label_space]
         self.label_space = label_space
+        self.score_size = (int(score_size[0]), int(score_size[1])) if score_size is not None else None
         self.allow_outside_root = allow_outside_root
         self.img_suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix or self.IMG_SUFFIX)
         self._label_forms = self._forms(seg_map_suffix, label_ids)
@@ -259,6 +263,16 @@ class SegmentationDataset(CustomDataset):
         super().pre_pipeline(results)
         results['label_reader'] = self.label_reader
         results['label_remedy'] = self.CONVERTER
+        results['score_size'] = self.score_size
+
+    def get_gt_seg_map_by_idx(self, index: int) -> np.ndarray:
+        """The label map that predictions are scored with."""
+        label = super().get_gt_seg_map_by_idx(index)
+        return label if self.score_size is None else self.at_score_size(label, self.score_size)
+
+    def at_score_size(self, label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """``label`` (H, W) at (width, height) ``size``."""
+        return pillow_resize(label, size)
 
     def prepare_train_img(self, idx: int) -> dict[str, Any]:
         """A training sample; without ``ann_dir`` the pipeline must not read labels."""

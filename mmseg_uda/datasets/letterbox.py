@@ -8,7 +8,7 @@ import numpy as np
 from mmseg.datasets.builder import DATASETS, PIPELINES
 
 from .label_spaces import IGNORE
-from .pipelines import ExactResize
+from .pipelines import ExactResize, pillow_resize
 from .street import MapillaryDataset
 
 
@@ -24,6 +24,12 @@ def pad_to_aspect(values: np.ndarray, box: Sequence[int], fill: int) -> np.ndarr
     height, width = values.shape[:2]
     ratio = box[0] / box[1]
     return padded(values, (max(height, int(width / ratio)), max(width, int(height * ratio))), fill)
+
+
+def inner_size(shape: Sequence[int], box: Sequence[int]) -> tuple[int, int]:
+    """The (width, height) that a map of ``shape`` (H, W, ...) takes in a ``box`` (width, height); sides are truncated."""
+    ratio = min(box[0] / shape[1], box[1] / shape[0])
+    return int(shape[1] * ratio), int(shape[0] * ratio)
 
 
 @PIPELINES.register_module()
@@ -47,9 +53,7 @@ class Letterbox:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        ratio = min(self.size[0] / width, self.size[1] / height)
-        inner = (int(width * ratio), int(height * ratio))
-        results = ExactResize(inner, self.interpolation)(results)
+        results = ExactResize(inner_size((height, width), self.size), self.interpolation)(results)
         box = self.size[::-1]
         results['img'] = padded(results['img'], box, 0)
         for key in results.get('seg_fields', []):
@@ -66,10 +70,13 @@ class Letterbox:
 
 @DATASETS.register_module()
 class LetterboxedMapillaryDataset(MapillaryDataset):
-    """Mapillary Vistas scored as ADVENT and ESL do: at native size, padded to the aspect ratio of the network's input.
+    """Mapillary Vistas scored with padding.
+
+    As ADVENT and ESL do: at native size, padded to the aspect ratio of the network's input; the test pipeline has
+    ``Letterbox(box, score_padded=True)``. As MTAF does: letterboxed, with ``score_size`` and ``Letterbox(score_size)``.
 
     Args:
-        box: (width, height) of the input; the test pipeline has ``Letterbox(box, score_padded=True)``.
+        box: (width, height) of the input, without ``score_size``.
         kwargs: options of :class:`~mmseg_uda.datasets.street.MapillaryDataset`.
     """
 
@@ -79,4 +86,9 @@ class LetterboxedMapillaryDataset(MapillaryDataset):
 
     def get_gt_seg_map_by_idx(self, index: int) -> np.ndarray:
         """The label map, padded with ignored pixels."""
-        return pad_to_aspect(super().get_gt_seg_map_by_idx(index), self.box, IGNORE)
+        label = super().get_gt_seg_map_by_idx(index)
+        return label if self.score_size is not None else pad_to_aspect(label, self.box, IGNORE)
+
+    def at_score_size(self, label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """``label`` letterboxed as the images are."""
+        return padded(pillow_resize(label, inner_size(label.shape, size)), size[::-1], IGNORE)

@@ -46,17 +46,18 @@ def training_crops(
         crop_size: (height, width).
         ratio_range: further random factor on ``img_scale``.
         exact: Pillow interpolation for a resize to exactly ``img_scale`` = (width, height), aspect ratio ignored;
-            ``ratio_range`` then works on that size.
+            ``ratio_range`` is a second resize from there.
         cat_max_ratio: largest share of one class in a crop; 1 for no limit.
         flip_prob: probability of the horizontal flip.
         distortion: MMSegmentation's ``PhotoMetricDistortion`` after the flip.
         img_norm_cfg: options of ``Normalize``.
     """
     scale, crop = tuple(img_scale), tuple(crop_size)
-    resize: list[dict[str, Any]] = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range, keep_ratio=exact is None)]
+    resize: list[dict[str, Any]] = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range)]
     if exact is not None:
-        exactly = dict(type='ExactResize', size=scale, interpolation=exact)
-        resize = [exactly, *resize] if ratio_range is not None else [exactly]
+        resize = [dict(type='ExactResize', size=scale, interpolation=exact)]
+        if ratio_range is not None:
+            resize.append(dict(type='RandomExactResize', size=scale, ratio_range=ratio_range, interpolation=exact))
     return [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations'),
@@ -163,6 +164,7 @@ def deterministic_prefix(pipeline: Sequence[Any]) -> int:
                 'LoadLabels',
                 'LoadImageFromFile',
                 'LoadAnnotations',
+                'LoadKnownLabels',
                 'PseudoLabelMargins',
                 'ExactResize',
             )

@@ -43,7 +43,7 @@ class LoadImage(LoadImageFromFile):
             or self.imdecode_backend != 'cv2'
             or self.color_type != 'color'
         ):
-            return super().__call__(results)
+            return scored_at(super().__call__(results))
         name = results['img_info']['filename']
         path = osp.join(results['img_prefix'], name) if results.get('img_prefix') is not None else name
         img = decode_image(read_bytes(path, 'image'), path)
@@ -59,7 +59,15 @@ class LoadImage(LoadImageFromFile):
             scale_factor=1.0,
             img_norm_cfg=dict(mean=np.zeros(3, np.float32), std=np.ones(3, np.float32), to_rgb=False),
         )
-        return results
+        return scored_at(results)
+
+
+def scored_at(results: dict[str, Any]) -> dict[str, Any]:
+    """Let predictions be made at the data set's ``score_size``: MMSegmentation brings scores to ``ori_shape``."""
+    size = results.get('score_size')
+    if size is not None:
+        results['ori_shape'] = (size[1], size[0], *results['ori_shape'][2:])
+    return results
 
 
 @PIPELINES.register_module()
@@ -136,14 +144,14 @@ class ExactResize:
         self.interpolation = interpolation
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        from PIL import Image
+        return self._resized(results, self.size)
 
+    def _resized(self, results: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        img = np.ascontiguousarray(results['img'][..., ::-1])
-        img = np.array(Image.fromarray(img).resize(self.size, _INTERPOLATIONS[self.interpolation]))[..., ::-1]
+        img = pillow_resize(np.ascontiguousarray(results['img'][..., ::-1]), size, self.interpolation)[..., ::-1]
         for key in results.get('seg_fields', []):
-            results[key] = np.array(Image.fromarray(results[key]).resize(self.size, _INTERPOLATIONS['nearest']))
-        scale = np.array([self.size[0] / width, self.size[1] / height] * 2, np.float32)
+            results[key] = pillow_resize(results[key], size)
+        scale = np.array([size[0] / width, size[1] / height] * 2, np.float32)
         results.update(
             img=np.ascontiguousarray(img),
             img_shape=img.shape,
@@ -155,6 +163,38 @@ class ExactResize:
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(size={self.size}, interpolation={self.interpolation!r})'
+
+
+def pillow_resize(values: np.ndarray, size: tuple[int, int], interpolation: str = 'nearest') -> np.ndarray:
+    """Resize a uint8 map (H, W) or RGB image (H, W, 3) to (width, height) ``size`` with Pillow."""
+    from PIL import Image
+
+    return np.array(Image.fromarray(values).resize(size, _INTERPOLATIONS[interpolation]))
+
+
+@PIPELINES.register_module()
+class RandomExactResize(ExactResize):
+    """Resize by a random factor of ``size`` with Pillow, its aspect ratio kept: (int(f * width), int(int(f * width) * height / width)).
+
+    Args:
+        size: (width, height) at factor 1.
+        ratio_range: smallest and largest factor.
+        interpolation: as in :class:`ExactResize`.
+    """
+
+    def __init__(self, size: Sequence[int], ratio_range: Sequence[float], interpolation: str = 'bilinear') -> None:
+        super().__init__(size, interpolation)
+        low, high = ratio_range
+        if not 0 < low <= high:
+            raise ValueError(f'ratio_range must be two positive factors in order, got {tuple(ratio_range)}')
+        self.ratio_range = (float(low), float(high))
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        width = int(np.random.uniform(*self.ratio_range) * self.size[0])
+        return self._resized(results, (width, int(width / (self.size[0] / self.size[1]))))
+
+    def __repr__(self) -> str:
+        return f'{super().__repr__()[:-1]}, ratio_range={self.ratio_range})'
 
 
 @PIPELINES.register_module()

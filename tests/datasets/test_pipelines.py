@@ -15,7 +15,7 @@ from PIL import Image
 
 from mmseg_uda.datasets.index_stream import fixed_randomness
 from mmseg_uda.datasets.pipeline_config import deterministic_prefix, training_pipeline
-from mmseg_uda.datasets.pipelines import ClassLimitedCrop, ExactResize, PseudoLabelMargins
+from mmseg_uda.datasets.pipelines import ClassLimitedCrop, ExactResize, PseudoLabelMargins, RandomExactResize
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.ops.normalize import normalize_on_device
 
@@ -94,6 +94,8 @@ def test_training_crops_stand_for_the_published_steps(tmp_path: Path) -> None:
     assert 'LoadLabels' not in [step['type'] for step in training_pipeline([short], labelled=False)]
     kinds = [step['type'] for step in training_pipeline([short | dict(exact='bicubic', distortion=True)])]
     assert 'ExactResize' in kinds and 'Resize' not in kinds and 'PhotoMetricDistortion' in kinds
+    kinds = [step['type'] for step in training_pipeline([short | dict(exact='bilinear', ratio_range=(0.5, 1.5))])]
+    assert kinds[2:5] == ['ExactResize', 'RandomExactResize', 'ClassLimitedCrop']
     stock = build_dataset(gta_config(make_gta(tmp_path)) | dict(pipeline=[short]))[0]
     assert stock['img'].data.dtype == torch.float32, 'without this package the images are normalised in the worker'
     with pytest.raises(KeyError, match="did you mean 'crop_size'"):
@@ -139,3 +141,12 @@ def test_margins_larger_than_the_image_leave_nothing() -> None:
     assert out['valid_pseudo_mask'].sum() == 0 and out['seg_fields'] == ['valid_pseudo_mask']
     with pytest.raises(ValueError, match='four numbers'):
         PseudoLabelMargins((1, 2, 3))
+
+
+def test_random_exact_resize_keeps_the_aspect_ratio_of_its_size() -> None:
+    sample = dict(img=np.zeros((12, 40, 3), np.uint8), gt_semantic_seg=np.zeros((12, 40), np.uint8), seg_fields=['gt_semantic_seg'])
+    resize = RandomExactResize((40, 20), (0.5, 1.5))
+    shapes = {resize(dict(sample))['gt_semantic_seg'].shape for _ in range(50)}
+    assert all(20 <= width < 60 and height == width // 2 for height, width in shapes) and len(shapes) > 10
+    with pytest.raises(ValueError, match='ratio_range'):
+        RandomExactResize((40, 20), (1.5, 0.5))
