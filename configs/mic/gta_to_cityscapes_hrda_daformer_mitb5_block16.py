@@ -1,0 +1,3 @@
+# Ablation of MIC: masked blocks of 16x16. GTA5 to Cityscapes.
+_base_ = ['./gta_to_cityscapes_hrda_daformer_mitb5.py']
+uda = dict(mask_generator=dict(mask_block_size=16))

@@ -1,0 +1,3 @@
+# Ablation of MIC: 30 % of the blocks masked. GTA5 to Cityscapes.
+_base_ = ['./gta_to_cityscapes_hrda_daformer_mitb5.py']
+uda = dict(mask_generator=dict(mask_ratio=0.3))
