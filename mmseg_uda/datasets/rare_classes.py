@@ -12,6 +12,19 @@ from ..utils.rng import numpy_generator
 from .class_stats import dataset_stats
 from .stream_source import StreamSource
 
+Records = list[tuple[str, dict[int, int]]]
+
+
+def stream_records(stream: StreamSource, workers: int = 4) -> Records:
+    """Class statistics of all parts of a labelled stream, keyed by the index in the stream."""
+    records: Records = []
+    known: dict[int, list[dict[int, int]]] = {}
+    for part in stream.parts:
+        if id(part) not in known:
+            known[id(part)] = [counts for _, counts in dataset_stats(part, workers)]
+        records += [(str(len(records) + i), counts) for i, counts in enumerate(known[id(part)])]
+    return records
+
 
 class RareClassSampler:
     """Draws a class by ``softmax((1 - f_c) / T)``, then a file that holds it, then a crop that shows enough of it.
@@ -50,7 +63,7 @@ class RareClassSampler:
         self.stream = stream
         self.min_crop_pixels = min_pixels * min_crop_ratio
         self.max_crops = max_crops
-        records = self._records(workers)
+        records = stream_records(stream, workers)
         classes, probs = rcs_class_probs([counts for _, counts in records], class_temp)
         files = samples_with_class(records, classes, min_pixels)
         kept = [i for i, cls in enumerate(classes) if files[cls]]
@@ -59,16 +72,6 @@ class RareClassSampler:
         self.probs = probs[kept].astype(np.float64)
         self.probs /= self.probs.sum()
         self.files = {cls: [int(index) for index in files[cls]] for cls in self.classes}
-
-    def _records(self, workers: int) -> list[tuple[str, dict[int, int]]]:
-        """Statistics of all parts, keyed by the index in the stream."""
-        records: list[tuple[str, dict[int, int]]] = []
-        known: dict[int, list[dict[int, int]]] = {}
-        for part in self.stream.parts:
-            if id(part) not in known:
-                known[id(part)] = [counts for _, counts in dataset_stats(part, workers)]
-            records += [(str(len(records) + i), counts) for i, counts in enumerate(known[id(part)])]
-        return records
 
     def _explain_missing(
         self, records: list[tuple[str, dict[int, int]]], missing: list[int], min_pixels: int, some_left: bool

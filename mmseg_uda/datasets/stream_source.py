@@ -78,7 +78,7 @@ class StreamSource:
                 try:
                     loaded = self._load(index)
                 except CorruptFileError as error:
-                    self._count_corrupt(error)
+                    self.count_corrupt(error)
                     continue
                 for _ in range(crops - 1):
                     sample = loaded.augment()
@@ -94,7 +94,8 @@ class StreamSource:
             return self.indices[position]
         return int(numpy_generator(self.seed, self.name, 'replacement', position, attempt).integers(len(self)))
 
-    def _count_corrupt(self, error: CorruptFileError) -> None:
+    def count_corrupt(self, error: CorruptFileError) -> None:
+        """Note a corrupt file; raises when there are more of them than allowed."""
         if str(error) not in self.corrupt_files:
             self.corrupt_files.append(str(error))
         if len(self.corrupt_files) > self.max_corrupt_files:
@@ -110,10 +111,14 @@ class StreamSource:
             stacklevel=2,
         )
 
-    def _load(self, index: int) -> Loaded:
+    def results(self, index: int) -> tuple[Any, dict[str, Any]]:
+        """The data set that an index of the stream falls into and what the first step of its pipeline takes.
+
+        Of a data set that is not made of image and label files: its finished sample.
+        """
         dataset, index = self.locate(index)
         if not isinstance(dataset, CustomDataset):
-            return Loaded(dataset[index], [])
+            return dataset, dataset[index]
         info = dataset.img_infos[index]
         results = dict(img_info=info)
         if 'ann' in info:
@@ -121,6 +126,12 @@ class StreamSource:
         dataset.pre_pipeline(results)
         if 'ann_info' in results:
             results['label_reader'] = label_reader_of(dataset)
+        return dataset, results
+
+    def _load(self, index: int) -> Loaded:
+        dataset, results = self.results(index)
+        if not isinstance(dataset, CustomDataset):
+            return Loaded(results, [])
         steps = dataset.pipeline.transforms
         fixed = deterministic_prefix(steps)
         for step in steps[:fixed]:

@@ -41,6 +41,11 @@ def pseudo_label(
     return label, share.expand_as(confidence).clone()
 
 
+def confidence_mask(logits: Tensor, threshold: float = 0.9) -> Tensor:
+    """Where the highest probability is at least ``threshold``, compared in float32: bool (B, H, W) of (B, C, H, W)."""
+    return logits.float().softmax(1).amax(1) >= torch.tensor(threshold, dtype=torch.float32, device=logits.device)
+
+
 def filter_pseudo_weight(weight: Tensor, top: int = 0, bottom: int = 0, valid: Optional[Tensor] = None) -> Tensor:
     """Take away trust where the target image is known to mislead (rectification borders, own car).
 

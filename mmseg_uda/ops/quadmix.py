@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 
 from .mixing import LABEL_VALUES, mix
+from .normalize import normalize_on_device
 
 EXCLUSIONS = ('class_id', 'position')
 PATCH_NORMS = ('consistent', 'legacy')
 PATCH_WEIGHTS = ('one', 'keep')
+#: label of the pixels that an overlay leaves as they are
+NOTHING = 255
 _LEGACY_MEAN = (123.675, 116.28, 103.53)
 
 
@@ -23,12 +26,22 @@ class Composite(NamedTuple):
     weight: Tensor
 
 
+Region = Tuple[Tensor, Composite]
+
+
 class Patches(NamedTuple):
     """K class patches per image in pasting order: images (B, K, 3, H, W), labels (B, K, H, W), classes int64 (B, K)."""
 
     img: Tensor
     label: Tensor
     classes: Tensor
+
+
+class Overlay(NamedTuple):
+    """Merged class patches: images (B, 3, H, W) and labels (B, H, W), :data:`NOTHING` where nothing is pasted."""
+
+    img: Tensor
+    label: Tensor
 
 
 def draw_classes(present: Tensor, scores: Tensor, count: int) -> Tensor:
@@ -65,11 +78,6 @@ def excluded_classes(present: Tensor, chosen: Tensor, mode: str = 'class_id') ->
     return torch.zeros_like(chosen, dtype=torch.long).scatter_add_(1, positions, chosen.long()) > 0
 
 
-def confidence_mask(logits: Tensor, threshold: float = 0.9) -> Tensor:
-    """Where the highest probability is at least ``threshold``, compared in float32: bool (B, H, W) of (B, C, H, W)."""
-    return logits.float().softmax(1).amax(1) >= torch.tensor(threshold, dtype=torch.float32, device=logits.device)
-
-
 def paste(mask: Tensor, front: Composite, back: Composite) -> Composite:
     """``front`` where ``mask`` (B, 1, H, W) is set, ``back`` elsewhere; NaN of the hidden side does not get through."""
     return Composite(
@@ -77,37 +85,46 @@ def paste(mask: Tensor, front: Composite, back: Composite) -> Composite:
     )
 
 
-def paste_patches(image: Composite, patches: Patches, weight: str = 'one') -> Composite:
-    """Paste the pixels of each patch's own class; later patches win.
+def merge_patches(patches: Patches) -> Overlay:
+    """Merge the patches of each image, in pasting order: of each patch the pixels of its own class count, later ones win."""
+    img = torch.zeros_like(patches.img[:, 0])
+    label = torch.full_like(patches.label[:, 0], NOTHING)
+    for k in range(patches.label.shape[1]):
+        own = patches.label[:, k] == patches.classes[:, k].view(-1, 1, 1)
+        img = mix(own.unsqueeze(1), patches.img[:, k], img)
+        label = mix(own, patches.label[:, k], label)
+    return Overlay(img, label)
+
+
+def paste_overlay(image: Composite, overlay: Overlay, weight: str = 'one') -> Composite:
+    """Paste merged class patches.
 
     Args:
         weight: of pasted pixels: ``one``, or ``keep`` that of the covered pixels (released code).
     """
     if weight not in PATCH_WEIGHTS:
-        raise ValueError(f"the weight of online patches must be one of {PATCH_WEIGHTS}, got '{weight}'")
-    for k in range(patches.label.shape[1]):
-        label = patches.label[:, k : k + 1].long()
-        mask = label == patches.classes[:, k].view(-1, 1, 1, 1)
-        pasted = torch.ones_like(image.weight) if weight == 'one' else image.weight
-        image = paste(mask, Composite(patches.img[:, k].to(image.img.dtype), label, pasted), image)
-    return image
+        raise ValueError(f"the weight of class patches must be one of {PATCH_WEIGHTS}, got '{weight}'")
+    label = overlay.label.unsqueeze(1).long()
+    pasted = torch.ones_like(image.weight) if weight == 'one' else image.weight
+    return paste(label != NOTHING, Composite(overlay.img.to(image.img.dtype), label, pasted), image)
 
 
 def compose_quad(
     context: Composite,
-    source: tuple[Tensor, Composite],
-    target: tuple[Tensor, Composite],
-    patches: Optional[Patches] = None,
+    source: Optional[Region] = None,
+    target: Optional[Region] = None,
+    overlay: Optional[Overlay] = None,
     patch_weight: str = 'one',
 ) -> Composite:
     """The source template's regions over the context image, the target template's over both, class patches on top.
 
     Args:
         context: current source images (gives tss) or target images with pseudo-labels (gives tst).
-        source, target: mask (B, 1, H, W) and template of each domain; an empty mask shows the context.
+        source, target: of each domain the mask (B, 1, H, W) and the template, or None to paste nothing.
     """
-    mixed = paste(*target, paste(*source, context))
-    return mixed if patches is None else paste_patches(mixed, patches, patch_weight)
+    mixed = context if source is None else paste(*source, context)
+    mixed = mixed if target is None else paste(*target, mixed)
+    return mixed if overlay is None else paste_overlay(mixed, overlay, patch_weight)
 
 
 def is_quad_phase(iteration: int, start: int, filled: bool) -> bool:
@@ -115,18 +132,20 @@ def is_quad_phase(iteration: int, start: int, filled: bool) -> bool:
     return iteration >= start and filled
 
 
-def normalize_patch(rgb: Tensor, mean: Sequence[float], std: Sequence[float], norm: str = 'consistent') -> Tensor:
-    """Normalise uint8 RGB patches (..., 3, H, W) to float32.
+def normalize_patch(bgr: Tensor, metas: Sequence[Mapping[str, Any]], norm: str = 'consistent') -> Tensor:
+    """Normalise uint8 BGR patches (B, 3, H, W) to float32; floating-point ones are taken as normalised.
 
     Args:
-        mean, std: of the data pipeline, in RGB order.
+        metas: of the images that the patches are pasted into; their ``img_norm_cfg`` counts.
         norm: ``consistent`` as all other pixels; ``legacy`` as released: BGR minus the RGB means, over 255.
     """
     if norm not in PATCH_NORMS:
-        raise ValueError(f"the norm of online patches must be one of {PATCH_NORMS}, got '{norm}'")
-    values = (rgb.flip(-3) if norm == 'legacy' else rgb).float()
-    shift, scale = (_LEGACY_MEAN, (255.0,) * 3) if norm == 'legacy' else (mean, std)
-    return (values - values.new_tensor(shift).view(3, 1, 1)) / values.new_tensor(scale).view(3, 1, 1)
+        raise ValueError(f"the normalisation of class patches must be one of {PATCH_NORMS}, got '{norm}'")
+    if bgr.is_floating_point():
+        return bgr
+    if norm == 'legacy':
+        return (bgr.float() - torch.tensor(_LEGACY_MEAN, device=bgr.device).view(3, 1, 1)) / 255.0
+    return normalize_on_device(bgr, [dict(img_norm_cfg=meta['img_norm_cfg']) for meta in metas])
 
 
 def accept_patch(label: Tensor, cls: int, min_pixels: int) -> bool:

@@ -17,7 +17,7 @@ from tests.parity.golden import golden_files, load
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
 JITTER = dict(atol=3e-4, rtol=1e-4)
-NORM = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 
 
 def vectors(pattern: str) -> Any:
@@ -79,7 +79,8 @@ def test_target_masks(path: Path) -> None:
 def test_online_paste(path: Path) -> None:
     d = tensors(path)
     image = composite(d, 'in_img', 'in_label')
-    out = quadmix.paste_patches(image, patches_of(d, 'patch_img', 'patch_label', 'classes'), 'keep')
+    overlay = quadmix.merge_patches(patches_of(d, 'patch_img', 'patch_label', 'classes'))
+    out = quadmix.paste_overlay(image, overlay, 'keep')
     assert_composite(out, composite(d, 'out_img', 'out_label'))
 
 
@@ -90,10 +91,10 @@ def test_patch_read(path: Path) -> None:
     resized = np.asarray(Image.fromarray(d['raw_img_rgb']).resize((width, height), Image.BILINEAR))
     crop = resized[top : top + size, left : left + size]
     assert np.array_equal(crop, d['crop_rgb_uint8'])
-    rgb = torch.from_numpy(crop.copy()).permute(2, 0, 1)
+    bgr = torch.from_numpy(crop[..., ::-1].copy()).permute(2, 0, 1)
     for norm in quadmix.PATCH_NORMS:
-        patch = quadmix.normalize_patch(rgb, *NORM, norm)
-        torch.testing.assert_close(patch, torch.from_numpy(d[f'patch_{norm}']), **TENSOR)
+        patch = quadmix.normalize_patch(bgr[None], [dict(img_norm_cfg=NORM)], norm)
+        torch.testing.assert_close(patch[0], torch.from_numpy(d[f'patch_{norm}']), **TENSOR)
 
 
 @vectors('patch_rejection_*.npz')
@@ -121,14 +122,14 @@ def test_compose(path: Path) -> None:
         assert_composite(pasted, composite(d, f'{name}_img', f'{name}_label', f'{name}_weight'))
         final = f't{name}'
         patches = patches_of(d, f'{final}_patch_img', f'{final}_patch_label', 'online_classes')
-        out = quadmix.compose_quad(context, source, target, patches, 'keep')
+        out = quadmix.compose_quad(context, source, target, quadmix.merge_patches(patches), 'keep')
         assert_composite(out, composite(d, f'{final}_img', f'{final}_label', f'{final}_weight'))
 
 
 @vectors('confidence_mask_*.npz')
 def test_confidence_mask(path: Path) -> None:
     d = tensors(path)
-    assert torch.equal(quadmix.confidence_mask(d['logits'], float(d['threshold'])), d['confident'].bool())
+    assert torch.equal(pseudo_labels.confidence_mask(d['logits'], float(d['threshold'])), d['confident'].bool())
 
 
 @vectors('quad_step_*.npz')
@@ -136,7 +137,7 @@ def test_mixing_part_of_an_iteration(path: Path) -> None:
     d = tensors(path)
     label, weight = pseudo_labels.pseudo_label(d['teacher_logits'], float(d['threshold']))
     weight = pseudo_labels.filter_pseudo_weight(weight, *d['margins_tb'].tolist())
-    confident = quadmix.confidence_mask(d['teacher_logits'], float(d['confidence']))
+    confident = pseudo_labels.confidence_mask(d['teacher_logits'], float(d['confidence']))
     assert torch.equal(label, d['new_tmpl_pseudo_label'].long())
     assert torch.equal(confident, d['new_tmpl_confident'].bool())
     torch.testing.assert_close(weight, d['new_tmpl_pseudo_weight'], **TENSOR)

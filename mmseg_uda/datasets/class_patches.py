@@ -1,0 +1,167 @@
+"""Source patches of chosen classes, read by the data workers (the online patches of QuadMix, arXiv 2311.13254)."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmcv.parallel import DataContainer
+from mmseg.datasets.custom import CustomDataset
+from PIL import Image
+from torch import Tensor
+
+from ..ops.quadmix import Overlay, Patches, accept_patch, merge_patches
+from ..ops.rcs import rcs_class_probs, samples_with_class
+from ..utils.rng import numpy_generator
+from .labels import CorruptFileError
+from .pipelines import LoadImage, LoadLabels
+from .rare_classes import stream_records
+from .stream_source import StreamSource
+
+Pool = Union[str, Sequence[Union[int, str]]]
+
+
+class ClassPatches:
+    """Adds to every sample of a stream the pixels of a few drawn classes, cut from other files of that stream.
+
+    For each class a file that holds it is drawn, resized to exactly ``scale``, and cropped at random (no flip). The crop counts when it
+    shows more than ``min_pixels`` pixels of the class; otherwise another file is drawn. The patches of one pass are merged into one
+    image and one label map.
+
+    Args:
+        stream: the labelled stream; all its data sets need label files. Which files hold which class is counted once and stored.
+        scale: (width, height) to which files are resized, aspect ratio ignored.
+        pool: classes to draw from, train ids or names; a class listed twice is drawn twice as often. ``auto`` takes the ``auto_classes``
+            rarest ones.
+        num: entries of the pool drawn without replacement.
+        min_pixels: see above; 50 or 10 at 1024x1024 in the released code.
+        max_tries: files tried before a patch is left out.
+        passes: sets of patches per sample, of the same classes: one for each mixed pass, or 1 to share them.
+        images_per_draw: so many successive images of the global batch get the same classes: 1, or the size of the global batch as in
+            the released code.
+        crop_size: (height, width); None = that of the stream's pipeline.
+        min_file_pixels: a file is a candidate for a class when it holds more pixels of it than this, at native resolution.
+        workers: processes that count the classes when no statistics are stored.
+
+    Raises:
+        ValueError: a class of the pool that no file holds, or a scale below the crop size.
+    """
+
+    def __init__(
+        self,
+        stream: StreamSource,
+        scale: Sequence[int],
+        pool: Pool = 'auto',
+        num: int = 2,
+        min_pixels: int = 50,
+        max_tries: int = 20,
+        passes: int = 2,
+        images_per_draw: int = 1,
+        crop_size: Optional[Sequence[int]] = None,
+        min_file_pixels: int = 0,
+        auto_classes: int = 9,
+        workers: int = 4,
+    ) -> None:
+        if min(num, max_tries, passes, images_per_draw) < 1 or min(min_pixels, min_file_pixels) < 0:
+            raise ValueError('class_patches: num, max_tries, passes, images_per_draw must be at least 1, min_pixels and min_file_pixels at least 0')
+        self.stream = stream
+        self.scale = (int(scale[0]), int(scale[1]))
+        self.num, self.min_pixels, self.max_tries, self.passes, self.images_per_draw = num, min_pixels, max_tries, passes, images_per_draw
+        self.crop_size = tuple(crop_size) if crop_size is not None else crop_size_of(stream.first)
+        if self.scale[0] < self.crop_size[1] or self.scale[1] < self.crop_size[0]:
+            raise ValueError(f'class_patches.scale={self.scale} (width, height) is smaller than the crop of {self.crop_size} (height, width)')
+        records = stream_records(stream, workers)
+        self.pool = self._auto_pool(records, auto_classes) if pool == 'auto' else [self._class_id(entry) for entry in pool]
+        found = samples_with_class(records, set(self.pool), min_file_pixels)
+        absent = [stream.first.CLASSES[cls] for cls in sorted(found) if not found[cls]]
+        if absent or not self.pool:
+            raise ValueError(
+                f'class_patches.pool: no file of the {stream.name} stream has more than min_file_pixels={min_file_pixels} pixels of '
+                f'{", ".join(absent) or "any class"}. Take such classes out of the pool.'
+            )
+        self.files = {cls: [int(index) for index in files] for cls, files in found.items()}
+        self._load_image, self._load_labels = LoadImage(), LoadLabels()
+
+    def _class_id(self, entry: Union[int, str]) -> int:
+        names = list(self.stream.first.CLASSES)
+        if isinstance(entry, str) and entry in names:
+            return names.index(entry)
+        if isinstance(entry, int) and 0 <= entry < len(names):
+            return entry
+        raise ValueError(f"class_patches.pool: '{entry}' is none of the classes 0 to {len(names) - 1} ({', '.join(names)})")
+
+    @staticmethod
+    def _auto_pool(records: Sequence[Any], size: int) -> list[int]:
+        classes, probs = rcs_class_probs([counts for _, counts in records], 0.1)
+        return sorted(classes[i] for i in np.argsort(-probs, kind='stable')[:size])
+
+    def sample(self, position: int) -> dict[str, Any]:
+        """Keys for the sample at a position of the global batch sequence, a pure function of (seed, position).
+
+        Returns:
+            ``class_patches`` uint8 BGR (passes, 3, H, W), ``class_patch_labels`` uint8 (passes, H, W) with 255 where nothing is
+            pasted, and ``class_patches_missing``, how many were not found.
+        """
+        classes = self.classes_at(position)
+        overlays, missing = [], 0
+        for number in range(self.passes):
+            patches = [self._find(cls, (position, number, k)) for k, cls in enumerate(classes)]
+            missing += sum(patch is None for patch in patches)
+            overlays.append(self._merged(classes, patches))
+        return dict(
+            class_patches=DataContainer(torch.cat([overlay.img for overlay in overlays]), stack=True),
+            class_patch_labels=DataContainer(torch.cat([overlay.label for overlay in overlays]), stack=True),
+            class_patches_missing=torch.tensor(missing),
+        )
+
+    def classes_at(self, position: int) -> list[int]:
+        """The classes of a position, in pasting order."""
+        rng = numpy_generator(self.stream.seed, self.stream.name, 'patch classes', position // self.images_per_draw)
+        return [self.pool[i] for i in rng.permutation(len(self.pool))[: self.num]]
+
+    def _merged(self, classes: Sequence[int], patches: Sequence[Optional[tuple[Tensor, Tensor]]]) -> Overlay:
+        img, label = torch.zeros((3, *self.crop_size), dtype=torch.uint8), torch.full(self.crop_size, 255, dtype=torch.uint8)
+        filled = [patch or (img, label) for patch in patches]
+        images, labels = (torch.stack(values)[None] for values in zip(*filled))
+        return merge_patches(Patches(images, labels, torch.tensor([list(classes)])))
+
+    def _find(self, cls: int, key: tuple[int, ...]) -> Optional[tuple[Tensor, Tensor]]:
+        """A crop that shows enough of a class: image (3, H, W) and label (H, W); the image is decoded once the label is accepted."""
+        rng = numpy_generator(self.stream.seed, self.stream.name, 'patch', *key)
+        for _ in range(self.max_tries):
+            index = self.files[cls][int(rng.integers(len(self.files[cls])))]
+            left, top = (int(rng.integers(full - cut + 1)) for full, cut in zip(self.scale, self.crop_size[::-1]))
+            window = (slice(top, top + self.crop_size[0]), slice(left, left + self.crop_size[1]))
+            try:
+                dataset, results = self.stream.results(index)
+                label = self._resized(self._read_label(dataset, results), Image.NEAREST)[window]
+                if not accept_patch(torch.from_numpy(label), cls, self.min_pixels):
+                    continue
+                img = self._resized(self._load_image(results)['img'], Image.BILINEAR)[window]
+            except CorruptFileError as error:
+                self.stream.count_corrupt(error)
+                continue
+            return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))), torch.from_numpy(label.copy())
+        return None
+
+    def _read_label(self, dataset: Any, results: dict[str, Any]) -> np.ndarray:
+        if not isinstance(dataset, CustomDataset):
+            raise ValueError(f'class_patches needs data sets of image and label files, got {type(dataset).__name__}')
+        return self._load_labels(results)['gt_semantic_seg']
+
+    def _resized(self, values: np.ndarray, method: Any) -> np.ndarray:
+        return np.asarray(Image.fromarray(values).resize(self.scale, method))
+
+
+def crop_size_of(dataset: Any) -> tuple[int, int]:
+    """(height, width) of the random crop in a data set's pipeline.
+
+    Raises:
+        ValueError: the pipeline crops nothing.
+    """
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    found = [step.crop_size for step in steps if hasattr(step, 'crop_size')]
+    if not found:
+        raise ValueError('class_patches: the pipeline of the source has no random crop; set class_patches.crop_size=(height, width)')
+    return int(found[-1][0]), int(found[-1][1])
