@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import contrast as ops
-from ..ops.semi_supervised import Ranks
+from ..ops.semi_supervised import ENTROPY_TIE, Ranks
 from .banks import KeyBank
 from .cross_rank import gather_with_gradient
 
@@ -86,7 +86,7 @@ class MemoryBankContrast(nn.Module):
         high = 100 - share if self.high_percent is None else self.high_percent
         size = (mixed.keys.shape[2], mixed.keys.shape[3])
         return ops.contrast_masks(
-            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks
+            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks, tie=ENTROPY_TIE
         )
 
     @torch.no_grad()

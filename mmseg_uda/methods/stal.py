@@ -144,9 +144,8 @@ class STAL(UDASegmentor):
         img_m, scores_m = self.mix(self.unlabeled_pairs(streams['target'].img, draws, ranks), draws, ranks)
         entropy = entropy_map(scores_m)
         share = self.drop_percent * (1 - self.progress())
-        label_m = ops.drop_by_entropy(
-            scores_m.argmax(dim=1), entropy, share if self.drop == 'low_official' else 100 - share, self.drop, ranks
-        )
+        percent = share if self.drop == 'low_official' else 100 - share
+        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, ranks, ops.ENTROPY_TIE)
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
         scores_l = self.upsample(teacher_l.logits, img_l).float()

@@ -82,6 +82,7 @@ def contrast_masks(
     size: tuple[int, int],
     valid_only: bool = True,
     ranks: Ranks = ONE_PROCESS,
+    tie: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Masks of reliable (low entropy) and unreliable (high entropy) pixels at feature size.
 
@@ -90,6 +91,7 @@ def contrast_masks(
         low_percent, high_percent: percentiles over the unlabelled pixels; low is entropy <= , high is entropy >= .
         size: (h, w) of the features; nearest interpolation.
         valid_only: percentiles over the pixels of ``label_u`` that are not ignored (U2PL), or over all (released STAL).
+        tie: both masks are widened by this, so that rounding does not split pixels of equal entropy (:data:`.semi_supervised.ENTROPY_TIE`).
 
     Returns:
         low, high: (Bl + Bu, 1, h, w) float of 0 and 1.
@@ -97,8 +99,8 @@ def contrast_masks(
     known = label_l != IGNORE
     usable = label_u != IGNORE
     values, counted = ranks.gather(entropy_u), ranks.gather(usable) if valid_only else None
-    low = usable & (entropy_u <= percentile(values, low_percent, counted))
-    high = usable & (entropy_u >= percentile(values, high_percent, counted))
+    low = usable & (entropy_u <= percentile(values, low_percent, counted) + tie)
+    high = usable & (entropy_u >= percentile(values, high_percent, counted) - tie)
     masks = torch.stack([torch.cat([known, low]), torch.cat([known, high])], dim=1).float()
     small = F.interpolate(masks, size=size, mode='nearest')
     return small[:, :1], small[:, 1:]

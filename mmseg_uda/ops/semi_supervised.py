@@ -11,6 +11,9 @@ from torch import Tensor
 from .acquisition import entropy_map
 
 IGNORE = 255
+#: Nats. Pixels with the same prediction (flat areas, replicated borders) have entropies that differ in the last float32 digits; a percentile
+#: among them would split them by rounding, which depends on the batch size and the device.
+ENTROPY_TIE = 1e-6
 
 
 class Ranks(NamedTuple):
@@ -215,7 +218,7 @@ def class_sampling_probability(kappa: Tensor) -> Tensor:
 
 
 def drop_by_entropy(
-    label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS
+    label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS, tie: float = 0.0
 ) -> Tensor:
     """Ignore pseudo-labels by their entropy.
 
@@ -225,18 +228,18 @@ def drop_by_entropy(
         percent: percentile of the entropies that is the bound.
         drop: ``high``: entropy >= bound is dropped, percentile over valid pixels (the papers);
             ``low_official``: entropy < bound is dropped, percentile over all pixels (released STAL, which so drops the most certain).
+        tie: the bound is lowered by this, so that pixels whose entropies differ by rounding only are treated alike (:data:`ENTROPY_TIE`).
 
     Returns:
         (B, H, W) int64, a new tensor.
     """
     if drop == 'low_official':
-        return label.masked_fill(entropy < percentile(ranks.gather(entropy), percent), IGNORE)
+        return label.masked_fill(entropy < percentile(ranks.gather(entropy), percent) - tie, IGNORE)
     if drop != 'high':
         raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
     valid = label != IGNORE
-    return label.masked_fill(
-        valid & (entropy >= percentile(ranks.gather(entropy), percent, ranks.gather(valid))), IGNORE
-    )
+    bound = percentile(ranks.gather(entropy), percent, ranks.gather(valid)) - tie
+    return label.masked_fill(valid & (entropy >= bound), IGNORE)
 
 
 def percentile_cross_entropy(

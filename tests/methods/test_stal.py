@@ -56,5 +56,6 @@ def test_exact_resume(name: str, tmp_path: Path) -> None:
     check_exact_resume(VARIANTS[name], STREAMS, tmp_path)
 
 
-def test_two_ranks(tmp_path: Path) -> None:
-    check_two_ranks(stal(), STREAMS, tmp_path)
+@pytest.mark.parametrize('name', ['default', 'no_contrast'])
+def test_two_ranks(name: str, tmp_path: Path) -> None:
+    check_two_ranks(VARIANTS[name], STREAMS, tmp_path)
