@@ -40,7 +40,7 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
     Raises:
         KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling.
     """
-    from .utils.config import build_from_config
+    from .utils.config import build_from_config, option_names
     uda_cfg = dict(cfg.get('uda') or dict(type='SourceOnly'))
     uda_cfg['model'] = cfg['model']
     uda_cfg.setdefault('train_cfg', cfg.get('train_cfg'))
@@ -48,4 +48,13 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
     runner = cfg.get('runner') or {}
     uda_cfg.setdefault('max_iters', runner.get('max_iters'))
     uda_cfg.setdefault('seed', seed)
+    if 'num_targets' in (option_names(UDA.get(uda_cfg.get('type')) or object) or ()) and _num_targets(cfg):
+        uda_cfg.setdefault('num_targets', _num_targets(cfg))
     return build_from_config(uda_cfg, UDA)
+
+
+def _num_targets(cfg: Any) -> int:
+    """Number of target streams of a whole config; 0 when it has none."""
+    train = (cfg.get('data') or {}).get('train')
+    target = train.get('target') if isinstance(train, dict) else None
+    return len(target) if isinstance(target, (list, tuple)) else int(target is not None)

@@ -14,11 +14,27 @@ from ..ops.label_warp import harden
 from ..registry import STYLISERS, UDA
 from ..utils.config import build_from_config
 from .base import LossTerm
-from .mtaf import DomainHeads, scores_at
+from .mtaf import MTKT
+from .multi_target import DomainHeads, scores_at
 from .streams import Stream
 
 #: image size divided by the size at which target losses are computed
 LOSS_STRIDE = 4
+
+
+@UDA.register_module()
+class CoaSTWarmUp(MTKT):
+    """First stage of CoaST: :class:`~mmseg_uda.methods.mtaf.MTKT` on the decode head's level, without an agnostic classifier.
+
+    The decode head is not trained; the average of the domain heads answers at test time.
+    """
+
+    clones_auxiliary = False
+
+    def __init__(self, lambda_adv: Optional[Mapping[str, float]] = None, discriminator: Optional[Mapping[str, Any]] = None,
+                 discriminator_weight: float = 1.0, test_with: str = 'average', **kwargs: Any) -> None:
+        super().__init__(lambda_adv=lambda_adv or dict(main=0.001), lambda_kd={}, discriminator=discriminator or dict(type='StridedDiscriminator'),
+                         discriminator_weight=discriminator_weight, test_with=test_with, **kwargs)
 
 
 @UDA.register_module()
@@ -34,7 +50,7 @@ class CoaST(DomainHeads):
         loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
-        kwargs: options of :class:`~mmseg_uda.methods.mtaf.DomainHeads`.
+        kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
     """
 
     def __init__(
@@ -63,7 +79,7 @@ class CoaST(DomainHeads):
         with self.styliser.source_pass():
             features = self.student.extract_feat(source.img)
         heads = {'agnostic': self.student.decode_head, **{f'domain{i}': head for i, head in enumerate(self.student.domain_heads)}}
-        losses = self.source_losses({name: scores_at(head, features, source.img.shape[2:]) for name, head in heads.items()}, source)
+        losses = self.source_losses('main', {name: scores_at(head, features, source.img.shape[2:]) for name, head in heads.items()}, source)
         del features
         yield LossTerm.from_losses('source', losses, prefix='source.')
         for i, (target, label) in enumerate(zip(targets, labels)):

@@ -1,71 +1,87 @@
-"""Several targets with one classifier each: multi-target knowledge transfer (MTKT of MTAF, arXiv 2108.06962), also CoaST's warm-up."""
+"""Adversarial adaptation to several targets: MTAF (arXiv 2108.06962), with its baseline and its two methods."""
 
 from __future__ import annotations
 
-import copy
-from abc import abstractmethod
 from typing import Any, Iterator, Mapping, Optional
 
-from mmcv.runner import ModuleList
-from mmseg.ops import resize
 from torch import Tensor, nn
 
-from ..components.levels import classifier_levels
-from ..models.losses.segmentation import head_losses
-from ..ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_bce
+from ..components.adversary import Adversary
+from ..components.levels import classifier_levels, level_scores, level_weights
 from ..ops.cooperative import distillation_loss
-from ..ops.entropy import self_information
-from ..registry import DISCRIMINATORS, UDA
-from ..utils.config import build_from_config
-from .base import LossTerm, UDASegmentor
-from .streams import SOURCE, Stream, split_streams, target_names
+from ..ops.domain_game import SOURCE_MAPS
+from ..registry import UDA
+from .base import LossTerm
+from .multi_target import DomainHeads, MultiTarget, scores_at
+from .streams import Stream
+
+SEGMENTOR = ('segmentor',)
+#: level -> scores
+Scores = Mapping[str, Tensor]
 
 
-def scores_at(head: Any, features: Any, size: Any) -> Tensor:
-    """Class scores of a head, float32 and resized to (height, width) ``size``."""
-    return resize(head(features).float(), size=tuple(size), mode='bilinear', align_corners=head.align_corners)
+def detached(scores: Scores) -> dict[str, Tensor]:
+    """``scores`` without graph."""
+    return {level: value.detach() for level, value in scores.items()}
 
 
-class DomainHeads(UDASegmentor):
-    """Base of the methods with a classifier per target besides the decode head, which is target-agnostic and answers at test time.
+def discriminator_terms(adversary: Adversary, shown: Mapping[str, Mapping[int, Tensor]]) -> Iterator[LossTerm]:
+    """Terms that train the discriminators."""
+    for name, loss, weight in adversary.training_losses(shown):
+        yield LossTerm(name, loss, weight, {f'{name}.loss': loss.detach()}, updates=('discriminator',))
 
-    The domain heads are clones of the decode head's architecture. They are part of the student (``domain_heads.<i>.*`` in checkpoints),
-    so that the segmentor's optimiser trains them.
+
+@UDA.register_module()
+class MDis(MultiTarget):
+    """One network for all targets against several discriminators: source and each target, and targets among each other.
+
+    Trained networks: ``segmentor`` and ``discriminator`` (all of them; Adam treats parameters one by one).
 
     Args:
-        num_targets: number of target streams.
-        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+        game: ``multi`` (MDis), or ``shared``: the baseline of MTAF with one discriminator for all targets.
+        lambda_adv: weight of every verdict per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        discriminator: config of one discriminator; ``num_classes`` is filled in.
+        domain_loss: ``bce`` or ``mse``.
+        official: as the released code: auxiliary discriminators weight the source with 1 / (1 + number of targets) instead of one
+            half, and with more than two targets only the last one of those that tell targets apart learns.
+        kwargs: options of :class:`~mmseg_uda.methods.multi_target.MultiTarget`.
     """
 
-    required_streams = ('source', 'target')
-
-    def __init__(self, num_targets: int = 2, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        game: str = 'multi',
+        lambda_adv: Optional[Mapping[str, float]] = None,
+        discriminator: Optional[Mapping[str, Any]] = None,
+        domain_loss: str = 'bce',
+        official: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        if num_targets < 1:
-            raise ValueError(f'num_targets must be at least 1, got {num_targets}')
-        self.num_targets = num_targets
-        head = classifier_levels(self.student)['main']
-        self.student.domain_heads = ModuleList([copy.deepcopy(head) for _ in range(num_targets)])
+        heads = classifier_levels(self.student)
+        self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
+        weights = {level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'main'}
+        self.adversary = Adversary({level: heads[level].num_classes for level in self.lambda_adv}, self.num_targets, game, discriminator,
+                                   domain_loss, weights, stale=official)
 
-    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
-        streams = split_streams(batch)
-        names = target_names(list(streams))
-        if len(names) != self.num_targets:
-            raise ValueError(f'{type(self).__name__} was built for num_targets={self.num_targets}, but the batch holds {names}: '
-                             'give data.train.target a list of that many data sets')
-        for name in (SOURCE, *names):
-            self.record_view(name, img=streams[name].img, label=streams[name].label)
-        yield from self.domain_terms(streams[SOURCE], [streams[name] for name in names])
+    def networks(self) -> dict[str, nn.Module]:
+        return {'segmentor': self.student, 'discriminator': self.adversary}
 
-    @abstractmethod
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
-        """Yield the loss terms of one iteration."""
-
-    def source_losses(self, scores: Mapping[str, Tensor], source: Stream) -> dict[str, Tensor]:
-        """The decode head's own losses on the source label, for every classifier in ``scores``."""
-        assert source.label is not None
-        return {f'{name}.{key}': value for name, logits in scores.items()
-                for key, value in head_losses(self.student.decode_head, logits, source.label).items()}
+        scores = level_scores(self.student, source.img)
+        losses = {key: value for level in scores
+                  for key, value in self.source_losses(level, {'decode' if level == 'main' else level: scores[level]}, source).items()}
+        shown: dict[str, dict[int, Tensor]] = {level: {SOURCE_MAPS: value} for level, value in detached(scores).items()}
+        del scores
+        yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
+        for i, target in enumerate(targets):
+            scores = level_scores(self.student, target.img)
+            losses = {f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
+                      for level, weight in self.lambda_adv.items()}
+            for level, value in detached(scores).items():
+                shown[level][i] = value
+            del scores
+            yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR)
+        yield from discriminator_terms(self.adversary, {level: shown[level] for level in self.lambda_adv})
 
 
 @UDA.register_module()
@@ -73,65 +89,69 @@ class MTKT(DomainHeads):
     """A discriminator and a classifier per target; the agnostic classifier learns from the target classifiers.
 
     Args:
-        lambda_adv: weight of every target's adversarial loss.
-        lambda_kd: weight of the distillation; 0 = none, with the source loss on the agnostic classifier instead, so that the
-            warm-up of CoaST can be evaluated.
+        lambda_adv: weight of every target's adversarial loss per level; default ``dict(main=0.0005, aux=0.0001)``.
+        lambda_kd: weight of the distillation per level; default ``dict(main=1, aux=0.1 / num_targets)``; an empty dict for none.
         teacher_start: first iteration with distillation.
-        discriminator: config of one target's discriminator; ``num_classes`` is filled in.
+        discriminator: config of one discriminator; ``num_classes`` is filled in.
         discriminator_weight: factor of each domain's discriminator loss.
-        kwargs: options of :class:`DomainHeads`.
+        domain_loss: ``bce`` or ``mse``.
+        official: as the released code, whose auxiliary discriminator of the last target judges every target.
+        kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
     """
+
+    clones_auxiliary = True
 
     def __init__(
         self,
-        lambda_adv: float = 0.0005,
-        lambda_kd: float = 1.0,
+        lambda_adv: Optional[Mapping[str, float]] = None,
+        lambda_kd: Optional[Mapping[str, float]] = None,
         teacher_start: int = 0,
         discriminator: Optional[Mapping[str, Any]] = None,
         discriminator_weight: float = 0.5,
+        domain_loss: str = 'bce',
+        official: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for option, value in (('lambda_adv', lambda_adv), ('lambda_kd', lambda_kd)):
-            if value < 0:
-                raise ValueError(f'{option} must not be negative, got {value}')
-        self.lambda_adv = lambda_adv
-        self.lambda_kd = lambda_kd
+        heads = {level: head for level, head in classifier_levels(self.student).items() if level in self.levels}
+        self.lambda_adv = level_weights(lambda_adv, dict(main=0.0005, aux=0.0001), heads, 'lambda_adv')
+        self.lambda_kd = level_weights(lambda_kd, dict(main=1.0, aux=0.1 / self.num_targets), heads, 'lambda_kd')
         self.teacher_start = teacher_start
-        self.discriminator_weight = discriminator_weight
-        self.discriminators = nn.ModuleList(
-            build_from_config(dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS,
-                              num_classes=self.student.decode_head.num_classes)
-            for _ in range(self.num_targets))
+        weights = {level: (discriminator_weight, discriminator_weight) for level in self.lambda_adv}
+        self.adversary = Adversary({level: heads[level].num_classes for level in self.lambda_adv}, self.num_targets, 'own', discriminator,
+                                   domain_loss, weights, stale=official)
 
     def networks(self) -> dict[str, nn.Module]:
-        return {'segmentor': self.student, 'discriminator': self.discriminators}
+        return {'segmentor': self.student, 'discriminator': self.adversary}
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
         features = self.student.extract_feat(source.img)
         size = source.img.shape[2:]
-        scores = {f'domain{i}': scores_at(head, features, size) for i, head in enumerate(self.student.domain_heads)}
-        if self.lambda_kd == 0:
-            scores['agnostic'] = scores_at(self.student.decode_head, features, size)
-        losses = self.source_losses(scores, source)
-        kept = [scores[f'domain{i}'].detach() for i in range(self.num_targets)]
+        losses: dict[str, Tensor] = {}
+        shown: dict[str, dict[int, Tensor]] = {}
+        for level in self.levels:
+            scores = {f'domain{i}': scores_at(head, features, size) for i, head in enumerate(self.heads(level))}
+            prefix = '' if level == 'main' else f'{level}.'
+            losses.update({f'{prefix}{key}': value for key, value in self.source_losses(level, scores, source).items()})
+            shown[level] = {SOURCE_MAPS - i: value.detach() for i, value in enumerate(scores.values())}
         del scores, features
-        yield LossTerm.from_losses('source', losses, prefix='source.', updates=('segmentor',))
+        yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         for i, target in enumerate(targets):
-            yield from self._target_terms(i, target, kept[i])
+            term, scores = self._target_term(i, target)
+            yield term
+            del term
+            for level, value in scores.items():
+                shown[level][i] = value
+        yield from discriminator_terms(self.adversary, {level: shown[level] for level in self.lambda_adv})
 
-    def _target_terms(self, i: int, target: Stream, source_scores: Tensor) -> Iterator[LossTerm]:
-        features = self.student.extract_feat(target.img)
-        scores = scores_at(self.student.domain_heads[i], features, target.img.shape[2:])
-        judge = self.discriminators[i]
-        losses = {'adv.loss': self.lambda_adv * domain_bce(judge(self_information(scores)), SOURCE_DOMAIN)}
-        if self.lambda_kd > 0 and self.iteration >= self.teacher_start:
-            agnostic = scores_at(self.student.decode_head, features, target.img.shape[2:])
-            losses['kd.loss'] = self.lambda_kd * distillation_loss(scores, agnostic)
-        detached = scores.detach()
-        del features, scores
-        yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=('segmentor',))
-        for name, domain, shown in (('source', SOURCE_DOMAIN, source_scores), ('target', TARGET_DOMAIN, detached)):
-            loss = domain_bce(judge(self_information(shown)), domain)
-            yield LossTerm(f'disc{i}.{name}', loss, self.discriminator_weight, {f'disc{i}.{name}.loss': loss.detach()},
-                           updates=('discriminator',))
+    def _target_term(self, i: int, target: Stream) -> tuple[LossTerm, dict[str, Tensor]]:
+        """The segmentor's term on a target, and the domain head's scores without graph."""
+        features, size = self.student.extract_feat(target.img), target.img.shape[2:]
+        scores = {level: scores_at(self.heads(level)[i], features, size) for level in self.levels}
+        losses = {f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
+                  for level, weight in self.lambda_adv.items()}
+        if self.iteration >= self.teacher_start:
+            agnostic = classifier_levels(self.student)
+            for level, weight in self.lambda_kd.items():
+                losses[f'kd.{level}.loss'] = weight * distillation_loss(scores[level], scores_at(agnostic[level], features, size))
+        return LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR), detached(scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,6 +25,10 @@ def domain_bce(scores: Tensor, domain: int) -> Tensor:
 def domain_mse(scores: Tensor, domain: int) -> Tensor:
     """Mean squared distance of discriminator outputs to the domain code (AdaptSegNet's least-squares variant)."""
     return (scores.float() - domain).square().mean()
+
+
+#: by the name that configs use
+DOMAIN_LOSSES: dict[str, Callable[[Tensor, int], Tensor]] = {'bce': domain_bce, 'mse': domain_mse}
 
 
 def domain_accuracy(scores: Tensor, domain: int) -> Tensor:

@@ -18,6 +18,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'coast_official': dict(type='CoaST', loss_mode='official',
                            styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official')),
     'mtkt': dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)),
+    'mdis': dict(type='MDis', discriminator=dict(type='FCDiscriminator', ndf=2)),
+    'warm_up': dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
 }
 
 

@@ -1,0 +1,79 @@
+"""Discriminators of several targets at several classifier levels, and the losses of the game they play."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Mapping, Optional
+
+from torch import Tensor, nn
+
+from ..ops.adversarial import DOMAIN_LOSSES
+from ..ops.domain_game import GAMES, Verdict, fooling, judges, training
+from ..ops.entropy import self_information
+from ..registry import DISCRIMINATORS
+from ..utils.config import build_from_config
+
+#: level -> domain (see :class:`~mmseg_uda.ops.domain_game.Verdict`) -> class scores (B, C, H, W)
+Shown = Mapping[str, Mapping[int, Tensor]]
+
+
+class Adversary(nn.Module):
+    """The discriminators of one game; they see self-information maps.
+
+    Args:
+        num_classes: classes of each level that takes part.
+        num_targets: number of targets.
+        game: see :func:`~mmseg_uda.ops.domain_game.judges`.
+        discriminator: config of one discriminator; ``num_classes`` is filled in. Default: ``FCDiscriminator``.
+        domain_loss: ``bce`` or ``mse`` (least squares).
+        weights: per level the factors (source, target) of the discriminators' losses; default one half each.
+        stale: the released code's mistakes at the levels other than ``main``, see :mod:`~mmseg_uda.ops.domain_game`.
+    """
+
+    def __init__(
+        self,
+        num_classes: Mapping[str, int],
+        num_targets: int,
+        game: str,
+        discriminator: Optional[Mapping[str, Any]] = None,
+        domain_loss: str = 'bce',
+        weights: Optional[Mapping[str, tuple[float, float]]] = None,
+        stale: bool = False,
+    ) -> None:
+        super().__init__()
+        for option, value, valid in (('game', game, GAMES), ('domain_loss', domain_loss, DOMAIN_LOSSES)):
+            if value not in valid:
+                raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
+        self.game = game
+        self.num_targets = num_targets
+        self.domain_loss = DOMAIN_LOSSES[domain_loss]
+        self.weights = dict(weights or {})
+        self.stale = stale
+        self.levels = nn.ModuleDict({
+            level: nn.ModuleDict({
+                name: build_from_config(dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS, num_classes=classes)
+                for name in judges(game, num_targets)
+            })
+            for level, classes in num_classes.items()
+        })
+
+    def fooling_loss(self, level: str, target: int, scores: Tensor) -> Tensor:
+        """The segmentor's loss on a target's class scores (B, C, H, W) at one level."""
+        verdicts = fooling(self.game, self.num_targets, target, self.stale and level != 'main')
+        losses = [verdict.weight * self._loss(level, verdict, scores) for verdict in verdicts]
+        return sum(losses[1:], losses[0])
+
+    def training_losses(self, shown: Shown) -> Iterator[tuple[str, Tensor, float]]:
+        """Name, loss and weight of every verdict that trains a discriminator; each has its own graph.
+
+        Args:
+            shown: class scores without graph.
+        """
+        for level, scores in shown.items():
+            source, target = self.weights.get(level, (0.5, 0.5))
+            for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'main'):
+                seen = 'source' if verdict.shown < 0 else f'target{verdict.shown}'
+                yield f'disc.{level}.{verdict.judge}.{seen}', self._loss(level, verdict, scores[verdict.shown]), verdict.weight
+
+    def _loss(self, level: str, verdict: Verdict, scores: Tensor) -> Tensor:
+        judge = self.levels[level][verdict.judge]  # type: ignore[index]
+        return self.domain_loss(judge(self_information(scores)), verdict.domain)

@@ -1,0 +1,129 @@
+"""Several targets that stay apart, and a classifier per target."""
+
+from __future__ import annotations
+
+import copy
+import types
+from abc import abstractmethod
+from typing import Any, ClassVar, Iterator, Mapping, Sequence
+
+import torch
+from mmcv.runner import ModuleList
+from mmseg.ops import resize
+from torch import Tensor, nn
+
+from ..components.levels import classifier_levels
+from ..models.losses.segmentation import head_losses
+from .base import LossTerm, UDASegmentor
+from .streams import SOURCE, Stream, split_streams, target_names
+
+
+def scores_at(head: Any, features: Any, size: Any) -> Tensor:
+    """Class scores of a head, float32 and resized to (height, width) ``size``."""
+    return resize(head(features).float(), size=tuple(size), mode='bilinear', align_corners=head.align_corners)
+
+
+class MultiTarget(UDASegmentor):
+    """Base of the methods that treat every target in its own way.
+
+    Args:
+        num_targets: number of target streams; a config need not give it, it is that of ``data.train.target``.
+        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+    """
+
+    required_streams = ('source', 'target')
+
+    def __init__(self, num_targets: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if num_targets < 1:
+            raise ValueError(f'num_targets must be at least 1, got {num_targets}')
+        self.num_targets = num_targets
+
+    def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        streams = split_streams(batch)
+        names = target_names(list(streams))
+        if len(names) != self.num_targets:
+            raise ValueError(f'{type(self).__name__} was built for num_targets={self.num_targets}, but the batch holds {names}: '
+                             'give data.train.target a list of that many data sets')
+        for name in (SOURCE, *names):
+            self.record_view(name, img=streams[name].img, label=streams[name].label)
+        yield from self.domain_terms(streams[SOURCE], [streams[name] for name in names])
+
+    @abstractmethod
+    def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
+        """Yield the loss terms of one iteration."""
+
+    def source_losses(self, level: str, scores: Mapping[str, Tensor], source: Stream) -> dict[str, Tensor]:
+        """The losses of a level's head (``loss_decode``) on the source label, for every classifier in ``scores``."""
+        assert source.label is not None
+        head = classifier_levels(self.student)[level]
+        return {f'{name}.{key}': value for name, logits in scores.items()
+                for key, value in head_losses(head, logits, source.label).items()}
+
+
+class DomainHeads(MultiTarget):
+    """Base of the methods with a classifier per target besides the decode head, which is target-agnostic and answers at test time.
+
+    The domain heads are clones of the decode head's architecture, whatever it is. They are part of the student (``domain_heads.<i>.*``
+    in checkpoints, those of auxiliary levels under ``domain_auxiliary_heads.<level>.<i>.*``), so that its optimiser trains them.
+    ``test_with`` also takes ``domain0``, ``domain1`` ... and ``average`` (mean of the domain heads' probabilities).
+    """
+
+    #: whether auxiliary heads are cloned as well
+    clones_auxiliary: ClassVar[bool] = False
+
+    def __init__(self, test_with: str = 'student', **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        levels = classifier_levels(self.student)
+        self.levels = list(levels) if self.clones_auxiliary else ['main']
+        clones = {level: ModuleList([copy.deepcopy(levels[level]) for _ in range(self.num_targets)]) for level in self.levels}
+        self.student.domain_heads = clones.pop('main')
+        if clones:
+            self.student.domain_auxiliary_heads = _Levels(clones)
+        self.test_with = test_with
+
+    def heads(self, level: str = 'main') -> Sequence[Any]:
+        """The domain heads of a level, in the order of the targets."""
+        return self.student.domain_heads if level == 'main' else self.student.domain_auxiliary_heads[level]
+
+    def test_networks(self) -> dict[str, nn.Module]:
+        """The student with its agnostic head, with each domain head in its place, and with the average of all."""
+        found = super().test_networks()
+        heads = getattr(self.student, 'domain_heads', None)
+        if heads is not None:
+            found.update({f'domain{i}': _with_head(self.student, head) for i, head in enumerate(heads)})
+            found['average'] = _with_head(self.student, HeadAverage(heads))
+        return found
+
+
+class _Levels(nn.ModuleDict):
+    """Heads by level whose weights are initialised with the rest of the segmentor."""
+
+    def init_weights(self) -> None:
+        for heads in self.values():
+            heads.init_weights()
+
+
+class HeadAverage(nn.Module):
+    """Several heads as one: the logarithm of their mean class probabilities."""
+
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = heads
+        self.align_corners = heads[0].align_corners
+        self.num_classes = heads[0].num_classes
+
+    def forward_test(self, inputs: Any, img_metas: Any, test_cfg: Any) -> Tensor:
+        """Features to (B, C, h, w), as every decode head of MMSegmentation gives them."""
+        probabilities = [head.forward_test(inputs, img_metas, test_cfg).float().softmax(dim=1) for head in self.members]
+        return torch.stack(probabilities).mean(dim=0).clamp(min=1e-30).log()
+
+
+def _with_head(segmentor: nn.Module, head: nn.Module) -> nn.Module:
+    """A view of ``segmentor`` that shares everything with it but its decode head."""
+    view = copy.copy(segmentor)
+    view._modules = {**segmentor._modules, 'decode_head': head}
+    for name, value in vars(segmentor).items():
+        if isinstance(value, types.MethodType):  # faster inference lent to this instance (engine/inference.py)
+            setattr(view, name, types.MethodType(value.__func__, view))
+    return view

@@ -1,0 +1,116 @@
+"""Whole iterations of MTAF and of CoaST's warm-up against the released code."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mmseg_uda.methods.coast import CoaSTWarmUp
+from mmseg_uda.methods.mtaf import MTKT, MDis
+from mmseg_uda.methods.multi_target import MultiTarget
+from mmseg_uda.ops.semi_supervised import poly_lr
+from tests.methods.multi_target import Leaves, RecordedSegmentor, name_heads, recorded_batch, run_iteration
+
+from .golden import golden_files, load
+from .test_coast import Vectors, close, family, tensor
+
+CLASSES = 7
+
+
+def _leaves(data: Vectors, streams: list[str]) -> Leaves:
+    found: Leaves = {}
+    for key in data:
+        stream, _, name = key[2:].partition('_')
+        if key.startswith('z_') and stream in streams:
+            found[stream, name] = tensor(data[key]).requires_grad_()
+    return found
+
+
+def _fill(discriminators: list[nn.Module], flat: Tensor) -> None:
+    assert len(discriminators) == len(flat)
+    for module, values in zip(discriminators, flat):
+        nn.utils.vector_to_parameters(values.clone(), module.parameters())
+
+
+def _check_gradients(data: Vectors, leaves: Leaves, discriminators: list[nn.Module]) -> None:
+    for (stream, name), leaf in leaves.items():
+        expected = data[f'g_{stream}_{name}']
+        close(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf), expected, atol=1e-8)
+    for module, expected in zip(discriminators, data['gD_flat']):
+        grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
+        close(torch.cat([grad.flatten() for grad in grads]), expected, atol=1e-7)
+
+
+def _mdis(data: Vectors, game: str) -> tuple[MultiTarget, Leaves, list[nn.Module]]:
+    targets, lambdas = int(data['num_targets']), data['lambdas']
+    method = MDis(game=game, lambda_adv=dict(main=lambdas[2], aux=lambdas[3]), discriminator=dict(type='FCDiscriminator', ndf=1), official=True,
+                  num_targets=targets, model=RecordedSegmentor(CLASSES, float(lambdas[1])))
+    leaves = _leaves(data, ['src', *(f't{i}' for i in range(targets))])
+    name_heads(dict(main=method.student.decode_head, aux=method.student.auxiliary_head), leaves)
+    judges = method.adversary.levels
+    order = [(level, f'source{i}') for level in ('main', 'aux') for i in range(targets)] if game == 'multi' else [('main', 'all'), ('aux', 'all')]
+    if game == 'multi':
+        names = ['targets'] if targets == 2 else [f'targets{j}' for j in range(targets)]
+        order += [(level, name) for name in names for level in ('main', 'aux')]
+    return method, leaves, [judges[level][name] for level, name in order]
+
+
+def _mtkt(data: Vectors) -> tuple[MultiTarget, Leaves, list[nn.Module]]:
+    targets, lambdas = int(data['num_targets']), data['lambdas']
+    method = MTKT(lambda_adv=dict(main=lambdas[2] / 2, aux=lambdas[3] / 2),
+                  lambda_kd=dict(main=lambdas[4], aux=0.1 * lambdas[4] / targets), teacher_start=0 if data['teacher_active'] else 1,
+                  discriminator=dict(type='FCDiscriminator', ndf=1), official=True, num_targets=targets,
+                  model=RecordedSegmentor(CLASSES, float(lambdas[1])))
+    leaves = _leaves(data, ['src', *(f't{i}' for i in range(targets))])
+    heads = dict(main_0=method.student.decode_head, aux_0=method.student.auxiliary_head)
+    heads.update({f'{level}_{i + 1}': head for level in ('main', 'aux') for i, head in enumerate(method.heads(level))})
+    name_heads(heads, leaves)
+    return method, leaves, [method.adversary.levels[level][f'source{i}'] for i in range(targets) for level in ('main', 'aux')]
+
+
+@pytest.mark.parametrize('path', golden_files('coast', 'mtaf_step_*.npz'), ids=lambda path: path.stem)
+def test_mtaf_step(path: Path) -> None:
+    data = load(path)
+    kind = path.stem.split('_')[2]
+    method, leaves, discriminators = _mtkt(data) if kind == 'mtkt' else _mdis(data, 'shared' if kind == 'baseline' else 'multi')
+    _fill(discriminators, tensor(data['D_flat']))
+    terms = run_iteration(method, recorded_batch(tensor(data['src_label']), method.num_targets), leaves)
+    everything = sum(term.weight * term.loss.item() for term in terms)
+    np.testing.assert_allclose(everything, data['backward_values'].sum(), rtol=1e-4)
+    np.testing.assert_allclose(terms[0].loss.item(), data['backward_values'][0], rtol=1e-4)
+    _check_gradients(data, leaves, discriminators)
+
+
+@family('mtaf_lr.npz')
+def test_mtaf_lr(path: Path) -> None:
+    data = load(path)
+    for key, base in (('lr', 2.5e-4), ('lr_d', 1e-4)):
+        np.testing.assert_allclose([poly_lr(base, int(t), 250000, 0.9) for t in data['iters']], data[key], rtol=1e-6)
+
+
+@family('warmup_step*.npz')
+def test_warm_up_step(path: Path) -> None:
+    data = load(path)
+    targets = int(data['num_targets'])
+    method = CoaSTWarmUp(lambda_adv=dict(main=float(data['adv_weight'])), discriminator=dict(type='StridedDiscriminator', ndf=2),
+                         domain_loss=dict(Vanilla='bce', LS='mse')[str(data['gan'])], num_targets=targets, model=RecordedSegmentor(CLASSES))
+    leaves: Leaves = {}
+    for i in range(targets):
+        leaves['src', str(i)] = tensor(data[f'z_src_{i}']).requires_grad_()
+        leaves[f't{i}', str(i)] = tensor(data[f'z_tgt_{i}']).requires_grad_()
+    name_heads({str(i): head for i, head in enumerate(method.heads())}, leaves)
+    discriminators = [method.adversary.levels['main'][f'source{i}'] for i in range(targets)]
+    _fill(discriminators, tensor(data['D_flat']))
+    terms = {term.name: term for term in run_iteration(method, recorded_batch(tensor(data['src_label']), targets), leaves)}
+    np.testing.assert_allclose(terms['source'].loss.item(), data['loss_src_sum'], rtol=1e-4)
+    for i in range(targets):
+        np.testing.assert_allclose(terms[f'target{i}'].loss.item(), data['loss_adv_weighted'][i], rtol=1e-4)
+        learned = sum(terms[f'disc.main.source{i}.{seen}'].loss.item() for seen in ('source', f'target{i}'))
+        np.testing.assert_allclose(learned, data['loss_d'][i], rtol=1e-4)
+        close(leaves['src', str(i)].grad, data[f'g_src_{i}'], atol=1e-8)
+        close(leaves[f't{i}', str(i)].grad, data[f'g_tgt_{i}'], atol=1e-8)
+        gradient = torch.cat([p.grad.flatten() for p in discriminators[i].parameters()])
+        close(gradient, data['gD_flat'][i], atol=1e-7)
