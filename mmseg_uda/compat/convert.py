@@ -11,22 +11,37 @@ from torch import Tensor
 
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
-from .keys import ours_to_published, published_to_ours
+from .keys import below, ours_to_published, published_to_ours
 from .keys_advent import ours_to_advent
 from .keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
+from .keys_dstc import ours_to_dstc
 
 TARGETS = {
     'ours': published_to_ours,
     'published': ours_to_published,
     'student': lambda state: ours_to_published(state, prefixed=False),
-    'advent': lambda state: ours_to_advent({key: value for key, value in state.items() if not key.startswith('uda.')}),
+    'advent': lambda state: ours_to_advent(_student(state)),
     'coast': ours_to_coast,
+    'dstc': lambda state: ours_to_dstc(_student(state)),
+    'target_branch': lambda state: target_branch(state),
 }
+
+
+def _student(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in state.items() if not key.startswith('uda.')}
+
+
+def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """DSTC's second network."""
+    branch = below(state, 'uda.target_branch.')
+    if not branch:
+        raise KeyError('it holds no target branch: only checkpoints of DSTC do')
+    return branch
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT and CoaST checkpoints to the names of this package, or back.'
+        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT, CoaST and DSTC checkpoints to the names of this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
@@ -35,7 +50,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         choices=sorted(TARGETS),
         default='ours',
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
-        "published names), 'advent' (DeepLabV2 of the ADVENT lineage) or 'coast' (with a classifier per target)",
+        "published names), 'advent' (DeepLabV2 of the ADVENT lineage), 'coast' (with a classifier per target), 'dstc' (the student, "
+        "released names) or 'target_branch' (DSTC's second network as a checkpoint of MMSegmentation)",
     )
     parser.add_argument(
         '--domain-heads',

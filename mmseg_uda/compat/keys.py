@@ -23,7 +23,8 @@ from typing import Callable, Mapping
 import torch
 from torch import Tensor
 
-from .keys_advent import advent_to_ours, is_advent
+from .keys_advent import SCALE, advent_to_ours, is_advent, without_scale
+from .keys_dstc import dstc_to_ours, is_dstc
 from .keys_mit import is_original_mit, mit_from_mmseg, mit_to_mmseg
 
 State = Mapping[str, Tensor]
@@ -46,7 +47,8 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
 
     Args:
         state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a network of the
-            ADVENT lineage, of a SegFormer or other MMSeg segmentor, or the ImageNet file of a Mix Transformer.
+            ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file of a Mix Transformer or of
+            the ADVENT lineage.
 
     Returns:
         Keys as in this package's checkpoints; for an ImageNet file the keys of the backbone alone.
@@ -58,6 +60,10 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
         raise KeyError('the checkpoint already has the names of this package')
     if is_original_mit(state):
         return mit_to_mmseg(state)
+    if is_dstc(state):
+        return dstc_to_ours(state)
+    if any(key.startswith(SCALE) for key in state):
+        return without_scale(state)
     if is_advent(state):
         return advent_to_ours(state)
     if not any(key.startswith(STUDENT) for key in state):

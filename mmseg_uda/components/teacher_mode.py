@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Iterator
+
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 #: stochastic depth and DropBlock of mmcv, timm, torchvision and forks, which differ as types
 STOCHASTIC_LAYERS = ('DropPath', 'StochasticDepth', 'DropBlock2d')
+#: see :func:`reference_mode`
+BN_STATISTICS = ('train', 'train_frozen_stats', 'eval')
 
 
 def set_teacher_mode(network: nn.Module, training: bool) -> None:
@@ -14,3 +20,26 @@ def set_teacher_mode(network: nn.Module, training: bool) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ in STOCHASTIC_LAYERS:
             module.eval()
+
+
+@contextlib.contextmanager
+def reference_mode(network: nn.Module, statistics: str) -> Iterator[None]:
+    """Let a network that is being trained label images: no random layers; its modes are put back afterwards.
+
+    Args:
+        network: the network.
+        statistics: of batch norm: ``train``: those of the batch, which renew the running ones; ``train_frozen_stats``: those of
+            the batch, running ones kept; ``eval``: running ones.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    set_teacher_mode(network, statistics != 'eval')
+    for module in norms:
+        module.track_running_stats = statistics != 'train_frozen_stats'
+    try:
+        yield
+    finally:
+        for module in norms:
+            module.track_running_stats = True
+        for module, training in modes:
+            module.training = training

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..utils.config import nearest
+from . import repeated_sgd  # noqa: F401  (registers RepeatedSGD and its constructor)
 
 OptimizerOrDict = Union[Optimizer, dict[str, Optimizer]]
 
@@ -66,10 +67,11 @@ def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
     if kind not in OPTIMIZERS.module_dict:
         raise KeyError(f"optimizer of network '{name}': unknown type '{kind}' ({nearest(str(kind), OPTIMIZERS.module_dict)})")
     paramwise = cfg.pop('paramwise_cfg', None)
+    grouped = bool(paramwise) or 'constructor' in cfg
     constructor = build_optimizer_constructor(dict(
         type=cfg.pop('constructor', 'DefaultOptimizerConstructor'), optimizer_cfg=dict(cfg), paramwise_cfg=paramwise))
     groups: list[dict[str, Any]] = []
-    if paramwise:
+    if grouped:
         constructor.add_params(groups, network)
     else:
         groups = [{'params': [p]} for p in network.parameters()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional
 
 import torch
@@ -10,20 +12,38 @@ from mmcv.runner import get_dist_info
 from mmseg.models import build_segmentor
 from torch import Tensor, nn
 
+from ..compat.keys_dstc import dstc_to_ours, is_dstc
 from ..components.cross_rank import current_ranks
-from ..components.teacher_mode import set_teacher_mode
+from ..components.teacher_mode import BN_STATISTICS, reference_mode
 from ..models.pretrained import init_segmentor_weights, resolve_checkpoint
+from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..models.training_interface import logits
 from ..ops import dstc as ops
-from ..ops.mixing import LABEL_VALUES
+from ..ops.mixing import LABEL_VALUES, mix
 from ..ops.semi_supervised import Ranks, ohem_cross_entropy
-from ..registry import UDA
+from ..registry import AUGMENTATIONS, UDA
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
+from ..utils.config import build_from_config
 from ..utils.rng import rand_per_sample
 from .base import STATE_PREFIX, LossTerm, OptimizerStep, TrainingEvent, UDASegmentor
 from .streams import Stream, split_streams
 
-SOURCE_BRANCH, TARGET_BRANCH = 'source_branch', 'target_branch'
+SOURCE_BRANCH, TARGET_BRANCH, ENSEMBLE = 'source_branch', 'target_branch', 'ensemble'
+THRESHOLD_MODES = ('pixel', 'share')
+UPDATES = ('alternating', 'simultaneous')
+
+
+@dataclass
+class PseudoLabels:
+    """What one network says about unlabelled images.
+
+    Attributes:
+        label: int64 (B, H, W), the class with the largest score.
+        confidence: float32 (B, H, W), its probability; None when no threshold asks for it.
+    """
+
+    label: Tensor
+    confidence: Optional[Tensor] = None
 
 
 @UDA.register_module()
@@ -37,13 +57,21 @@ class DSTC(UDASegmentor):
         model: config of the source branch.
         init: checkpoints of the warm-ups, ``dict(source=..., target=...)``; None starts both from the weights that
             ``model`` names (domain-specific initialisation off). It has no default on purpose.
-        model_target: config of the target branch; None = the same architecture.
+        model_target: config of the target branch, any segmentor with the same classes; None = the same architecture.
         align_weight: weight of the target-preferred alignment.
         align_ignore: ignored pixels form one more group in the alignment, as in the released code.
         labeled_replacement, pseudo_replacement: whether classes to paste are drawn with replacement.
-        pseudo_training_mode: networks label and give alignment references in train mode, which also updates their batch statistics,
-            as in the released code; else in eval mode.
-        test_with: ``student`` (source branch) or ``target_branch``.
+        pseudo_bn: how networks label and give alignment references: ``train`` with batch statistics, which also renews
+            their running ones, as in the released code; ``train_frozen_stats`` with batch statistics, running ones kept;
+            ``eval`` with running ones.
+        pseudo_threshold: least confidence of a pseudo-label; None trains on all pixels.
+        threshold_mode: ``pixel`` ignores pixels below the threshold; ``share`` keeps them all and weights the term by the
+            share of pixels above it, as DACS does.
+        augmentation: config in AUGMENTATIONS for the mixed unlabelled images, or None.
+        update: ``alternating``: the source branch is stepped before it labels for the target branch, as in the
+            released code; ``simultaneous``: both are stepped at the end.
+        test_with: ``source_branch`` (also called ``student``), ``target_branch`` or ``ensemble`` (mean of their
+            probabilities).
     """
 
     required_streams = ('source', 'labeled_target', 'target')
@@ -57,28 +85,49 @@ class DSTC(UDASegmentor):
         align_ignore: bool = True,
         labeled_replacement: bool = True,
         pseudo_replacement: bool = False,
-        pseudo_training_mode: bool = True,
+        pseudo_bn: str = 'train',
+        pseudo_threshold: Optional[float] = None,
+        threshold_mode: str = 'pixel',
+        augmentation: Optional[Mapping[str, Any]] = None,
+        update: str = 'alternating',
         test_with: str = TARGET_BRANCH,
+        train_cfg: Any = None,
+        test_cfg: Any = None,
         **kwargs: Any,
     ) -> None:
         second = copy.deepcopy(model if model_target is None else model_target)
-        super().__init__(model, **kwargs)
+        super().__init__(model, train_cfg, test_cfg, **kwargs)
         if init is not None and set(init) != {'source', 'target'}:
             raise ValueError(f"uda.init must be None or hold 'source' and 'target', got {sorted(init)}")
+        for name, value, valid in (
+            ('pseudo_bn', pseudo_bn, BN_STATISTICS), ('threshold_mode', threshold_mode, THRESHOLD_MODES), ('update', update, UPDATES)
+        ):  # fmt: skip
+            if value not in valid:
+                raise ValueError(f"uda.{name} must be one of {valid}, got '{value}'")
+        if align_weight < 0 or not 0 <= (pseudo_threshold or 0) <= 1:
+            raise ValueError(
+                f'uda.align_weight must not be negative and uda.pseudo_threshold lies in [0, 1], got {align_weight}, {pseudo_threshold}'
+            )
         if not isinstance(second, nn.Module):
-            second = build_segmentor(dict(second))
+            second = build_segmentor(dict(second), train_cfg=train_cfg, test_cfg=test_cfg)
         self.target_branch = second
+        classes = [network.num_classes for network in (self.student, second) if hasattr(network, 'num_classes')]
+        if len(set(classes)) > 1:
+            raise ValueError(f'model and uda.model_target need the same classes, got {classes[0]} and {classes[1]}')
         self.init = init
         self.align_weight, self.align_ignore = align_weight, align_ignore
         self.labeled_replacement, self.pseudo_replacement = labeled_replacement, pseudo_replacement
-        self.pseudo_training_mode = pseudo_training_mode
+        self.pseudo_bn, self.update = pseudo_bn, update
+        self.pseudo_threshold, self.threshold_mode = pseudo_threshold, threshold_mode
+        self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
         self.test_with = test_with
 
     def networks(self) -> dict[str, nn.Module]:
         return {SOURCE_BRANCH: self.student, TARGET_BRANCH: self.target_branch}
 
     def test_networks(self) -> dict[str, nn.Module]:
-        return {**super().test_networks(), TARGET_BRANCH: self.target_branch}
+        branches = self.networks()
+        return {**super().test_networks(), **branches, ENSEMBLE: SegmentorEnsemble(list(branches.values()))}
 
     def init_weights(self) -> None:
         """Load the warm-ups, or the pretrained weights of both networks with ``init=None``."""
@@ -90,15 +139,43 @@ class DSTC(UDASegmentor):
 
     # ---- one iteration ----------------------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
+        """Terms of the source branch (``source``, ``align``, ``labeled_target``, ``mix_source_branch``), its step, terms of the
+        target branch (``mixed_labeled``, ``mix_target_branch``).
+
+        Logged as well: ``agreement``, the share of unlabelled pixels to which both networks give the same class.
+        """
         streams, ranks = split_streams(batch), current_ranks()
-        source, labeled, img = streams['source'], streams['labeled_target'], streams['target'].img
+        source, labeled, target = streams['source'], streams['labeled_target'], streams['target']
         label_s, label_t = _label(source), _label(labeled)
         if source.img.shape != labeled.img.shape:
             raise ValueError(
                 f'DSTC pastes source classes on labelled target images of one size, got {tuple(source.img.shape)} and '
                 f'{tuple(labeled.img.shape)}: give both streams the same crop_size and batch size'
             )
+        if target.batch_size * ranks.world_size == 1:
+            _warn_about_single_images()
+        yield from self._supervised_source_branch(source, label_s, labeled, label_t, ranks)
+        first = self.label_images(self.target_branch, target.img)
+        yield self.unlabeled_term('mix_source_branch', self.student, first, target, ranks, SOURCE_BRANCH)
+        if self.update == 'alternating':
+            yield OptimizerStep((SOURCE_BRANCH,))
+
+        chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
+        mixed, label, mask = ops.paste_classes(source.img, label_s, chosen, labeled.img, label_t)
+        self.record_view('mixed_labeled', img=mixed, label=label, weight=mask[:, 0])
+        loss = self.cross_entropy(logits(self.target_branch, mixed), label, ranks)
+        yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
+        second = self.label_images(self.student, target.img)
+        agreement = (first.label == second.label).float().mean()
+        yield self.unlabeled_term('mix_target_branch', self.target_branch, second, target, ranks, TARGET_BRANCH, agreement=agreement)
+
+    def _supervised_source_branch(
+        self, source: Stream, label_s: Tensor, labeled: Stream, label_t: Tensor, ranks: Ranks
+    ) -> Iterator[LossTerm]:
+        """Both labelled domains in separate passes, and the alignment on source images."""
         only: dict[str, Any] = dict(updates=(SOURCE_BRANCH,))
+        self.record_view('source', img=source.img, label=label_s)
+        self.record_view('labeled_target', img=labeled.img, label=label_t)
         scores = logits(self.student, source.img, source.metas)
         yield LossTerm('source', self.cross_entropy(scores, label_s, ranks), keep_graph=True, **only)
         reference = self.predict(self.target_branch, source.img)
@@ -106,28 +183,37 @@ class DSTC(UDASegmentor):
         yield LossTerm('align', align, weight=self.align_weight, **only)
         del scores
         yield LossTerm('labeled_target', self.cross_entropy(logits(self.student, labeled.img), label_t, ranks), **only)
-        yield self.unlabeled_term('mix_source_branch', self.student, self.target_branch, img, ranks, SOURCE_BRANCH)
-        yield OptimizerStep((SOURCE_BRANCH,))
 
-        chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
-        mixed, label, _ = ops.paste_classes(source.img, label_s, chosen, labeled.img, label_t)
-        self.record_view('mixed_labeled', img=mixed, label=label)
-        loss = self.cross_entropy(logits(self.target_branch, mixed), label, ranks)
-        yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
-        yield self.unlabeled_term('mix_target_branch', self.target_branch, self.student, img, ranks, TARGET_BRANCH)
+    def label_images(self, network: nn.Module, img: Tensor) -> PseudoLabels:
+        """Hard labels by ``network`` for images (B, 3, H, W)."""
+        scores = self.predict(network, img)
+        if self.pseudo_threshold is None:
+            return PseudoLabels(scores.argmax(1))
+        confidence, label = scores.softmax(1).max(1)
+        return PseudoLabels(label, confidence)
 
     def unlabeled_term(
-        self, name: str, learner: nn.Module, labeler: nn.Module, img: Tensor, ranks: Ranks, updates: str
+        self, name: str, learner: nn.Module, pseudo: PseudoLabels, target: Stream, ranks: Ranks, updates: str, **log: Tensor
     ) -> LossTerm:
-        """Cross entropy of ``learner`` on unlabelled images, mixed with each other by the labels of ``labeler``.
+        """Cross entropy of ``learner`` on unlabelled images, mixed with each other by the labels of the other network.
 
         Image b is pasted on image b + 1 of the batch of all ranks; a single image is left as it is.
         """
-        pseudo = self.predict(labeler, img).argmax(1)
-        chosen = self.choose_classes(name, pseudo, self.pseudo_replacement)
-        mixed, label, _ = ops.paste_classes(img, pseudo, chosen, _next(img, ranks), _next(pseudo, ranks))
-        self.record_view(name, img=mixed, label=label)
-        return LossTerm(name, self.cross_entropy(logits(learner, mixed), label, ranks), updates=(updates,))
+        img = target.img
+        chosen = self.choose_classes(name, pseudo.label, self.pseudo_replacement)
+        mixed, label, mask = ops.paste_classes(img, pseudo.label, chosen, _next(img, ranks), _next(pseudo.label, ranks))
+        weight: Any = 1.0
+        if pseudo.confidence is not None and self.pseudo_threshold is not None:
+            sure = pseudo.confidence >= self.pseudo_threshold
+            if self.threshold_mode == 'pixel':
+                label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, ranks)))
+            else:
+                weight = ranks.total(sure.float().mean()) / ranks.world_size
+        if self.augmentation is not None:
+            mixed = self.augmentation(mixed, target.metas, self.rng)
+        self.record_view(name, img=mixed, label=label, weight=mask[:, 0])
+        loss = self.cross_entropy(logits(learner, mixed), label, ranks)
+        return LossTerm(name, loss, weight=weight, log={name: loss, **log}, updates=(updates,))
 
     def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
         """Classes to paste: half of those of each image; bool (B, 256). ``name`` tells the draws of an iteration apart."""
@@ -141,29 +227,34 @@ class DSTC(UDASegmentor):
 
     @torch.no_grad()
     def predict(self, network: nn.Module, img: Tensor) -> Tensor:
-        """Scores that serve as a reference; the network's mode is put back."""
-        if self.pseudo_training_mode:
+        """Scores that serve as a reference: without drop-out, normalised as ``pseudo_bn`` says."""
+        with reference_mode(network, self.pseudo_bn):
             return logits(network, img)
-        modes = [(module, module.training) for module in network.modules()]
-        set_teacher_mode(network, False)
-        scores = logits(network, img)
-        for module, training in modes:
-            module.training = training
-        return scores
 
 
 def load_warm_up(network: nn.Module, path: str, option: str) -> None:
-    """Load a checkpoint of MMSeg or of this package (its student) completely.
+    """Load a warm-up completely: a checkpoint of MMSeg or of this package (its student), or a file of the released code.
 
     Raises:
-        CheckpointError: keys or shapes do not fit the network.
+        CheckpointError: no such file, or keys or shapes that do not fit the network.
     """
-    state = state_dict_of(load_checkpoint_file(str(resolve_checkpoint(path))))
+    try:
+        state = state_dict_of(load_checkpoint_file(str(resolve_checkpoint(path))))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{option}: {error}. DSTC starts from two warm-ups, which tools/run_stages.py makes with the recipe of this config '
+            '(*_stages.py); uda.init=None starts without them'
+        ) from error
     state = {key: value for key, value in state.items() if not key.startswith(STATE_PREFIX)}
+    state = dstc_to_ours(state) if is_dstc(state) else state
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise CheckpointError(f"{option}='{path}' does not fit the network: {error}") from error
+
+
+def _warn_about_single_images() -> None:
+    warnings.warn('one unlabelled image per iteration: there is no other to mix it with, so DSTC trains on it as it is', stacklevel=3)
 
 
 def _label(stream: Stream) -> Tensor:

@@ -65,6 +65,11 @@ def paste_classes(
     return mix(mask, img, base_img), mix(mask[:, 0], label, base_label), mask
 
 
+def keep_sure(label: Tensor, sure: Tensor) -> Tensor:
+    """``label`` (B, H, W) with 255 where the bool map ``sure`` is False."""
+    return label.masked_fill(~sure, IGNORE)
+
+
 def class_mean_logits(
     logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS
 ) -> tuple[Tensor, Tensor]:

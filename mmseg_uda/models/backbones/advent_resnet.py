@@ -1,4 +1,4 @@
-"""The ResNet of ADVENT's DeepLabV2, shared by AdaptSegNet, BDL, ESL, MTAF and CoaST."""
+"""The ResNet of ADVENT's DeepLabV2, shared by AdaptSegNet, BDL, ESL, MTAF, CoaST and DSTC."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ class AdventResNet(ResNet):
 
     Args:
         depth: 50, 101 or 152.
+        pool_ceil_mode: False rounds the max pooling down, as in DSTC (a 512 x 512 crop gives 64 x 64 features).
         kwargs: options of MMSeg's ``ResNet``.
     """
 
     loads_strictly = True
 
-    def __init__(self, depth: int = 101, **kwargs: Any) -> None:
+    def __init__(self, depth: int = 101, pool_ceil_mode: bool = True, **kwargs: Any) -> None:
         options = dict(
             style='caffe',
             strides=(1, 2, 1, 1),
@@ -43,7 +44,7 @@ class AdventResNet(ResNet):
             zero_init_residual=False,  # a zero that is frozen would switch the residual branches off for good
         )
         super().__init__(depth=depth, **{**options, **kwargs})
-        self.maxpool.ceil_mode = True
+        self.maxpool.ceil_mode = pool_ceil_mode
 
     def init_weights(self) -> None:
         """Random weights, or strictly those of the file that ``pretrained`` names.

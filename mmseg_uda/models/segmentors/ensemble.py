@@ -1,0 +1,55 @@
+"""Several networks that answer together."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import torch
+from mmseg.models.segmentors import BaseSegmentor
+from torch import Tensor, nn
+
+
+class SegmentorEnsemble(BaseSegmentor):
+    """The mean of the class probabilities of several segmentors, for prediction only.
+
+    Args:
+        networks: MMSeg segmentors with the same classes; each keeps its own ``test_cfg`` (whole image or windows).
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(networks)
+
+    def extract_feat(self, imgs: Tensor) -> list[Any]:
+        """The features of every member."""
+        return [member.extract_feat(imgs) for member in self.members]
+
+    def encode_decode(self, img: Tensor, img_metas: Any) -> Tensor:
+        """Log of the mean probabilities, so that a softmax gives these; (B, C, H, W) -> scores at the input's size."""
+        scores = [member.encode_decode(img, img_metas).float().softmax(1) for member in self.members]
+        return _mean(scores).clamp(min=torch.finfo(torch.float32).tiny).log()
+
+    def inference(self, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
+        """Mean of the members' probabilities; (B, C, H, W), at the size of the original image with ``rescale``."""
+        return _mean([member.inference(img, img_meta, rescale) for member in self.members])
+
+    def simple_test(self, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:
+        """One label map (H, W) int64 per image."""
+        return list(self.inference(img, img_meta, rescale).argmax(1).cpu().numpy())
+
+    def aug_test(self, imgs: Sequence[Tensor], img_metas: Sequence[Any], rescale: bool = True) -> list[Any]:
+        """As :meth:`simple_test`, with the mean over augmented versions of the images."""
+        views = [self.inference(img, meta, rescale) for img, meta in zip(imgs, img_metas)]
+        return list(_mean(views).argmax(1).cpu().numpy())
+
+    def forward_train(self, imgs: Tensor, img_metas: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """An ensemble is not trained.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError('an ensemble only predicts: train its members')
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean(0)
