@@ -4,7 +4,8 @@
     python benchmarks/train_step.py --methods daformer mic --model configs/_base_/models/daformer_sepaspp_mitb5.py --size 512 --switches
 
 Every measurement runs in a process of its own (so that peak memory is its own): all switches off (the published way of computing), each
-switch on alone, all on. Images are synthetic; the network has random weights; the time is the median over iterations.
+switch on alone, all on. Images are synthetic; the network has random weights; the time is the mean over iterations, because some work
+(colour jitter, blur) falls on some iterations only, on the same ones in every variant.
 """
 from __future__ import annotations
 
@@ -69,6 +70,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
     parser.add_argument('--model', default='configs/_base_/models/daformer_sepaspp_mitb0.py', help='config file with the model')
+    parser.add_argument('--detail', type=int, help='side of the detail crop of an HRDA model (default: as its config says)')
     parser.add_argument('--size', type=int, default=256, help='side of the square crops')
     parser.add_argument('--batch', type=int, default=2)
     parser.add_argument('--iters', type=int, default=5, help='measured iterations, after one that warms up')
@@ -97,6 +99,8 @@ def build(args: argparse.Namespace, method: str, on: set[str]) -> tuple[Any, Tra
     cfg = Config.fromfile(str(ROOT / args.model))
     model = cfg.model
     model.pretrained = None
+    if args.detail is not None:
+        model.hr_crop_size = (args.detail, args.detail)
     if 'fused_attention' not in on and str(model.backbone.type).startswith('mit'):
         model.backbone.fused_attention = False
     for name, publish in switches().items():
@@ -132,7 +136,7 @@ def publish_accuracy(uda: Any) -> None:
 
 
 def measure(args: argparse.Namespace, method: str, on: set[str]) -> dict[str, float]:
-    """Median seconds per iteration and peak memory of one variant, in this process."""
+    """Mean seconds per iteration and peak memory of one variant, in this process."""
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     uda, step = build(args, method, on)
@@ -155,13 +159,14 @@ def measure(args: argparse.Namespace, method: str, on: set[str]) -> dict[str, fl
             torch.cuda.synchronize()
         times.append(clock() - start)
     memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == 'cuda' else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return dict(seconds=sorted(times[1:])[len(times[1:]) // 2], memory=memory)
+    return dict(seconds=sum(times[1:]) / len(times[1:]), memory=memory)
 
 
 def in_a_process(args: argparse.Namespace, method: str, on: Sequence[str]) -> dict[str, float]:
     """:func:`measure` in a fresh process."""
     shared = [f'--{name}={getattr(args, name)}' for name in ('model', 'size', 'batch', 'iters', 'threads', 'device', 'clock')]
-    flags = ['--methods', method, *shared, '--worker', json.dumps(sorted(on))]
+    detail = [] if args.detail is None else [f'--detail={args.detail}']
+    flags = ['--methods', method, *shared, *detail, '--worker', json.dumps(sorted(on))]
     result = subprocess.run([sys.executable, __file__, *flags], capture_output=True, text=True)
     if result.returncode:
         raise RuntimeError(f'{method} with {sorted(on)} failed:\n{result.stderr[-3000:]}')
