@@ -15,6 +15,7 @@ from .keys import below, ours_to_published, published_to_ours
 from .keys_advent import ours_to_advent
 from .keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
 from .keys_dstc import ours_to_dstc
+from .keys_stal import is_stal, stal_checkpoint, stal_to_ours
 
 TARGETS = {
     'ours': published_to_ours,
@@ -41,7 +42,7 @@ def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT, CoaST and DSTC checkpoints to the names of this package, or back.'
+        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT, CoaST, DSTC and STAL checkpoints to the names of this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
@@ -104,6 +105,9 @@ def converted(checkpoint: Mapping[str, Any], to: str, domain_heads: Optional[int
         return coast_to_ours(state, domain_heads)
     if domain_heads is not None:
         raise KeyError('--domain-heads is for released CoaST networks')
+    student_and_teacher = stal_checkpoint(checkpoint)
+    if to == 'ours' and (student_and_teacher is not None or is_stal(state)):
+        return stal_to_ours(state) if student_and_teacher is None else student_and_teacher
     return TARGETS[to](state)
 
 

@@ -143,9 +143,10 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
             print(f'accuracy of the kept labels: {100 * scores.total_accuracy:.2f} %')
     if dataset is not None:
         print('\naccuracy (%) of the most confident share of all pixels')
-        print(f'{"share":>6s} ' + ' '.join(f'{Path(folder).name[:20]:>20s}' for folder in results))
+        titles = [f'{Path(folder).name[:12]} {PseudoLabelStore.open(Path(folder)).origin.score}' for folder in results]
+        print(f'{"share":>6s} ' + ' '.join(f'{title:>21s}' for title in titles))
         for k, share in enumerate(SHARES):
-            print(f'{100 * share:5.0f}% ' + ' '.join(f'{100 * result["curve"][k]:20.2f}' for result in results.values()))
+            print(f'{100 * share:5.0f}% ' + ' '.join(f'{100 * result["curve"][k]:21.2f}' for result in results.values()))
     if args.out:
         Path(args.out).write_text(json.dumps(results, indent=1))
     return results

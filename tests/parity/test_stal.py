@@ -16,10 +16,10 @@ from torch import Tensor
 import mmseg_uda  # noqa: F401
 from mmseg_uda.active.scoring import slide_scores
 from mmseg_uda.active.transforms import resize_pair
+from mmseg_uda.compat.keys_stal import stal_to_ours
 from mmseg_uda.components.banks import KeyBank
 from mmseg_uda.components.banks_images import class_components
 from mmseg_uda.datasets.label_spaces import lookup_array, table
-from mmseg_uda.models.decode_heads.dlv3plus_rep_head import convert_stal_state
 from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, scale_crop, semi_supervised
 from mmseg_uda.ops.ema import ema_alpha
 from tests.parity.golden import golden_files, load
@@ -366,7 +366,7 @@ def test_decoder(path: Path) -> None:
     common = dict(num_classes=classes, dropout_ratio=0.1, norm_cfg=dict(type='BN'), align_corners=True)
     head = build_head(dict(type='DLV3PlusRepHead', channels=256, **common))
     aux = build_head(dict(type='FCNHead', in_channels=1024, channels=256, in_index=2, num_convs=1, concat_input=False, **common))
-    state = convert_stal_state(formula_state(official_shapes(classes)))
+    state = stal_to_ours(formula_state(official_shapes(classes)))
     for module, prefix in ((head, 'decode_head.'), (aux, 'auxiliary_head.')):
         result = module.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}, strict=False)
         assert not result.unexpected_keys and all(key.endswith('num_batches_tracked') for key in result.missing_keys)
@@ -395,5 +395,5 @@ def test_full_model_takes_the_released_keys() -> None:
     for line in golden_files('stal', 'stal_official_param_shapes.tsv')[0].read_text().splitlines()[1:]:
         name, shape, _ = line.split('\t')
         released['module.' + name] = torch.empty([] if shape == 'scalar' else [int(size) for size in shape.split('x')], device='meta')
-    converted = {key: tuple(value.shape) for key, value in convert_stal_state(released).items()}
+    converted = {key: tuple(value.shape) for key, value in stal_to_ours(released).items()}
     assert converted == wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
 import torch
 from mmcv.cnn import build_norm_layer
@@ -116,34 +116,3 @@ class DLV3PlusRepHead(BaseDecodeHead):
         """Class scores (B, C, h, w) and representation (B, D, h, w)."""
         fused = self.fuse(inputs)
         return self.cls_seg(self.classifier(fused)), self.representation(fused)
-
-
-def convert_stal_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keys of a released U2PL/STAL model (``encoder``, ``decoder``, ``auxor``) as keys of this package's segmentor.
-
-    The backbone becomes MMSeg's ``ResNetV1c`` with ``stem_channels=128``, the decoder a :class:`DLV3PlusRepHead`, the auxiliary head
-    MMSeg's ``FCNHead`` with one convolution without bias: its bias moves into the running mean of the following normalisation.
-
-    Args:
-        state: weights by name; prefixes ``module.`` are dropped.
-    """
-    plain = {key[len('module.') :] if key.startswith('module.') else key: value for key, value in state.items()}
-    renames = [
-        ('encoder.conv1.', 'backbone.stem.'),
-        ('encoder.bn1.', 'backbone.stem.7.'),
-        ('encoder.', 'backbone.'),
-        ('decoder.classifier.8.', 'decode_head.conv_seg.'),
-        ('decoder.', 'decode_head.'),
-        ('auxor.aux.0.', 'auxiliary_head.convs.0.conv.'),
-        ('auxor.aux.1.', 'auxiliary_head.convs.0.bn.'),
-        ('auxor.aux.4.', 'auxiliary_head.conv_seg.'),
-    ]
-    converted: dict[str, Tensor] = {}
-    for key, value in plain.items():
-        old, new = next(((old, new) for old, new in renames if key.startswith(old)), ('', ''))
-        converted[new + key[len(old) :]] = value
-    bias = converted.pop('auxiliary_head.convs.0.conv.bias', None)
-    mean = 'auxiliary_head.convs.0.bn.running_mean'
-    if bias is not None and mean in converted:
-        converted[mean] = converted[mean] - bias
-    return converted
