@@ -38,8 +38,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in ('training', 'validation'):
             write_image(data / f'mapillary/{part}/images/a.jpg', 0)
             write_label(data / f'mapillary/{part}/labels/a.png', blocks((13, 27))(0), 'palette')
-    for name in ('labeled', 'unlabeled'):
-        path = root / f'data/cityscapes/splits/ssda/train_{name}_100_seed0.txt'
+    for name in [f'{kind}_{number}' for kind in ('labeled', 'unlabeled') for number in (100, 200, 500, 1000)]:
+        path = root / f'data/cityscapes/splits/ssda/train_{name}_seed0.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('aachen/aachen_000000_000019\n')
     for listed in (CONFIGS[0].parent / 'splits').glob('toy_cityscapes_*_5_seed0.txt'):
@@ -78,6 +78,7 @@ def test_streams_and_test_sets(path: Path, world: Path, monkeypatch: pytest.Monk
         'mtda': several,
         'mtaf': several,
         'ssda': {'source', 'target', 'labeled_target'},
+        'dstc': {'source', 'target', 'labeled_target'},
     }.get(setting, {'source'})
     assert set(dataset.stream_names) == expected
     batch = collate([dataset[0], dataset[1]], 2)

@@ -1,0 +1,4 @@
+# S+T: supervised training on SYNTHIA and 1000 labelled Cityscapes images; no unlabelled image.
+_base_ = ['synthia_to_cityscapes_1000labels_deeplabv2_r101.py']
+uda = dict(_delete_=True, type='SourceOnly')
+data = dict(train=dict(target=None))
