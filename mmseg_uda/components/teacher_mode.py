@@ -23,6 +23,19 @@ def set_teacher_mode(network: nn.Module, training: bool) -> None:
 
 
 @contextlib.contextmanager
+def kept_running_statistics(network: nn.Module) -> Iterator[None]:
+    """Training passes inside use the batch's statistics as ever, and leave the running ones of batch norm alone."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    for module in norms:
+        module.track_running_stats = False
+    try:
+        yield
+    finally:
+        for module in norms:
+            module.track_running_stats = True
+
+
+@contextlib.contextmanager
 def reference_mode(network: nn.Module, statistics: str) -> Iterator[None]:
     """Let a network that is being trained label images: no random layers; its modes are put back afterwards.
 
@@ -32,14 +45,10 @@ def reference_mode(network: nn.Module, statistics: str) -> Iterator[None]:
             the batch, running ones kept; ``eval``: running ones.
     """
     modes = [(module, module.training) for module in network.modules()]
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     set_teacher_mode(network, statistics != 'eval')
-    for module in norms:
-        module.track_running_stats = statistics != 'train_frozen_stats'
     try:
-        yield
+        with kept_running_statistics(network) if statistics == 'train_frozen_stats' else contextlib.nullcontext():
+            yield
     finally:
-        for module in norms:
-            module.track_running_stats = True
         for module, training in modes:
             module.training = training

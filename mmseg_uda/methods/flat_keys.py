@@ -26,6 +26,7 @@ FLAT_KEYS: dict[str, Any] = {
     'mask_pseudo_threshold': 'same',
     'mask_lambda': 0,
     'mask_generator': None,
+    'mask_running_statistics': True,
     # accepted and without effect here: pictures and gradient norms are tools of their own, and the source always has
     # one backward pass
     'debug_img_interval': 1000,
@@ -115,5 +116,6 @@ def _masking(keys: Mapping[str, Any], jitter: Mapping[str, Any]) -> Any:
         alpha=keys['mask_alpha'],
         threshold=keys['mask_pseudo_threshold'],
         masker=masker,
+        running_statistics=keys['mask_running_statistics'],
         augmentation=dict(jitter, blur=True, shared_order=True, stream='masked'),
     )

@@ -77,6 +77,20 @@ def test_two_ranks(name: str, options: Any, tmp_path: Path) -> None:
     check_two_ranks(UDA[name], tmp_path=tmp_path, **options(name))
 
 
+@pytest.mark.parametrize('keep', [False, True])
+def test_masked_images_can_leave_the_tested_statistics_alone(keep: bool) -> None:
+    """MIC on networks with batch norm in every layer: the student is tested with running statistics, and 70 % of a masked image is black."""
+    states = []
+    for uda in (DACS, dict(DACS, **MASKING, mask_running_statistics=not keep)):
+        setup = Setup(uda, model=tiny_model(norm='BN'))
+        method, step = setup.build()
+        step([setup.data.batch([0, 1])], 0)
+        states.append({name: value.clone() for name, value in method.student.named_buffers() if name.endswith('running_mean')})
+    assert states[0]
+    equal = [torch.equal(value, states[1][name]) for name, value in states[0].items()]
+    assert all(equal) if keep else not any(equal)
+
+
 def test_supervised_masking_needs_no_target() -> None:
     uda = {**DACS, **MASKING, 'mask_mode': 'separatesrc', 'source_only': True}
     check_batch_sizes(uda, ('source',))
