@@ -142,7 +142,7 @@ class ClassPatches:
             except CorruptFileError as error:
                 self.stream.count_corrupt(error)
                 continue
-            return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))), torch.from_numpy(label.copy())
+            return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))), torch.from_numpy(np.ascontiguousarray(label))
         return None
 
     def _read_label(self, dataset: Any, results: dict[str, Any]) -> np.ndarray:
@@ -151,7 +151,7 @@ class ClassPatches:
         return self._load_labels(results)['gt_semantic_seg']
 
     def _resized(self, values: np.ndarray, method: Any) -> np.ndarray:
-        return np.asarray(Image.fromarray(values).resize(self.scale, method))
+        return np.array(Image.fromarray(values).resize(self.scale, method))
 
 
 def crop_size_of(dataset: Any) -> tuple[int, int]:

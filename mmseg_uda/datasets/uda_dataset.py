@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from ..methods.streams import LABELED_TARGET, SOURCE, TARGET
 from ..utils.config import build_from_config
 from ..utils.rng import numpy_generator
+from .class_patches import ClassPatches
 from .pipeline_config import training_pipeline
 from .rare_classes import RareClassSampler
 from .stream_source import StreamSource
@@ -73,6 +74,8 @@ class UDADataset(Dataset):
         rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None.
             Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
+        class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings pixels of
+            long-tail classes from other source files (QuadMix), or None.
         sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
             (HRDA's ablations).
         max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
@@ -89,6 +92,7 @@ class UDADataset(Dataset):
         labeled_target: Optional[Config] = None,
         rare_class_sampling: Optional[Config] = None,
         labeled_rare_class_sampling: Optional[Config] = None,
+        class_patches: Optional[Config] = None,
         sync_crop_size: Optional[Sequence[int]] = None,
         max_corrupt_files: int = 0,
         seed: int = 0,
@@ -124,6 +128,7 @@ class UDADataset(Dataset):
             )
             if options
         }
+        self.class_patches = ClassPatches(self._stream(SOURCE, 'class_patches'), **class_patches) if class_patches else None
 
     def _stream(self, name: str, option: str) -> StreamSource:
         if name not in self.streams:
@@ -153,6 +158,8 @@ class UDADataset(Dataset):
             sample = self.samplers[name].sample(position) if name in self.samplers else stream.sample(position)
             prefix = '' if name == SOURCE else f'{name}_'
             batch.update({f'{prefix}{key}': value for key, value in sample.items()})
+        if self.class_patches is not None:
+            batch.update(self.class_patches.sample(position))
         if self.sync_crop_size is not None:
             self._sync_crop(batch, position)
         return batch

@@ -22,7 +22,7 @@ from .flat_keys import FLAT_KEYS, components_from_flat_keys
 from .masked_consistency import MaskedConsistency
 from .source_only import supervised_terms
 from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
-from .teacher_labels import label_with
+from .teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
 
@@ -151,12 +151,11 @@ class SelfTraining(UDASegmentor):
                 yield self.masking.loss(self, source)
             return
         target = concat_streams([streams[name] for name in target_names(list(streams))])
-        label, weight = self.label_target(target)
-        self.record_view('target', img=target.img, pseudo_label=label, weight=weight)
-        if self.mixer is not None:
-            yield self._mixed_term(source, target, label, weight)
+        pseudo = self.label_target(target)
+        self.record_view('target', img=target.img, pseudo_label=pseudo.label, weight=pseudo.weight)
+        yield from self.mixed_terms(source, target, pseudo)
         if self.masking is not None:
-            yield self.masking.loss(self, source, (target, label, weight))
+            yield self.masking.loss(self, source, (target, pseudo.label, pseudo.weight))
 
     def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
         self.record_view('source', img=source.img, label=source.label)
@@ -171,8 +170,8 @@ class SelfTraining(UDASegmentor):
         loss = self.feature_distance(features.views, references, source.label)
         return loss, 1.0, {'src.loss_imnet_feat_dist': loss}
 
-    def label_target(self, target: Stream) -> tuple[Tensor, Tensor]:
-        """Pseudo-labels int64 (B, H, W) and weights float32 (B, H, W) of the clean target images."""
+    def label_target(self, target: Stream) -> PseudoLabels:
+        """Pseudo-labels of the clean target images."""
         assert self.teacher is not None
         return label_with(self.teacher, self.pseudo_labeler, target)
 
@@ -186,12 +185,19 @@ class SelfTraining(UDASegmentor):
             return mixed
         return mixed._replace(img=self.augmentation(mixed.img, source.metas, self.rng))
 
-    def _mixed_term(self, source: Stream, target: Stream, label: Tensor, weight: Tensor) -> LossTerm:
-        mixed = self.mix(source, target, label, weight)
-        self.record_view('mixed', img=mixed.img, label=mixed.label, weight=mixed.weight)
-        features = training_features(self.student, mixed.img, self.rng)
-        losses = segmentation_losses(self.student, features, mixed.label, mixed.weight)
-        return LossTerm.from_losses('mixed', losses, 'mix.')
+    def mixed_terms(self, source: Stream, target: Stream, pseudo: PseudoLabels) -> Iterator[LossTerm]:
+        """Losses on mixed images; none without a mixer."""
+        if self.mixer is None:
+            return
+        mixed = self.mix(source, target, pseudo.label, pseudo.weight)
+        yield self.mixed_term('mixed', mixed.img, mixed.label, mixed.weight, 'mix.')
+
+    def mixed_term(self, name: str, img: Tensor, label: Tensor, weight: Tensor, prefix: str, factor: float = 1.0) -> LossTerm:
+        """``factor`` times the loss on images (B, 3, H, W) with labels (B, 1, H, W) and pixel weights (B, H, W); logged without it."""
+        self.record_view(name, img=img, label=label, weight=weight)
+        features = training_features(self.student, img, self.rng)
+        losses = segmentation_losses(self.student, features, label, weight)
+        return LossTerm.from_losses(name, losses, prefix, weight=factor)
 
 
 def _own_options(cls: Any, *given: str) -> set[str]:

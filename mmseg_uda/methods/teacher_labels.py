@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 import torch
 from torch import Tensor
 
 from ..components.ema import EMATeacher
 from ..models.training_interface import logits
+from ..ops.pseudo_labels import confidence_mask
 from .streams import Stream
 
 
-def label_with(teacher: EMATeacher, labeler: Any, target: Stream) -> tuple[Tensor, Tensor]:
-    """Labels int64 (B, H, W) and weights float32 (B, H, W) of the clean target images.
+class PseudoLabels(NamedTuple):
+    """Labels int64 (B, H, W), pixel weights float32 (B, H, W) and, where a method asks for it, which pixels are confident:
+    bool (B, H, W)."""
+
+    label: Tensor
+    weight: Tensor
+    confident: Optional[Tensor] = None
+
+
+def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Optional[float] = None) -> PseudoLabels:
+    """Pseudo-labels of the clean target images.
 
     The forward pass runs in inference mode; the results are ordinary tensors that later losses may save.
+
+    Args:
+        confidence: probability from which a pixel is confident, whatever the labeler weighs; None = do not ask.
     """
     with torch.inference_mode():
-        label, weight = labeler(logits(teacher.model, target.img, target.metas or None), target.valid)
-    return label.clone(), weight.clone()
+        scores = logits(teacher.model, target.img, target.metas or None)
+        label, weight = labeler(scores, target.valid)
+        confident = None if confidence is None else confidence_mask(scores, confidence)
+    return PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone())

@@ -1,0 +1,4 @@
+# QuadMix: Cityscapes to Dark Zurich, HRDA(DAFormer, MiT-B5), from scratch, with the class list that the authors gave on request.
+_base_ = ['../mic/cityscapes_to_darkzurich_hrda_daformer_mitb5.py']
+uda = dict(type='QuadMix', start_iter=6000)
+data = dict(train=dict(class_patches=dict(scale=(2048, 1024), pool=[4, 6, 15, 17, 18], min_pixels=50)))
