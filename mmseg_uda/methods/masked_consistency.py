@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from typing import Any, Mapping, Optional, Tuple, Union
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
+from ..components.teacher_mode import kept_running_statistics
 from ..models.training_interface import segmentation_losses, training_features
 from ..ops.masking import MODES, MaskedBatch, select_masked_batch
 from ..registry import AUGMENTATIONS, MASKERS
@@ -34,6 +36,8 @@ class MaskedConsistency(nn.Module):
             cost a teacher of its own.
         masker: config in MASKERS.
         augmentation: config in AUGMENTATIONS, used by the modes that end in ``aug``.
+        running_statistics: whether masked images renew the running statistics of the student's batch norm, as in the released
+            code. Networks with batch norm in every layer are then tested with statistics of images that are mostly black.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class MaskedConsistency(nn.Module):
         threshold: Same = 'same',
         masker: Any = None,
         augmentation: Any = None,
+        running_statistics: bool = True,
     ) -> None:
         super().__init__()
         if mode not in MODES:
@@ -55,6 +60,7 @@ class MaskedConsistency(nn.Module):
             raise ValueError(f'mask_lambda must not be negative, got {weight}')
         self.mode = mode
         self.weight = weight
+        self.running_statistics = running_statistics
         self.masker = build_from_config(masker or dict(type='BlockMasker'), MASKERS)
         default = dict(type='ColorJitterBlur', shared_order=True, stream='masked')
         self.augmentation = build_from_config(augmentation or default, AUGMENTATIONS) if mode.endswith('aug') else None
@@ -101,6 +107,7 @@ class MaskedConsistency(nn.Module):
         """
         batch = self.build_batch(method, source, pseudo)
         method.record_view('masked', img=batch.img, label=batch.label, weight=batch.weight)
-        features = training_features(method.student, batch.img, method.rng)
-        losses = segmentation_losses(method.student, features, batch.label, batch.weight)
+        with contextlib.nullcontext() if self.running_statistics else kept_running_statistics(method.student):
+            features = training_features(method.student, batch.img, method.rng)
+            losses = segmentation_losses(method.student, features, batch.label, batch.weight)
         return LossTerm.from_losses('masked', losses, 'masked.', weight=self.weight)
