@@ -18,6 +18,8 @@ from .data import build_test_loader, to_device
 from .distributed import gather_objects
 from .inference import inference_mode
 
+#: what stands in place of a data set's name for the harmonic mean over data sets
+HARMONIC = 'harmonic'
 #: called with (prediction (H, W), meta data) of each image
 Consumer = Callable[[np.ndarray, Mapping[str, Any]], None]
 
@@ -27,6 +29,9 @@ def named_test_sets(cfg: Any, part: str = 'test') -> dict[str, Any]:
 
     Returns:
         Data sets in test mode by name, in order; a single unnamed one is called ``target``.
+
+    Raises:
+        ValueError: a data set called ``harmonic``.
     """
     entries = cfg.data[part]
     several = isinstance(entries, (list, tuple))
@@ -35,6 +40,8 @@ def named_test_sets(cfg: Any, part: str = 'test') -> dict[str, Any]:
         entry = dict(entry)
         name = entry.pop('name', None) or (str(entry['type']).replace('Dataset', '').lower() if several else 'target')
         name = name if name not in built else f'{name}{i + 1}'
+        if name == HARMONIC:
+            raise ValueError(f"data.{part}[{i}].name: '{HARMONIC}' stands for the mean over data sets, choose another name")
         built[name] = build_dataset(entry, dict(test_mode=True))
     return built
 
@@ -97,8 +104,8 @@ def evaluate_all(model: nn.Module, datasets: Mapping[str, Any], device: torch.de
     """Evaluate on every data set.
 
     Returns:
-        On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names and each one's under
-        ``<metric>.<data set>``; an empty dict on other ranks.
+        On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names, each one's mIoU under
+        ``mIoU.<data set>`` and the harmonic mean of these under ``mIoU.harmonic``; an empty dict on other ranks.
     """
     per_set: dict[str, dict[str, float]] = {}
     for name, dataset in datasets.items():
@@ -113,7 +120,17 @@ def evaluate_all(model: nn.Module, datasets: Mapping[str, Any], device: torch.de
     merged = {key: float(np.nanmean([metrics[key] for metrics in per_set.values()]))
               for key in next(iter(per_set.values())) if key in shared}
     merged.update({f'{key}.{name}': value for name, metrics in per_set.items() for key, value in metrics.items() if key.startswith('mIoU')})
+    if 'mIoU' in merged:
+        merged[f'mIoU.{HARMONIC}'] = harmonic_mean([metrics['mIoU'] for metrics in per_set.values()])
     return merged
+
+
+def harmonic_mean(values: Sequence[float]) -> float:
+    """Harmonic mean of the values that are not NaN; 0 when one of them is 0. It punishes a target that is left behind."""
+    kept = [value for value in values if not np.isnan(value)]
+    if not kept or min(kept) <= 0:
+        return 0.0 if kept else float('nan')
+    return len(kept) / sum(1 / value for value in kept)
 
 
 class UDAEvalHook(EvalHook):
@@ -122,11 +139,15 @@ class UDAEvalHook(EvalHook):
     Args:
         datasets: validation sets by name.
         device, workers, precision: see :func:`run_test`.
-        options: the ``evaluation`` part of a config (``interval``, ``metric``, ``save_best`` ...). ``save_best`` selects on the target's
-            validation labels, which is oracle selection: published numbers take the last iteration.
+        options: the ``evaluation`` part of a config (``interval``, ``metric``, ``save_best`` ...). ``save_best`` names a metric of
+            :func:`evaluate_all`: ``mIoU`` (the mean over targets), ``mIoU.harmonic``, ``mIoU.<data set>`` ... It selects on the targets'
+            validation labels, which is oracle selection: most published numbers take the last iteration.
+        test_with: evaluate these networks of the method as well (``['source_branch', 'ensemble']``); their metrics are called
+            ``mIoU.<network>``.
     """
 
-    def __init__(self, datasets: Mapping[str, Any], device: torch.device, workers: int = 2, precision: str = 'fp32', **options: Any) -> None:
+    def __init__(self, datasets: Mapping[str, Any], device: torch.device, workers: int = 2, precision: str = 'fp32',
+                 test_with: Sequence[str] = (), **options: Any) -> None:
         first = next(iter(datasets.values()))
         options.pop('efficient_test', None)
         super().__init__(DataLoader(first, batch_size=1), by_epoch=False, pre_eval=True, **options)
@@ -134,9 +155,21 @@ class UDAEvalHook(EvalHook):
         self.device = device
         self.workers = workers
         self.precision = precision
+        self.test_with = tuple(test_with)
+
+    def _evaluate(self, runner: Any) -> dict[str, float]:
+        return evaluate_all(runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs)
 
     def _do_evaluate(self, runner: Any) -> None:
-        metrics = evaluate_all(runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs)
+        metrics = self._evaluate(runner)
+        own = runner.model.test_with if self.test_with else None
+        for name in self.test_with:
+            runner.model.test_with = name
+            try:
+                others = self._evaluate(runner)
+            finally:
+                runner.model.test_with = own
+            metrics.update({f'{key}.{name}': value for key, value in others.items() if key.startswith('mIoU')})
         if runner.rank != 0:
             return
         runner.log_buffer.output['eval_iter_num'] = sum(len(dataset) for dataset in self.datasets.values())

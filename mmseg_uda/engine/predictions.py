@@ -24,13 +24,14 @@ class PredictionWriter:
         classes: class names, in the order of the ids.
         palette: RGB per class; needed for ``overlay`` and ``color``.
         opacity: of the colours in ``overlay``.
+        keep_folders: write into the image's folders below its data set, for data sets whose file names repeat (IDD).
 
     Raises:
         ValueError: unknown format, a server format for other than the 19 Cityscapes classes, or a missing palette.
     """
 
     def __init__(self, folder: Path, kind: str = 'overlay', classes: Optional[Sequence[str]] = None,
-                 palette: Optional[Sequence[Sequence[int]]] = None, opacity: float = 0.5) -> None:
+                 palette: Optional[Sequence[Sequence[int]]] = None, opacity: float = 0.5, keep_folders: bool = False) -> None:
         if kind not in FORMATS:
             raise ValueError(f"unknown prediction format '{kind}': choose one of {', '.join(FORMATS)}")
         if kind in SERVER_FORMATS and kind != 'train_ids' and classes is not None and tuple(classes) != CITY19:
@@ -43,26 +44,28 @@ class PredictionWriter:
         self.kind = kind
         self.colors = None if palette is None else np.asarray(palette, np.uint8)
         self.opacity = opacity
+        self.keep_folders = keep_folders
         self._ids = np.full(256, 255, np.uint8)
         self._ids[:len(CITY19_LABEL_IDS)] = CITY19_LABEL_IDS
         self._written: dict[Path, str] = {}
 
     def __call__(self, prediction: np.ndarray, meta: Mapping[str, Any]) -> None:
-        """Write ``prediction`` (H, W) integer ids for the image that ``meta`` names (``filename``)."""
-        self.write(prediction, str(meta['filename']))
+        """Write ``prediction`` (H, W) integer ids for the image that ``meta`` names (``filename``, ``ori_filename``)."""
+        folder = Path(str(meta['ori_filename'])).parent if self.keep_folders else Path()
+        self.write(prediction, str(meta['filename']), folder)
 
-    def write(self, prediction: np.ndarray, filename: str) -> Path:
-        """Write and return the path of the new file.
+    def write(self, prediction: np.ndarray, filename: str, folder: Path = Path()) -> Path:
+        """Write below ``folder`` of the writer's folder and return the path of the new file.
 
         Raises:
             ValueError: another image of the same name was written before.
             OSError: the file cannot be written.
         """
-        target = self.folder / f'{Path(filename).stem}.png'
+        target = self.folder / folder / f'{Path(filename).stem}.png'
         if self._written.setdefault(target, filename) != filename:
             raise ValueError(f"'{filename}' and '{self._written[target]}' have the same name: predictions would overwrite each other; "
                              'predict the folders one at a time')
-        self.folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(target), self._render(prediction.astype(np.uint8), filename)):
             raise OSError(f"cannot write '{target}'")
         return target

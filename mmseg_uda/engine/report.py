@@ -6,7 +6,7 @@ import base64
 import html
 import io
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -21,7 +21,8 @@ h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
 table { border-collapse: collapse } td, th { padding: .2em .8em; text-align: right; border-bottom: 1px solid #e4e4e4 }
 td:first-child, th:first-child { text-align: left } tr.mean td { font-weight: bold; border-top: 2px solid #999 }
 .up { color: #14762c } .down { color: #b3261e } .small { color: #666; font-size: .85em }
-.scroll { overflow-x: auto } .panels td, .panels th { padding: 2px; border: 0; text-align: center } img { max-width: 100% }
+.scroll { overflow-x: auto } .panels td, .panels th { padding: 2px; border: 0; text-align: center }
+.panels .part { text-align: left; padding-top: .8em } img { max-width: 100% }
 '''
 
 
@@ -30,7 +31,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare runs in one HTML file: curves, per-class IoU, pictures')
     parser.add_argument('runs', nargs='+', metavar='WORK_DIR', help='work folders, each WORK_DIR or TITLE=WORK_DIR; gains are against the first')
     parser.add_argument('--out', help='HTML file (default: report.html in the first folder)')
-    parser.add_argument('--images', type=int, default=4, help='test images in the panels; 0 leaves them out')
+    parser.add_argument('--images', type=int, default=4, help='test images of each test set in the panels; 0 leaves them out')
     parser.add_argument('--panel-image', help='also write the panels as one picture, for a document')
     parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
     return parser.parse_args(argv)
@@ -132,7 +133,11 @@ def _embedded(png: bytes, kind: str = 'png') -> str:
 def _panel_table(panels: Sequence[Panel]) -> str:
     titles = list(panels[0].pictures)
     rows = [''.join(f'<th>{html.escape(title)}' for title in titles)]
+    shown = ''
     for panel in panels:
+        if panel.data_set != shown:
+            rows.append(f'<th class="part" colspan="{len(titles)}">{html.escape(panel.data_set)}')
+            shown = panel.data_set
         cells = [_embedded(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), 'jpeg')
                  for picture in panel.pictures.values()]
         rows.append(''.join(f'<td>{cell}' for cell in cells))
@@ -140,18 +145,27 @@ def _panel_table(panels: Sequence[Panel]) -> str:
 
 
 def write_panel_image(path: Path, panels: Sequence[Panel]) -> None:
-    """Write the panels as one picture with column titles (PNG or JPEG by the suffix)."""
-    rows = []
-    for panel in panels:
-        rows.append(np.concatenate([np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=255) for picture in panel.pictures.values()], 1))
+    """Write the panels as one picture with titles of columns and test sets (PNG or JPEG by the suffix)."""
+    rows = [np.concatenate([np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=255) for picture in panel.pictures.values()], 1)
+            for panel in panels]
     width = max(row.shape[1] for row in rows)
-    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    head = np.full((28, width, 3), 255, np.uint8)
-    left = 0
-    for title, picture in panels[0].pictures.items():
-        cv2.putText(head, title, (left + 6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
-        left += picture.shape[1] + 4
+    lefts = np.cumsum([0, *(picture.shape[1] + 4 for picture in panels[0].pictures.values())])
+    parts = [_title_bar(width, dict(zip(panels[0].pictures, lefts)))]
+    shown = ''
+    for panel, row in zip(panels, rows):
+        if panel.data_set != shown:
+            shown = panel.data_set
+            parts.append(_title_bar(width, {shown: 0}))
+        parts.append(np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255))
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = np.concatenate([head, *rows])
+    picture = np.concatenate(parts)
     if not cv2.imwrite(str(path), np.ascontiguousarray(picture[..., ::-1])):
         raise OSError(f"cannot write '{path}'")
+
+
+def _title_bar(width: int, titles: Mapping[str, int]) -> np.ndarray:
+    """A white strip with titles at their left edges in pixels."""
+    bar = np.full((28, width, 3), 255, np.uint8)
+    for title, left in titles.items():
+        cv2.putText(bar, title, (int(left) + 6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, cv2.LINE_AA)
+    return bar

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -84,35 +84,48 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
 
 @dataclass
 class Panel:
-    """One row of pictures: RGB uint8 images by column title, all of one size."""
+    """One row of pictures.
+
+    Attributes:
+        name: file name of the image.
+        pictures: RGB uint8 images of equal height by column title.
+        data_set: name of the test set, where a report has several.
+    """
     name: str
     pictures: dict[str, np.ndarray]
+    data_set: str = ''
 
 
 def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height: int = 240) -> list[Panel]:
-    """Image, truth and each run's prediction for ``count`` evenly spaced test images of the first run's data set.
+    """Image, truth and each run's prediction for ``count`` evenly spaced test images of each of the first run's test sets.
 
     Runs without a config and checkpoint in their folder have no pictures.
     """
     usable = [(run, config, checkpoint) for run in runs for config, checkpoint in [_files_of(run.folder)] if config and checkpoint]
     if not usable or count < 1:
         return []
-    dataset = next(iter(named_test_sets(Config.fromfile(str(usable[0][1]))).values()))
-    indices = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
-    predictions = {run.title: _predict(config, checkpoint, dataset, indices, device) for run, config, checkpoint in usable}
+    datasets = named_test_sets(Config.fromfile(str(usable[0][1])))
+    shown = {name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist() for name, dataset in datasets.items()}
+    predictions = {run.title: _predict(config, checkpoint, datasets, shown, device) for run, config, checkpoint in usable}
     panels = []
-    for i, index in enumerate(indices):
-        info = dataset.img_infos[index]
-        path = Path(dataset.img_dir or '') / info['filename']
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise OSError(f"cannot read image '{path}' for the report")
-        pictures = {'image': image[..., ::-1]}
-        if dataset.ann_dir is not None:
-            pictures['truth'] = colorize(dataset.get_gt_seg_map_by_idx(index).astype(np.uint8), dataset.PALETTE)
-        pictures.update({title: colorize(found[i].astype(np.uint8), dataset.PALETTE) for title, found in predictions.items()})
-        panels.append(Panel(info['filename'], {title: _fit(picture, height) for title, picture in pictures.items()}))
+    for name, dataset in datasets.items():
+        for i, index in enumerate(shown[name]):
+            pictures = _image_and_truth(dataset, index)
+            pictures.update({title: colorize(found[name][i].astype(np.uint8), dataset.PALETTE) for title, found in predictions.items()})
+            fitted = {title: _fit(picture, height) for title, picture in pictures.items()}
+            panels.append(Panel(dataset.img_infos[index]['filename'], fitted, name if len(datasets) > 1 else ''))
     return panels
+
+
+def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
+    path = Path(dataset.img_dir or '') / dataset.img_infos[index]['filename']
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise OSError(f"cannot read image '{path}' for the report")
+    pictures = {'image': image[..., ::-1]}
+    if dataset.ann_dir is not None:
+        pictures['truth'] = colorize(dataset.get_gt_seg_map_by_idx(index).astype(np.uint8), dataset.PALETTE)
+    return pictures
 
 
 def _files_of(folder: Path) -> tuple[Optional[Path], Optional[Path]]:
@@ -121,14 +134,20 @@ def _files_of(folder: Path) -> tuple[Optional[Path], Optional[Path]]:
     return config, checkpoint if checkpoint.exists() else None
 
 
-def _predict(config: Path, checkpoint: Path, dataset: Any, indices: Sequence[int], device: torch.device) -> list[np.ndarray]:
-    model = load_model(environment.load_config(str(config)), str(checkpoint), None, device)
-    found = []
+def _predict(config: Path, checkpoint: Path, datasets: Mapping[str, Any], shown: Mapping[str, Sequence[int]],
+             device: torch.device) -> dict[str, list[np.ndarray]]:
+    """Predictions for the shown images, read as the run's own config says where it tests on them."""
+    cfg = environment.load_config(str(config))
+    model = load_model(cfg, str(checkpoint), None, device)
+    own = named_test_sets(cfg)
+    found: dict[str, list[np.ndarray]] = {name: [] for name in datasets}
     with inference_mode(model, device):
-        for index in indices:
-            batch = collate([dataset[index]], samples_per_gpu=1)
-            inputs = to_device({'img': batch['img'][0], 'img_metas': batch['img_metas'][0]}, device)
-            found.append(model(img=[inputs['img']], img_metas=[inputs['img_metas']], return_loss=False)[0])
+        for name, dataset in datasets.items():
+            same = name in own and own[name].img_infos == dataset.img_infos
+            for index in shown[name]:
+                batch = collate([(own[name] if same else dataset)[index]], samples_per_gpu=1)
+                inputs = to_device({'img': batch['img'][0], 'img_metas': batch['img_metas'][0]}, device)
+                found[name].append(model(img=[inputs['img']], img_metas=[inputs['img_metas']], return_loss=False)[0])
     return found
 
 

@@ -121,8 +121,13 @@ def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str,
         return {}
     kind = args.format or ('train_ids' if args.format_only else 'overlay')
     root = Path(args.show_dir or Path(args.work_dir or Path(args.checkpoint).parent) / 'predictions')
-    return {name: PredictionWriter(root / name if len(datasets) > 1 else root, kind, dataset.CLASSES, dataset.PALETTE, args.opacity)
-            for name, dataset in datasets.items()}
+    return {name: PredictionWriter(root / name if len(datasets) > 1 else root, kind, dataset.CLASSES, dataset.PALETTE, args.opacity,
+                                   keep_folders=_names_repeat(dataset)) for name, dataset in datasets.items()}
+
+
+def _names_repeat(dataset: Any) -> bool:
+    names = [Path(info['filename']).stem for info in dataset.img_infos]
+    return len(set(names)) < len(names)
 
 
 def _report(metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger) -> None:
