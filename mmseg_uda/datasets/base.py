@@ -226,6 +226,12 @@ class SegmentationDataset(CustomDataset):
                 (s for s in self.img_suffixes if osp.exists(osp.join(img_dir, line + s))), self.img_suffixes[0]
             )
             names.append((line, suffix))
+        unknown = [line for line, suffix in names if not osp.exists(osp.join(img_dir, line + suffix))]
+        if unknown:
+            raise FileNotFoundError(
+                f"{self.NAME}: {len(unknown)} of {len(lines)} names in {split} are no image below {img_dir} (first: '{unknown[0]}'; "
+                f'looked for {" or ".join(self.img_suffixes)}): the list belongs to other data, or its names are not relative to img_dir'
+            )
         return names
 
     def _found(self, img_dir: str) -> list[tuple[str, str]]:

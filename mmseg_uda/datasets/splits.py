@@ -6,7 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Collection, Iterable, Mapping, Optional, Sequence
 
+from ..methods.streams import LABELED_TARGET
 from .class_stats import dataset_stats
+from .known_labels import image_indices
+from .stream_source import StreamSource
 
 STRATEGIES = ('random', 'folders', 'classes')
 UNLABELED = ('complement', 'all')
@@ -113,6 +116,29 @@ def image_classes(dataset: Any) -> dict[str, Collection[int]]:
         ValueError: the data set has no label folder.
     """
     return {name: counts.keys() for name, (_, counts) in zip(image_names(dataset), dataset_stats(dataset))}
+
+
+def check_held_out(training: Any, evaluation: Mapping[str, Any]) -> None:
+    """Refuse labelled target images that are evaluated as well: their score would be that of training images.
+
+    Args:
+        training: a :class:`~mmseg_uda.datasets.uda_dataset.UDADataset`.
+        evaluation: data sets by name.
+
+    Raises:
+        ValueError: names the first image that is in both.
+    """
+    labeled = training.streams.get(LABELED_TARGET)
+    if labeled is None:
+        return
+    trained = image_indices(labeled)
+    for name, dataset in evaluation.items():
+        shared = sorted(path for path in image_indices(StreamSource([dataset], name, 0)) if path in trained)
+        if shared:
+            raise ValueError(
+                f"{len(shared)} images of '{LABELED_TARGET}' are also evaluated ({name} of data.val; first: {shared[0]}): take them out of "
+                'the labelled split list or of the validation set'
+            )
 
 
 def write_lists(

@@ -10,10 +10,11 @@ from mmcv.parallel import DataContainer
 from mmseg.datasets.builder import DATASETS
 from torch.utils.data import Dataset
 
-from ..methods.streams import LABELED_TARGET, SOURCE, TARGET
+from ..methods.streams import LABELED_TARGET, SOURCE, TARGET, target_names
 from ..utils.config import build_from_config
 from ..utils.rng import numpy_generator
 from .class_patches import ClassPatches
+from .known_labels import reveal_known_labels
 from .pipeline_config import training_pipeline
 from .rare_classes import RareClassSampler
 from .stream_source import StreamSource
@@ -74,6 +75,8 @@ class UDADataset(Dataset):
         rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None.
             Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
+        known_labels: images of the target that are labelled target images as well (a target list of all images) bring their
+            ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
         class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings pixels of
             long-tail classes from other source files (QuadMix), or None.
         sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
@@ -92,6 +95,7 @@ class UDADataset(Dataset):
         labeled_target: Optional[Config] = None,
         rare_class_sampling: Optional[Config] = None,
         labeled_rare_class_sampling: Optional[Config] = None,
+        known_labels: bool = False,
         class_patches: Optional[Config] = None,
         sync_crop_size: Optional[Sequence[int]] = None,
         max_corrupt_files: int = 0,
@@ -113,6 +117,8 @@ class UDADataset(Dataset):
             for name, cfg in configs.items()
         }
         self.stream_names = tuple(self.streams)
+        if known_labels:
+            self._reveal_known_labels()
         self._check_classes()
         first = next(iter(self.streams.values())).first
         self.CLASSES, self.PALETTE, self.ignore_index = (
@@ -129,6 +135,14 @@ class UDADataset(Dataset):
             if options
         }
         self.class_patches = ClassPatches(self._stream(SOURCE, 'class_patches'), **class_patches) if class_patches else None
+
+    def _reveal_known_labels(self) -> None:
+        labeled = self._stream(LABELED_TARGET, 'known_labels')
+        if not sum(reveal_known_labels(self.streams[name], labeled) for name in target_names(self.stream_names)):
+            raise ValueError(
+                "known_labels=True, but no image of the target is in labeled_target: list all images in the target's split, or leave "
+                'known_labels out'
+            )
 
     def _stream(self, name: str, option: str) -> StreamSource:
         if name not in self.streams:

@@ -16,6 +16,7 @@ from mmseg.apis import set_random_seed
 from mmseg.utils import get_root_logger
 
 from ..datasets.builder import build_training_dataset
+from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
 from ..registry import build_train_model
 from ..utils.config_errors import check_top_level, naming_config
@@ -98,6 +99,9 @@ def train(cfg: Config, device: torch.device, config_name: str = 'config', valida
     runner.timestamp = timestamp or runner.timestamp
     with naming_config(config_name):
         register_hooks(runner, cfg, device, validate)
+        for hook in runner.hooks:
+            if isinstance(hook, UDAEvalHook):
+                check_held_out(dataset, hook.datasets)
     if cfg.get('resume_from'):
         runner.resume(cfg.resume_from)
     elif cfg.get('load_from'):
@@ -145,8 +149,9 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
     if dataset is not None:
         missing = [name for name in method.required_streams if name not in dataset.stream_names]
         if missing:
+            wanted = ', '.join(f'{name}=...' for name in method.required_streams)
             raise ValueError(f"{type(method).__name__} needs the stream '{missing[0]}', but data.train offers {list(dataset.stream_names)}: give "
-                             "data.train = dict(type='UDADataset', source=..., target=...)")
+                             f"data.train = dict(type='UDADataset', {wanted})")
         _check_classes(method, dataset)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()

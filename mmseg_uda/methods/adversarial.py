@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 from ..components.cross_rank import current_ranks
 from ..components.levels import classifier_levels, level_scores, level_weights
 from ..models.losses.segmentation import head_losses
-from ..ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy, domain_bce, domain_mse
+from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy
 from ..ops.entropy import class_prior_loss, entropy_loss, self_information
 from ..ops.esl import class_histogram
+from ..ops.known_labels import override_labels
 from ..registry import DISCRIMINATORS, UDA
 from ..utils.config import build_from_config
 from .base import LossTerm, UDASegmentor
-from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
+from .labeled_target import LabeledTarget
+from .streams import TARGET, Stream
 
 Scores = Mapping[str, Tensor]
 
@@ -26,7 +29,6 @@ TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
     'self_information': self_information,
     'prob': lambda scores: scores.softmax(dim=1),
 }
-DOMAIN_LOSSES: dict[str, Callable[[Tensor, int], Tensor]] = {'bce': domain_bce, 'mse': domain_mse}
 SEGMENTOR = ('segmentor',)
 
 
@@ -39,38 +41,44 @@ class OutputAdaptation(UDASegmentor):
     Args:
         target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL and
             BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``override``, ``as_target``.
+            Labelled target images add their supervised loss; without a source they take its part, in the discriminators too.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
-    required_streams = ('source', 'target')
-
-    def __init__(self, target_ce: Optional[float] = None, **kwargs: Any) -> None:
+    def __init__(
+        self, target_ce: Optional[float] = None, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'override', 'as_target'), type(self).__name__)
+        self.required_streams = (*self.labeled_target.labeled_streams, TARGET)  # type: ignore[misc]
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
         self.levels = list(classifier_levels(self.student))
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
-        streams = split_streams(batch)
+        roles = self.labeled_target.roles(batch)
+        source, target = roles.source, roles.target
+        assert target is not None
         source_scores: dict[str, Tensor] = {}
-        for name in (SOURCE, LABELED_TARGET):
-            if name in streams:
-                scores = level_scores(self.student, streams[name].img)
-                losses = self.label_losses(scores, streams[name])
-                if name == SOURCE:
-                    source_scores = _detached(scores)
-                del scores
-                yield LossTerm.from_losses(name, losses, prefix=f'{name}.', updates=SEGMENTOR)
-        target = concat_streams([streams[name] for name in target_names(list(streams))])
+        for stream, weight in ((source, 1.0), (roles.labeled, self.labeled_target.supervise)):
+            if stream is None or weight == 0:
+                continue
+            scores = level_scores(self.student, stream.img)
+            losses = self.label_losses(scores, stream)
+            if stream is source:
+                source_scores = _detached(scores)
+            del scores
+            yield LossTerm.from_losses(stream.name, losses, prefix=f'{stream.name}.', weight=weight, updates=SEGMENTOR)
         scores = level_scores(self.student, target.img)
-        losses = self.target_losses(scores, streams[SOURCE])
+        losses = self.target_losses(scores, source)
         if self.target_ce is not None:
-            pseudo = self.label_losses(scores, self._with_pseudo_labels(target))
+            pseudo = self.label_losses(scores, self.with_pseudo_labels(target))
             losses.update({f'target.{key}': self.target_ce * value for key, value in pseudo.items()})
         target_scores = _detached(scores)
         del scores
-        self.record_view('source', img=streams[SOURCE].img, label=streams[SOURCE].label)
+        self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
         yield LossTerm.from_losses('target', losses, updates=SEGMENTOR)
         yield from self.discriminator_terms(source_scores, target_scores)
@@ -92,13 +100,18 @@ class OutputAdaptation(UDASegmentor):
         """Terms that train discriminators, on scores without graph."""
         return iter(())
 
-    def _with_pseudo_labels(self, target: Stream) -> Stream:
+    def with_pseudo_labels(self, target: Stream) -> Stream:
+        """The target with the labels that ``target_ce`` counts: its pseudo-labels, and ground truth where that is known."""
         if target.label is None:
             raise ValueError(
                 f"{type(self).__name__} with target_ce needs pseudo-labels: set data.train.target = "
                 "dict(type='PseudoLabelDataset', dataset=..., folder=...) (tools/pseudo_labels.py writes the folder)"
             )
-        return target
+        if target.truth is None:
+            return target
+        valid = torch.ones_like(target.truth, dtype=torch.uint8) if target.valid is None else target.valid
+        label, weight = override_labels(target.label, valid, target.truth)
+        return replace(target, label=label, valid=weight)
 
 
 def _detached(scores: Scores) -> dict[str, Tensor]:

@@ -93,7 +93,10 @@ class MaskedConsistency(nn.Module):
             if self.teacher is not None:
                 label, weight, _ = label_with(self.teacher, self.pseudo_labeler, target)
             batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
-        img = batch.img if self.augmentation is None else self.augmentation(batch.img, source.metas, method.rng)
+        return self._masked(method, source, batch)
+
+    def _masked(self, method: UDASegmentor, like: Stream, batch: MaskedBatch) -> MaskedBatch:
+        img = batch.img if self.augmentation is None else self.augmentation(batch.img, like.metas, method.rng)
         return batch._replace(img=self.masker(img, method.rng))
 
     def loss(self, method: UDASegmentor, source: Stream, pseudo: Optional[PseudoLabelled] = None) -> LossTerm:
@@ -105,9 +108,17 @@ class MaskedConsistency(nn.Module):
             pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W); None in
                 source-only training.
         """
-        batch = self.build_batch(method, source, pseudo)
-        method.record_view('masked', img=batch.img, label=batch.label, weight=batch.weight)
+        return self._term(method, 'masked', self.build_batch(method, source, pseudo), self.weight)
+
+    def loss_on_labels(self, method: UDASegmentor, labeled: Stream, weight: float) -> LossTerm:
+        """The term ``masked_labeled``: masked images of a labelled stream with their labels."""
+        with torch.no_grad():
+            batch = self._masked(method, labeled, MaskedBatch(labeled.img, labeled.label, None))
+        return self._term(method, 'masked_labeled', batch, weight)
+
+    def _term(self, method: UDASegmentor, name: str, batch: MaskedBatch, weight: float) -> LossTerm:
+        method.record_view(name, img=batch.img, label=batch.label, weight=batch.weight)
         with contextlib.nullcontext() if self.running_statistics else kept_running_statistics(method.student):
             features = training_features(method.student, batch.img, method.rng)
             losses = segmentation_losses(method.student, features, batch.label, batch.weight)
-        return LossTerm.from_losses('masked', losses, 'masked.', weight=self.weight)
+        return LossTerm.from_losses(name, losses, f'{name}.', weight=weight)

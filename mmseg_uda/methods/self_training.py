@@ -19,9 +19,9 @@ from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
 from .flat_keys import FLAT_KEYS, components_from_flat_keys
+from .labeled_target import LabeledTarget, Roles
 from .masked_consistency import MaskedConsistency
-from .source_only import supervised_terms
-from .streams import LABELED_TARGET, SOURCE, Stream, concat_streams, split_streams, target_names
+from .streams import TARGET, Stream
 from .teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
@@ -44,9 +44,12 @@ class SelfTraining(UDASegmentor):
         feature_distance: config in FEATURE_DISTANCES, or None.
         masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``override``, ``paste``,
+            ``mask``.
         kwargs: of :class:`~mmseg_uda.methods.base.UDASegmentor`.
 
-    Several targets are trained as one; labelled target images add their supervised loss.
+    Several targets are trained as one. Labelled target images add their supervised loss and whatever ``labeled_target`` says; without a
+    source they take its part.
     """
 
     frozen_references = ('imnet',)
@@ -61,6 +64,7 @@ class SelfTraining(UDASegmentor):
         feature_distance: Options = None,
         masking: Options = None,
         source_only: bool = False,
+        labeled_target: Options = None,
         test_with: str = 'student',
         **kwargs: Any,
     ) -> None:
@@ -70,7 +74,8 @@ class SelfTraining(UDASegmentor):
             raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
         self.source_only = source_only
         self.teacher_bn = teacher_bn
-        self.required_streams = (SOURCE,) if source_only else (SOURCE, 'target')  # type: ignore[misc]
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'override', 'paste', 'mask'), type(self).__name__)
+        self.required_streams = (*self.labeled_target.labeled_streams, *(() if source_only else (TARGET,)))  # type: ignore[misc]
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
@@ -90,6 +95,8 @@ class SelfTraining(UDASegmentor):
         self.teacher = None if self.source_only else EMATeacher(self.student, **teacher)
         self.masking: Optional[MaskedConsistency] = None
         if masking is None:
+            if self.labeled_target.mask:
+                raise ValueError('labeled_target.mask needs masking (mask_mode): this method masks no images')
             return
         self.masking = MaskedConsistency(self.student, teacher, self.pseudo_labeler, **masking)
         if self.source_only and not self.masking.source_only:
@@ -139,29 +146,33 @@ class SelfTraining(UDASegmentor):
 
     # ---- one iteration ---------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, as far as they are
-        switched on."""
-        streams = split_streams(batch)
-        source = streams[SOURCE]
+        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, ``masked_labeled``, as far as
+        they are switched on."""
+        roles = self.labeled_target.roles(batch)
+        source = roles.source
         yield from self._source_terms(source)
-        if LABELED_TARGET in streams:
-            yield from supervised_terms(self, streams[LABELED_TARGET], 'labeled_target.')
-        if self.source_only:
-            if self.masking is not None:
-                yield self.masking.loss(self, source)
-            return
-        target = concat_streams([streams[name] for name in target_names(list(streams))])
+        yield from self.labeled_target.supervised_terms(self, roles)
+        if not self.source_only:
+            yield from self._target_terms(roles)
+        elif self.masking is not None:
+            yield self.masking.loss(self, source)
+        if roles.labeled is not None and self.masking is not None and self.labeled_target.mask > 0:
+            yield self.masking.loss_on_labels(self, roles.labeled, self.labeled_target.mask)
+
+    def _target_terms(self, roles: Roles) -> Iterator[LossTerm]:
+        target = roles.target
+        assert target is not None
         pseudo = self.label_target(target)
         self.record_view('target', img=target.img, pseudo_label=pseudo.label, weight=pseudo.weight)
-        yield from self.mixed_terms(source, target, pseudo)
+        yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), target, pseudo)
         if self.masking is not None:
-            yield self.masking.loss(self, source, (target, pseudo.label, pseudo.weight))
+            yield self.masking.loss(self, roles.source, (target, pseudo.label, pseudo.weight))
 
     def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
-        self.record_view('source', img=source.img, label=source.label)
+        self.record_view(source.name, img=source.img, label=source.label)
         features = training_features(self.student, source.img, self.rng)
         losses = segmentation_losses(self.student, features, source.label)
-        yield LossTerm.from_losses('source', losses, keep_graph=self.feature_distance is not None)
+        yield LossTerm.from_losses(source.name, losses, keep_graph=self.feature_distance is not None)
         if self.feature_distance is not None:
             yield LossTerm('feature_distance', *self._feature_distance(source, features))
 

@@ -6,7 +6,8 @@ A batch is one flat dict, as in the DAFormer family; the stream is the key's pre
 stream               keys
 ===================  ============================================================================
 ``source``           ``img``, ``img_metas``, ``gt_semantic_seg``
-``target``           ``target_img``, ``target_img_metas``, ``valid_pseudo_mask`` (or ``target_valid_pseudo_mask``)
+``target``           ``target_img``, ``target_img_metas``, ``valid_pseudo_mask`` (or ``target_valid_pseudo_mask``),
+                     ``target_ground_truth`` where labels of some images are known
 ``target2`` ...      ``target2_img`` ... (further targets)
 ``labeled_target``   ``labeled_target_img``, ``labeled_target_img_metas``, ``labeled_target_gt_semantic_seg``
 ===================  ============================================================================
@@ -35,6 +36,7 @@ class Stream:
         metas: B dicts of MMSeg image meta data.
         label: int64 train ids (B, 1, H, W), 255 = ignore; None for an unlabelled stream.
         valid: uint8 (B, 1, H, W), 0 where a pseudo-label must not count; None when everything counts.
+        truth: int64 train ids (B, 1, H, W) of a target stream in which some images are labelled, 255 = not known; else None.
         extras: every other key of this stream without its prefix.
     """
     name: str
@@ -42,6 +44,7 @@ class Stream:
     metas: list[dict[str, Any]]
     label: Optional[Tensor] = None
     valid: Optional[Tensor] = None
+    truth: Optional[Tensor] = None
     extras: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -76,7 +79,7 @@ def split_streams(batch: Mapping[str, Any]) -> dict[str, Stream]:
         values = dict(groups[prefix])
         streams[name] = Stream(
             name=name, img=values.pop('img'), metas=values.pop('img_metas', []), label=values.pop('gt_semantic_seg', None),
-            valid=values.pop('valid_pseudo_mask', None), extras=values)
+            valid=values.pop('valid_pseudo_mask', None), truth=values.pop('ground_truth', None), extras=values)
     return streams
 
 
@@ -101,4 +104,5 @@ def concat_streams(streams: Sequence[Stream], name: str = TARGET) -> Stream:
         return torch.cat([v if v is not None else like.new_full((s.batch_size, 1, *s.img.shape[2:]), fill) for v, s in zip(values, streams)])
 
     return Stream(name=name, img=torch.cat([s.img for s in streams]), metas=[m for s in streams for m in s.metas],
-                  label=joined([s.label for s in streams], 255), valid=joined([s.valid for s in streams], 1))
+                  label=joined([s.label for s in streams], 255), valid=joined([s.valid for s in streams], 1),
+                  truth=joined([s.truth for s in streams], 255))

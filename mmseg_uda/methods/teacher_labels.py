@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..components.ema import EMATeacher
 from ..models.training_interface import logits
+from ..ops.known_labels import override_labels
 from ..ops.pseudo_labels import confidence_mask
 from .streams import Stream
 
@@ -23,7 +24,7 @@ class PseudoLabels(NamedTuple):
 
 
 def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Optional[float] = None) -> PseudoLabels:
-    """Pseudo-labels of the clean target images.
+    """Pseudo-labels of the clean target images; where the ground truth of the target is known, that.
 
     The forward pass runs in inference mode; the results are ordinary tensors that later losses may save.
 
@@ -34,4 +35,12 @@ def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Op
         scores = logits(teacher.model, target.img, target.metas or None)
         label, weight = labeler(scores, target.valid)
         confident = None if confidence is None else confidence_mask(scores, confidence)
-    return PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone())
+    return _with_truth(PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone()), target.truth)
+
+
+def _with_truth(pseudo: PseudoLabels, truth: Optional[Tensor]) -> PseudoLabels:
+    """Ground truth wins over pseudo-labels where it is known; such a pixel is confident and counts fully."""
+    if truth is None:
+        return pseudo
+    label, weight = override_labels(pseudo.label, pseudo.weight, truth[:, 0])
+    return PseudoLabels(label, weight, None if pseudo.confident is None else pseudo.confident | (truth[:, 0] != 255))
