@@ -18,6 +18,7 @@ from mmseg_uda.datasets.splits import labelled_split
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.dstc import DSTC
 from mmseg_uda.ops import dstc, semi_supervised
+from mmseg_uda.ops.mixing import mix
 from tests.parity.golden import golden_files, load
 
 
@@ -73,6 +74,8 @@ def test_intra_target_mix(path: Path) -> None:
     img, label, mask = dstc.paste_classes(d['images'], pseudo, chosen, d['images'].roll(-1, 0), pseudo.roll(-1, 0))
     assert torch.equal(mask[:, 0], torch.stack([d['mask0'], d['mask1']]))
     assert torch.equal(img, d['mixed_images']) and torch.equal(label, d['mixed_label'])
+    confidence = d['logits'].softmax(1).amax(1)
+    close(mix(mask[:, 0], confidence, confidence.roll(-1, 0)), d['mixed_conf'])
 
 
 @vectors('alignment_*.npz')
