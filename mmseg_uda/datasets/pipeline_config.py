@@ -34,6 +34,7 @@ def training_crops(
     cat_max_ratio: float = 0.75,
     flip_prob: float = 0.5,
     distortion: bool = False,
+    strong: Optional[Mapping[str, Any]] = None,
     img_norm_cfg: Mapping[str, Any] = IMAGENET_NORM,
 ) -> list[dict[str, Any]]:
     """The steps of ``dict(type='TrainingCrops', ...)``: the published training pipeline of the field.
@@ -50,6 +51,7 @@ def training_crops(
         cat_max_ratio: largest share of one class in a crop; 1 for no limit.
         flip_prob: probability of the horizontal flip.
         distortion: MMSegmentation's ``PhotoMetricDistortion`` after the flip.
+        strong: options of :class:`~mmseg_uda.datasets.rand_augment.StrongAugment` after the flip, or None.
         img_norm_cfg: options of ``Normalize``.
     """
     scale, crop = tuple(img_scale), tuple(crop_size)
@@ -65,6 +67,7 @@ def training_crops(
         dict(type='RandomCrop', crop_size=crop, cat_max_ratio=cat_max_ratio),
         dict(type='RandomFlip', prob=flip_prob),
         *([dict(type='PhotoMetricDistortion')] if distortion else []),
+        *([dict(type='StrongAugment', **strong)] if strong is not None else []),
         dict(type='Normalize', **img_norm_cfg),
         dict(type='Pad', size=crop, pad_val=0, seg_pad_val=255),
         dict(type='DefaultFormatBundle'),
