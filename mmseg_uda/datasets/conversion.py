@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import os.path as osp
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Optional, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import numpy as np
 from PIL import Image
 
 from ..utils.parallel import map_files
 from .class_stats import Record, count_classes, write_stats
+from .idd import draw_labels
 from .label_spaces import RAW_ID_LIMIT, table
 from .labels import LabelReader
+from .mapillary import id_table, label_folders, released_labels
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Conversion:
     Attributes:
         name: for messages.
         ids: its raw table in :mod:`~mmseg_uda.datasets.label_spaces`.
-        gt_dir: its label folder below the root.
+        gt_dir: its label folder below the root; empty: its converter finds it.
         output: name of a raw label file -> name of the converted file, or None for files that are not raw labels.
         counted: whether a file (relative to ``gt_dir``) enters the statistics.
         workers: default number of processes.
@@ -52,11 +54,25 @@ def cityscapes_name(name: str) -> Optional[str]:
     return f'{name[: -len(suffix)]}_labelTrainIds.png' if name.endswith(suffix) else None
 
 
+def idd_name(name: str) -> Optional[str]:
+    """``*_gtFine_labelids.png`` -> ``*_gtFine_labelTrainIds.png``; both spellings of the data set's scripts are known."""
+    suffix = '_labelids.png'
+    return f'{name[: -len(suffix)]}_labelTrainIds.png' if name.lower().endswith(suffix) else None
+
+
+def mapillary_name(name: str) -> Optional[str]:
+    """``<key>.png`` -> ``<key>_labelTrainIds.png``; converted files are left alone."""
+    stem, suffix = osp.splitext(name)
+    return f'{stem}_labelTrainIds.png' if suffix == '.png' and not stem.endswith('_labelTrainIds') else None
+
+
 GTA = Conversion('GTA5', 'gta', 'labels', numbered)
 SYNTHIA = Conversion('SYNTHIA', 'synthia', 'GT/LABELS', numbered)
 CITYSCAPES = Conversion(
     'Cityscapes', 'cityscapes', 'gtFine', cityscapes_name, lambda name: name.startswith('train/'), 1
 )
+IDD = Conversion('IDD', 'idd', 'gtFine', idd_name, lambda name: name.startswith('train/'))
+MAPILLARY = Conversion('Mapillary Vistas', 'mapillary', '', mapillary_name)
 
 
 def raw_files(folder: Path, conversion: Conversion) -> list[str]:
@@ -89,7 +105,12 @@ def convert_file(name: str, folder: str, output: Callable[[str], Optional[str]],
 
 
 def convert(
-    root: Path, conversion: Conversion, gt_dir: Optional[str] = None, out_dir: Optional[Path] = None, workers: int = 4
+    root: Path,
+    conversion: Conversion,
+    gt_dir: Optional[str] = None,
+    out_dir: Optional[Path] = None,
+    workers: int = 4,
+    ids: Optional[Mapping[int, int]] = None,
 ) -> list[Record]:
     """Convert a data set and write ``sample_class_stats.json``, its dict form and ``samples_with_class.json``.
 
@@ -98,6 +119,7 @@ def convert(
         gt_dir: label folder below it, default the official one.
         out_dir: where the JSON files go, default ``root``.
         workers: processes.
+        ids: file id -> class id instead of the data set's table.
 
     Returns:
         (converted file relative to the label folder, class -> pixels) of the counted files. Counts are at the labels'
@@ -105,7 +127,7 @@ def convert(
     """
     folder = root / (gt_dir or conversion.gt_dir)
     names = raw_files(folder, conversion)
-    reader = LabelReader(table(conversion.ids), 19, RAW_ID_LIMIT[conversion.ids])
+    reader = LabelReader(ids or table(conversion.ids), 19, RAW_ID_LIMIT[conversion.ids])
     work = partial(convert_file, folder=str(folder), output=conversion.output, reader=reader)
     records = [record for record in map_files(work, names, conversion.name, workers) if conversion.counted(record[0])]
     if records:
@@ -123,6 +145,34 @@ def write_split_lists(root: Path, gt_dir: str = 'gtFine', out_dir: Optional[Path
             ((out_dir or root) / f'{split}.txt').write_text(text, encoding='utf-8')
 
 
+def convert_idd(root: Path, gt_dir: str = 'gtFine', out_dir: Optional[Path] = None, workers: int = 4) -> list[Record]:
+    """Draw the polygons of IDD that have no label file yet, then :func:`convert` all of them."""
+    draw_labels(root / gt_dir, workers)
+    return convert(root, IDD, gt_dir, out_dir, workers)
+
+
+def convert_mapillary(root: Path, gt_dir: str = '', out_dir: Optional[Path] = None, workers: int = 4) -> list[Record]:
+    """:func:`convert` both parts of Mapillary Vistas v1.x (or the v1.2 labels of v2.0); the training part is counted.
+
+    Args:
+        gt_dir: one label folder instead of those of both parts.
+
+    Raises:
+        ValueError: the release's configuration file names other labels.
+    """
+    labels = released_labels(root)
+    ids = id_table(labels) if labels is not None else None
+    folders = {'training': gt_dir} if gt_dir else label_folders(root)
+    if 'validation' in folders:
+        validation = replace(MAPILLARY, counted=lambda name: False)
+        convert(root, validation, folders['validation'], out_dir, workers, ids)
+    return convert(root, MAPILLARY, folders['training'], out_dir, workers, ids) if 'training' in folders else []
+
+
+#: converters that do more than :func:`convert`
+SPECIAL: dict[str, Callable[..., list[Record]]] = {'idd': convert_idd, 'mapillary': convert_mapillary}
+
+
 def main(conversion: Conversion, arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Command line of a converter, with the published options."""
     parser = argparse.ArgumentParser(description=f'Convert {conversion.name} labels to Cityscapes train ids')
@@ -133,7 +183,10 @@ def main(conversion: Conversion, arguments: Optional[Sequence[str]] = None) -> a
     args = parser.parse_args(arguments)
     if args.out_dir:
         args.out_dir.mkdir(parents=True, exist_ok=True)
-    records = convert(args.root, conversion, args.gt_dir, args.out_dir, args.nproc)
+    if conversion.ids in SPECIAL:
+        records = SPECIAL[conversion.ids](args.root, args.gt_dir, args.out_dir, args.nproc)
+    else:
+        records = convert(args.root, conversion, args.gt_dir, args.out_dir, args.nproc)
     pixels = np.zeros(19, np.int64)
     for _, counts in records:
         pixels[list(counts)] += list(counts.values())

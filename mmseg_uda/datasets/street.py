@@ -175,7 +175,7 @@ class IDDDataset(CityscapesDataset):
         LabelFiles('_gtFine_labelids.png', 'idd'),
         LabelFiles('_gtFine_labelIds.png', 'idd'),
     )
-    CONVERTER = "Check ann_dir; the data set's own createLabels.py --id-type id writes *_gtFine_labelids.png."
+    CONVERTER = 'Check ann_dir; tools/convert_datasets/idd.py draws *_gtFine_labelids.png from the polygons of the download.'
     SERVER_WANTS_LABEL_IDS = False
 
 
