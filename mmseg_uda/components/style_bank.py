@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
 import torch
+from mmcv.runner import get_dist_info
 from torch import Tensor, nn
 
+from ..ops.semi_supervised import Ranks
 from ..ops.style import instance_stats, restyle
 from ..registry import STYLISERS
 
@@ -15,10 +17,11 @@ STYLE_MODES = ('clean', 'official')
 
 
 class StyleSlots(nn.Module):
-    """Channel statistics (B, C, 1, 1) of the last batch of every domain at one place of the network.
+    """Channel statistics of the last batch of every domain at one place of the network.
 
-    The slots are buffers and travel in checkpoints (those of rank 0), so that a resumed run continues exactly. A slot that was not
-    written since the batch size last changed holds mean 0 and deviation 1.
+    The slots are buffers (domains, images of all processes, channels, 1, 1) and travel in checkpoints, so that a resumed run continues
+    exactly. A process writes and reads its own images; :meth:`ChannelStatistics.synchronise` fetches the others'. A slot that was not
+    written since the number of images last changed holds mean 0 and deviation 1.
     """
 
     mean: Tensor
@@ -33,21 +36,22 @@ class StyleSlots(nn.Module):
     @torch.no_grad()
     def write(self, x: Tensor, domain: int) -> None:
         """Store the statistics of ``x`` (B, C, H, W) as those of ``domain``."""
-        self._fit(x)
-        mean, std = instance_stats(x)
-        self.mean[domain] = mean
-        self.std[domain] = std
+        own = self.own(x)
+        self.mean[domain, own], self.std[domain, own] = instance_stats(x)
 
     def apply_style(self, x: Tensor, domain: int) -> Tensor:
         """``x`` with the stored statistics of ``domain``, image by image."""
-        self._fit(x)
-        return restyle(x, self.mean[domain].clone(), self.std[domain].clone())
+        own = self.own(x)
+        return restyle(x, self.mean[domain, own].clone(), self.std[domain, own].clone())
 
-    def _fit(self, x: Tensor) -> None:
-        shape = (self.num_domains, x.shape[0], x.shape[1], 1, 1)
+    def own(self, x: Tensor) -> slice:
+        """The images of this process among those of all; the slots are emptied when they do not fit ``x`` (B, C, H, W)."""
+        rank, world_size = get_dist_info()
+        shape = (self.num_domains, world_size * x.shape[0], x.shape[1], 1, 1)
         if self.mean.shape != shape:
             self.mean = torch.zeros(shape, device=x.device)
             self.std = torch.ones(shape, device=x.device)
+        return slice(rank * x.shape[0], (rank + 1) * x.shape[0])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in ('mean', 'std'):
@@ -105,12 +109,28 @@ class ChannelStatistics(nn.Module):
         return restyled
 
     def through(self, slots: Any, x: Tensor) -> Tensor:
-        """``x`` as it leaves one place during the current pass."""
+        """``x`` as it leaves one place during the current pass: a map (B, C, H, W), or tokens (B, N, C) of a transformer."""
         if self._pass is None:
             return x
+        if x.dim() == 3:
+            return self.through(slots, x.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
         if self._pass.write:
             slots.write(x, self._pass.current)
         return x if self._pass.transfer is None else slots.apply_style(x, self._pass.transfer)
+
+    @torch.no_grad()
+    def synchronise(self, ranks: Ranks) -> None:
+        """Bring the images of all processes into every process's slots, with one collective; called once per iteration."""
+        filled = [slots for slots in (self.image, *self.features) if slots.mean.numel()]
+        if ranks.world_size == 1 or not filled:
+            return
+        rank = get_dist_info()[0]
+        values = [value.chunk(ranks.world_size, dim=1)[rank] for slots in filled for value in (slots.mean, slots.std)]
+        gathered = ranks.gather(torch.cat([value.flatten() for value in values])).view(ranks.world_size, -1)
+        parts = gathered.split([value.numel() for value in values], dim=1)
+        for k, slots in enumerate(filled):
+            for buffer, like, part in zip((slots.mean, slots.std), values[2 * k :], parts[2 * k :]):
+                buffer.copy_(torch.cat([row.view(like.shape) for row in part], dim=1))
 
     @contextmanager
     def source_pass(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from mmseg.utils import get_root_logger
 from ..ops.rcs import pseudo_margin_mask
 from .labels import class_histogram, decode_image, read_bytes
 from .pipeline_config import flattened
+from .soft_labels import SOFT_LABEL, resize_soft_label
 
 _INTERPOLATIONS = {'nearest': 0, 'bilinear': 2, 'bicubic': 3, 'lanczos': 1}  # Pillow's filter numbers
 
@@ -150,7 +151,7 @@ class ExactResize:
         height, width = results['img'].shape[:2]
         img = pillow_resize(np.ascontiguousarray(results['img'][..., ::-1]), size, self.interpolation)[..., ::-1]
         for key in results.get('seg_fields', []):
-            results[key] = pillow_resize(results[key], size)
+            results[key] = resize_soft_label(results[key], size) if key == SOFT_LABEL else pillow_resize(results[key], size)
         scale = np.array([size[0] / width, size[1] / height] * 2, np.float32)
         results.update(
             img=np.ascontiguousarray(img),

@@ -15,14 +15,14 @@ from mmseg.datasets.builder import PIPELINES
 from PIL import Image, ImageEnhance, ImageOps
 
 from ..ops.label_warp import GEOMETRIC_OPS, NOT_APPLIED, harden, warp_label
+from .soft_labels import SOFT_LABEL
 
 GREY = 127
 IGNORE = 255
 #: label maps of official mode have a quarter of the image's size
 OFFICIAL_SCALE = 4
 LABEL = 'gt_semantic_seg'
-SOFT_LABEL = 'soft_label'
-#: Pillow's transposed names; (a, b, c, d, e, f) of output(x, y) = input(ax + by + c, dx + ey + f)
+#: matrices (a, b, c, d, e, f) of output(x, y) = input(ax + by + c, dx + ey + f)
 _AFFINE: dict[str, Callable[[float], tuple[float, ...]]] = {
     'ShearX': lambda s: (1, s, 0, 0, 1, 0),
     'ShearY': lambda s: (1, 0, 0, s, 1, 0),
@@ -160,7 +160,7 @@ def recorded_parameters(draws: Draws, width: int, height: int) -> tuple[torch.Te
 class StrongAugment:
     """Flip, RandAugment and CutOut of a target image with its pseudo-label; comes after crop and flip, before ``Normalize``.
 
-    A soft label (``soft_label``, see :class:`~mmseg_uda.datasets.pipelines_soft.LoadSoftLabels`) becomes a hard one here.
+    A soft label (``soft_label``, see :class:`~mmseg_uda.datasets.soft_labels.LoadSoftLabels`) becomes a hard one here.
 
     Args:
         number: operations that are drawn.

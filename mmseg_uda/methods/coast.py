@@ -46,7 +46,7 @@ class CoaST(DomainHeads):
 
     Args:
         gamma: sharpness of the rectification, or None for none.
-        loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per process are part of it).
+        loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per iteration are part of it).
         loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
@@ -85,6 +85,9 @@ class CoaST(DomainHeads):
         for i, (target, label) in enumerate(zip(targets, labels)):
             losses = self._target_losses(i, target.img, label)
             yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.')
+
+    def end_iteration(self) -> None:
+        self.styliser.synchronise(current_ranks())
 
     @torch.no_grad()
     def _pseudo_label(self, i: int, target: Stream) -> Tensor:

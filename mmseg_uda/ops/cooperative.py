@@ -65,7 +65,7 @@ def cooperative_losses(
         label: int64 (B, h, w) pseudo-labels; ids from 200 on are ignored.
         gamma: sharpness of the rectification, or None for none.
         mode: ``paper`` weights every pixel; ``official`` reproduces the released code, which multiplies the mean cross
-            entropies with the weights and every image with every image's mask. Its scale grows with the images per process.
+            entropies with the weights and every image with every image's mask. Its scale grows with the images per iteration.
         ranks: means run over the valid pixels of all processes.
 
     Returns:
@@ -84,22 +84,20 @@ def cooperative_losses(
     views = [own, *styled]
     pixel = [F.cross_entropy(view.float(), label, ignore_index=IGNORE, reduction='none') for view in views]
     if mode == 'official':
-        pixel = [mean_where(value, valid, ranks).expand_as(divergence) for value in pixel]
-    view_loss = torch.stack(pixel[1:]).sum(dim=0) * weight + divergence if styled else None
-    own_loss = pixel[0] * weight
-    if mode == 'official':
-        if gamma is None:
-            pseudo = pixel[0].flatten()[0]
-        else:
-            pseudo = _cross_mask_mean(own_loss, valid, ranks)
-        style = zero if view_loss is None else _cross_mask_mean(view_loss, valid, ranks) / len(styled)
+        means = [mean_where(value, valid, ranks) for value in pixel]
+        scale = ranks.total(_cross_mask_mean(weight, valid, ranks)) / ranks.world_size
+        pseudo = means[0] if gamma is None else means[0] * scale
+        style = zero if not styled else (torch.stack(means[1:]).sum() * scale + _cross_mask_mean(divergence, valid, ranks)) / len(styled)
     else:
-        pseudo = mean_where(own_loss, valid, ranks)
-        style = zero if view_loss is None else mean_where(view_loss, valid, ranks) / len(styled)
+        pseudo = mean_where(pixel[0] * weight, valid, ranks)
+        style = zero if not styled else mean_where(torch.stack(pixel[1:]).sum(dim=0) * weight + divergence, valid, ranks) / len(styled)
     return CooperativeLosses(pseudo, style, weight, divergence.detach())
 
 
 def _cross_mask_mean(values: Tensor, valid: Tensor, ranks: Ranks) -> Tensor:
-    """Every image's values times every image's mask, over the number of valid pixels (the released broadcast)."""
-    counts = valid.sum(dim=0)
-    return ranks.world_size * (values.sum(dim=0) * counts).sum() / ranks.total(counts.sum()).clamp(min=1)
+    """Every image's values times every image's mask, over the number of valid pixels (the released broadcast).
+
+    The mean of the processes' results is that of the whole batch.
+    """
+    counts = ranks.total(valid.sum(dim=0))
+    return ranks.world_size * (values.sum(dim=0) * counts).sum() / counts.sum().clamp(min=1)

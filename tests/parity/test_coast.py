@@ -162,7 +162,7 @@ def test_image_styles(path: Path) -> None:
     targets = range(int(data['num_targets']))
     images = [tensor(data[f't{i}_img_strong_u8']).float() / 255 for i in targets]
     slots = ChannelStatistics(len(targets)).image
-    slots._fit(images[0])
+    slots.own(images[0])
     for i in targets:
         slots.mean[i], slots.std[i] = tensor(data[f'bank_mean_in_{i}']), tensor(data[f'bank_std_in_{i}'])
     for i in targets:

@@ -1,0 +1,35 @@
+"""Soft pseudo-labels: class probabilities per pixel, stored at the network's resolution and carried through the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmseg.datasets.builder import PIPELINES
+from torch import Tensor
+
+#: key of the pipeline's results: float32 (H, W, C), one of the ``seg_fields``
+SOFT_LABEL = 'soft_label'
+
+
+def resize_soft_label(soft: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Class probabilities float32 (h, w, C) -> (height, width, C) for ``size`` = (width, height); bilinear, corners aligned."""
+    maps = torch.from_numpy(np.ascontiguousarray(soft)).permute(2, 0, 1)[None]
+    out: Tensor = F.interpolate(maps, (int(size[1]), int(size[0])), mode='bilinear', align_corners=True)
+    return out[0].permute(1, 2, 0).contiguous().numpy()
+
+
+@PIPELINES.register_module()
+class LoadSoftLabels:
+    """Load the class probabilities of an image and bring them to the image's present size (CoaST, arXiv 2210.01578).
+
+    ``StrongAugment`` makes a hard label of them. The data set names the file (``results['soft_label_file']``).
+    """
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        soft = np.load(results['soft_label_file']).astype(np.float32).transpose(1, 2, 0)
+        results[SOFT_LABEL] = resize_soft_label(soft, results['img'].shape[1::-1])
+        results['seg_fields'].append(SOFT_LABEL)
+        return results
