@@ -135,10 +135,10 @@ class ClassPatches:
             window = (slice(top, top + self.crop_size[0]), slice(left, left + self.crop_size[1]))
             try:
                 dataset, results = self.stream.results(index)
-                label = self._resized(self._read_label(dataset, results), Image.NEAREST)[window]
+                label = resized(self._read_label(dataset, results), self.scale, Image.NEAREST)[window]
                 if not accept_patch(torch.from_numpy(label), cls, self.min_pixels):
                     continue
-                img = self._resized(self._load_image(results)['img'], Image.BILINEAR)[window]
+                img = resized(self._load_image(results)['img'], self.scale, Image.BILINEAR)[window]
             except CorruptFileError as error:
                 self.stream.count_corrupt(error)
                 continue
@@ -150,8 +150,10 @@ class ClassPatches:
             raise ValueError(f'class_patches needs data sets of image and label files, got {type(dataset).__name__}')
         return self._load_labels(results)['gt_semantic_seg']
 
-    def _resized(self, values: np.ndarray, method: Any) -> np.ndarray:
-        return np.array(Image.fromarray(values).resize(self.scale, method))
+
+def resized(values: np.ndarray, scale: Sequence[int], method: Any) -> np.ndarray:
+    """An image or label map (H, W[, 3]) at exactly ``scale`` = (width, height), with one of Pillow's filters."""
+    return np.array(Image.fromarray(values).resize((scale[0], scale[1]), method))
 
 
 def crop_size_of(dataset: Any) -> tuple[int, int]:

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
+from mmseg_uda.components.ema import EMATeacher
+from mmseg_uda.datasets.class_patches import resized
+from mmseg_uda.datasets.label_spaces import lookup_array, table
+from mmseg_uda.engine.optimizers import build_optimizers
+from mmseg_uda.engine.step import StepOptions, TrainStep
+from mmseg_uda.methods.quadmix import QuadMix
 from mmseg_uda.ops import blur, color, mixing, pseudo_labels, quadmix
 from mmseg_uda.ops.quadmix import Composite, Patches
+from tests.models.networks import plain_config
 from tests.parity.golden import golden_files, load
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
@@ -86,11 +93,15 @@ def test_online_paste(path: Path) -> None:
 
 @vectors('patch_read_*.npz')
 def test_patch_read(path: Path) -> None:
+    """SYNTHIA's label files have three channels, the class in the first."""
     d = load(path)
-    (width, height), (left, top), size = d['resize_wh'].tolist(), d['crop_xy'].tolist(), int(d['crop_size'])
-    resized = np.asarray(Image.fromarray(d['raw_img_rgb']).resize((width, height), Image.BILINEAR))
-    crop = resized[top : top + size, left : left + size]
+    (left, top), size = d['crop_xy'].tolist(), int(d['crop_size'])
+    window = (slice(top, top + size), slice(left, left + size))
+    crop = resized(d['raw_img_rgb'], d['resize_wh'].tolist(), Image.BILINEAR)[window]
     assert np.array_equal(crop, d['crop_rgb_uint8'])
+    raw, space = (d['raw_label'], 'gta') if d['raw_label'].ndim == 2 else (d['raw_label'][..., 0], 'synthia')
+    ids = lookup_array(table(space))[raw].astype(np.uint8)
+    assert np.array_equal(resized(ids, d['resize_wh'].tolist(), Image.NEAREST)[window], d['patch_label'])
     bgr = torch.from_numpy(crop[..., ::-1].copy()).permute(2, 0, 1)
     for norm in quadmix.PATCH_NORMS:
         patch = quadmix.normalize_patch(bgr[None], [dict(img_norm_cfg=NORM)], norm)
@@ -178,3 +189,129 @@ def test_phase(path: Path) -> None:
         found = quadmix.is_quad_phase(iteration, start, True)
         assert found == bool(quad) and passes == (3 if found else 2)
     assert not quadmix.is_quad_phase(start, start, False)
+
+
+class WarmStarted(nn.Module):
+    """The network of ``teacher_warm_start_*``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(()))
+        self.lin = nn.Linear(3, 2)
+        self.bn = nn.BatchNorm1d(2)
+
+    def take(self, values: dict[str, Tensor], name: str) -> WarmStarted:
+        self.load_state_dict(below(values, f'{name}/'), strict=False)
+        return self
+
+
+@vectors('teacher_warm_start_*.npz')
+def test_teacher_warm_start(path: Path) -> None:
+    """The released restart: parameters of the student, batch statistics of the old teacher; then the moving average goes on."""
+    d = tensors(path)
+    student = WarmStarted()
+    teacher = EMATeacher(student, float(d['alpha']))
+    teacher.model.take(d, 'teacher0')
+    teacher.initialized.fill_(True)
+    teacher.load_state_dict(teacher.state_dict())
+    steps = ((teacher.restart, 'student0', 'teacher_after_init'), (update_at(teacher, int(d['iter'])), 'student1', 'teacher_after_update'))
+    for follow, name, expected in steps:
+        follow(student.take(d, name))
+        state = teacher.model.state_dict()
+        for key, value in below(d, f'{expected}/').items():
+            torch.testing.assert_close(state[key], value, **TENSOR)
+
+
+def update_at(teacher: EMATeacher, iteration: int) -> Any:
+    return lambda student: teacher.update(student, iteration)
+
+
+# ---- whole iterations ----------------------------------------------------------------------------------------------
+def below(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
+
+
+def released_method(d: dict[str, Tensor]) -> QuadMix:
+    """The method of a recorded iteration, with its networks and templates."""
+    head = dict(num_convs=0, concat_input=False, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0))
+    mask = dict(mask_mode='separatetrg', mask_lambda=1.0)
+    if 'mask_noise' in d:
+        mask['mask_generator'] = dict(type='block', mask_block_size=int(d['mask_block']), mask_ratio=float(d['mask_ratio']))
+    method = QuadMix(
+        model=plain_config(head, num_classes=19),
+        alpha=float(d['alpha']),
+        pseudo_threshold=float(d['threshold']),
+        augmentation=None,
+        start_iter=0,
+        quad=dict(exclude='position', template_ignore=True, patch_norm='legacy', patch_weight='keep'),
+        **(mask if 'mask_noise' in d else {}),
+    )
+    method.student.load_state_dict(below(d, 'student/'))
+    method.teacher.model.load_state_dict(below(d, 'teacher/'))
+    method.teacher.initialized.fill_(True)
+    method.load_state_dict(method.state_dict())
+    target = composite(d, 'tmpl_target_img', 'tmpl_pseudo_label', 'tmpl_pseudo_weight')
+    method.templates.store(composite(d, 'tmpl_img', 'tmpl_label'), target, d['tmpl_confident'].bool())
+    return method
+
+
+def recorded_batch(d: dict[str, Tensor]) -> dict[str, Any]:
+    """The batch of a recorded iteration; its class patches are merged as the data workers do, but normalised already."""
+    batch: dict[str, Any] = dict(img=d['img'], gt_semantic_seg=d['label'], target_img=d['target_img'])
+    batch.update(img_metas=[{}] * len(d['img']), target_img_metas=[{}] * len(d['img']))
+    if 'valid_pseudo_mask' in d:
+        batch['valid_pseudo_mask'] = d['valid_pseudo_mask']
+    classes = d['online_classes'].long().expand(len(d['img']), -1)
+    merged = [
+        quadmix.merge_patches(Patches(img, label, classes)) for img, label in zip(d['online_patch_img'], d['online_patch_label'])
+    ]
+    batch['class_patches'], batch['class_patch_labels'] = (torch.stack(values, 1) for values in zip(*merged))
+    return batch
+
+
+@vectors('step_*.npz')
+def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks from the recorded classes, composites, losses, gradients, the teacher and the next templates."""
+    d = tensors(path)
+    method = released_method(d)
+    drawn = iter([quadmix.class_table(d['source_classes']), quadmix.class_table(d['target_classes'])])
+    monkeypatch.setattr('mmseg_uda.components.quad_mixer.draw_classes', lambda present, scores, count: next_of(drawn, present))
+    masks = record_calls(monkeypatch, method.quad, 'draw_masks')
+    monkeypatch.setattr('mmseg_uda.components.maskers.rand_per_sample', lambda *_: d['mask_noise'])
+    method.train()
+    method.views = {}
+    step = TrainStep(method, build_optimizers(dict(type='SGD', lr=0.0), method.networks()), StepOptions())
+    step([recorded_batch(d)], int(d['iter']))
+    for found, name in zip(masks[0], ('source_mask', 'target_mask')):
+        assert torch.equal(found, d[name].bool())
+    for name in ('tss', 'tst'):
+        view = method.views[name]
+        assert_composite(Composite(view['img'], view['label'], view['weight']), composite(d, f'{name}_img', f'{name}_label', f'{name}_weight'))
+    for name, parameter in method.student.named_parameters():
+        torch.testing.assert_close(parameter.grad, d[f'out_grad/{name}'], rtol=1e-4, atol=2e-5)
+    for name, value in below(d, 'out_teacher/').items():
+        torch.testing.assert_close(method.teacher.model.state_dict()[name], value, **TENSOR)
+    logs = step.flush()[0]
+    for key, value in below(d, 'log/').items():
+        assert logs[key.replace('loss_seg', 'loss_ce')] == pytest.approx(float(value), rel=1e-5, abs=1e-6)
+    bank = method.templates
+    assert torch.equal(bank.source_img, d['img']) and torch.equal(bank.target_img, d['target_img'])
+    assert torch.equal(bank.source_label.long(), d['label'].long())
+    assert torch.equal(bank.target_label[:, 0].long(), d['new_tmpl_pseudo_label'].long())
+    assert torch.equal(bank.confident, d['new_tmpl_confident'].bool())
+    torch.testing.assert_close(bank.target_weight, d['new_tmpl_pseudo_weight'], **TENSOR)
+
+
+def next_of(drawn: Any, present: Tensor) -> Tensor:
+    """The next recorded draw, which must be one that the method could have made."""
+    chosen = next(drawn)
+    assert not (chosen & ~present).any()
+    return chosen
+
+
+def record_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
+    """Results of a method's calls."""
+    results: list[Any] = []
+    original = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *args: results.append(original(*args)) or results[-1])
+    return results
