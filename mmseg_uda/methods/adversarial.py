@@ -12,15 +12,18 @@ from torch import Tensor, nn
 
 from ..components.cross_rank import current_ranks
 from ..components.levels import classifier_levels, level_scores, level_weights
+from ..components.teacher_mode import set_teacher_mode
 from ..models.losses.segmentation import head_losses
 from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy
 from ..ops.entropy import class_prior_loss, entropy_loss, self_information
 from ..ops.esl import class_histogram
 from ..ops.known_labels import override_labels
-from ..registry import DISCRIMINATORS, UDA
-from ..utils.config import build_from_config
+from ..registry import DISCRIMINATORS, PSEUDO_LABELERS, UDA
+from ..utils.config import build_from_config, check_options, signature_names
+from ..utils.rng import StepRng
 from .base import LossTerm, UDASegmentor
 from .labeled_target import LabeledTarget
+from .masked_consistency import MaskedConsistency
 from .streams import TARGET, Stream
 
 Scores = Mapping[str, Tensor]
@@ -30,6 +33,7 @@ TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
     'prob': lambda scores: scores.softmax(dim=1),
 }
 SEGMENTOR = ('segmentor',)
+_MASKING_OPTIONS = (signature_names(MaskedConsistency) or set()) - {'student', 'teacher_options'}
 
 
 class OutputAdaptation(UDASegmentor):
@@ -43,11 +47,17 @@ class OutputAdaptation(UDASegmentor):
             BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
         labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``override``, ``as_target``.
             Labelled target images add their supervised loss; without a source they take its part, in the discriminators too.
+        masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency` (MIC, arXiv 2212.01322, which adds it to
+            AdaptSegNet and MinEnt), with ``alpha`` (default 0.999) of the teacher it keeps and the ``pseudo_labeler``; None = off.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
     def __init__(
-        self, target_ce: Optional[float] = None, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any
+        self,
+        target_ce: Optional[float] = None,
+        labeled_target: Optional[Mapping[str, Any]] = None,
+        masking: Optional[Mapping[str, Any]] = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'override', 'as_target'), type(self).__name__)
@@ -56,6 +66,28 @@ class OutputAdaptation(UDASegmentor):
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
         self.levels = list(classifier_levels(self.student))
+        self.masking = None if masking is None else self._build_masking(dict(masking))
+
+    def _build_masking(self, options: dict[str, Any]) -> MaskedConsistency:
+        check_options(options, _MASKING_OPTIONS, 'uda.masking')
+        num_classes = classifier_levels(self.student)['main'].num_classes
+        labeler = build_from_config(
+            options.pop('pseudo_labeler', dict(type='ConfidenceShare')), PSEUDO_LABELERS, num_classes=num_classes)
+        if options.setdefault('alpha', 0.999) == 'same':
+            raise ValueError("uda.masking.alpha='same': this method has no teacher of its own to share; give a number")
+        return MaskedConsistency(self.student, {}, labeler, **options)
+
+    def train(self, mode: bool = True) -> OutputAdaptation:
+        """Train mode, but no drop-out in the teacher of the masked images."""
+        super().train(mode)
+        if self.masking is not None and self.masking.teacher is not None:
+            set_teacher_mode(self.masking.teacher.model, mode)
+        return self
+
+    def begin_iteration(self, iteration: int, rng: StepRng) -> None:
+        super().begin_iteration(iteration, rng)
+        if self.masking is not None:
+            self.masking.update_teacher(self.student, iteration)
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         roles = self.labeled_target.roles(batch)
@@ -81,6 +113,8 @@ class OutputAdaptation(UDASegmentor):
         self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
         yield LossTerm.from_losses('target', losses, updates=SEGMENTOR)
+        if self.masking is not None:
+            yield replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
         yield from self.discriminator_terms(source_scores, target_scores)
 
     def label_losses(self, scores: Scores, stream: Stream) -> dict[str, Tensor]:

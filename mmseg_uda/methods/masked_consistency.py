@@ -20,7 +20,7 @@ from .streams import Stream
 from .teacher_labels import label_with
 
 Same = Union[str, float, None]
-PseudoLabelled = Tuple[Stream, Tensor, Tensor]
+PseudoLabelled = Tuple[Stream, Optional[Tensor], Optional[Tensor]]
 
 
 class MaskedConsistency(nn.Module):
@@ -92,6 +92,7 @@ class MaskedConsistency(nn.Module):
             target, label, weight = pseudo
             if self.teacher is not None:
                 label, weight, _ = label_with(self.teacher, self.pseudo_labeler, target)
+            assert label is not None and weight is not None
             batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
         return self._masked(method, source, batch)
 
@@ -105,8 +106,8 @@ class MaskedConsistency(nn.Module):
         Args:
             method: gives the student and this iteration's random numbers.
             source: the clean source stream.
-            pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W); None in
-                source-only training.
+            pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W), which an own teacher
+                replaces (then they may be None); None in source-only training.
         """
         return self._term(method, 'masked', self.build_batch(method, source, pseudo), self.weight)
 

@@ -12,12 +12,15 @@ from mmseg_uda.registry import build_train_model
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 
+MASKING = dict(mode='separatetrgaug', masker=dict(type='BlockMasker', block_size=8), pseudo_labeler=dict(type='ConfidenceShare', threshold=0.2))
 SMALL = dict(type='FCDiscriminator', ndf=2)
 VARIANTS: dict[str, dict[str, Any]] = {
     'adaptsegnet': dict(type='AdaptSegNet', discriminator=SMALL, domain_loss='mse'),
     'advent': dict(type='AdvEnt', discriminator=SMALL),
     'esl': dict(type='AdvEnt', discriminator=SMALL, target_ce=1.0),
     'minent': dict(type='MinEnt', hardest=0.3, lambda_prior=dict(main=0.01)),
+    'mic_adaptsegnet': dict(type='AdaptSegNet', discriminator=SMALL, masking=MASKING),
+    'mic_minent': dict(type='MinEnt', masking=dict(MASKING, alpha=0.5)),
 }
 
 
@@ -57,6 +60,20 @@ def test_two_ranks(name: str, tmp_path: Path) -> None:
 
 def test_one_level_several_targets_and_labelled_target_images() -> None:
     check_batch_sizes(VARIANTS['advent'], ('source', 'target', 'target2', 'labeled_target'), model=tiny_model(norm='BN'))
+
+
+def test_masked_images_learn_from_a_teacher_of_their_own() -> None:
+    setup = Setup(VARIANTS['mic_adaptsegnet'], model=two_level_model())
+    method, step = setup.build()
+    for iteration in range(2):
+        step([setup.data.batch([0, 1])], iteration)
+    assert step.flush()[-1]['masked.decode.loss_ce'] > 0
+    pairs = list(zip(method.masking.teacher.model.parameters(), method.student.parameters()))
+    assert all(not teacher.requires_grad for teacher, _ in pairs) and any(not torch.equal(*pair) for pair in pairs)
+    with pytest.raises(ValueError, match="uda.masking.alpha='same'.*give a number"):
+        Setup(dict(VARIANTS['mic_minent'], masking=dict(MASKING, alpha='same')), model=two_level_model()).build()
+    with pytest.raises(KeyError, match="did you mean 'weight'"):
+        Setup(dict(VARIANTS['mic_minent'], masking=dict(MASKING, wheight=1)), model=two_level_model()).build()
 
 
 def test_terms_update_the_networks_they_name() -> None:
