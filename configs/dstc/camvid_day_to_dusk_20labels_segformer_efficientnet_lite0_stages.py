@@ -11,5 +11,6 @@ stages = [
     dict(
         name='dstc', type='train', config='camvid_day_to_dusk_20labels_segformer_efficientnet_lite0.py',
         options=dict(
-            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), lr_config=_lr, runner=dict(max_iters=1250))),
+            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), lr_config=_lr, runner=dict(max_iters=1250),
+            evaluation=dict(test_with=['source_branch', 'ensemble']))),
 ]

@@ -6,5 +6,7 @@ stages = [
     dict(name='target', type='train', config='synthia_to_cityscapes_100labels_target_only_deeplabv2_r101.py'),
     dict(
         name='dstc', type='train', config='synthia_to_cityscapes_100labels_deeplabv2_r101.py',
-        options=dict(uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')))),
+        options=dict(
+            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')),
+            evaluation=dict(test_with=['source_branch', 'ensemble']))),
 ]

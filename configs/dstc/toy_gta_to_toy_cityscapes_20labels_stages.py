@@ -11,5 +11,6 @@ stages = [
     dict(
         name='dstc', type='train', config='toy_gta_to_toy_cityscapes_20labels.py',
         options=dict(
-            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), lr_config=_lr, runner=dict(max_iters=250))),
+            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), lr_config=_lr, runner=dict(max_iters=250),
+            evaluation=dict(test_with=['source_branch', 'ensemble']))),
 ]

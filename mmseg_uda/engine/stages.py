@@ -8,7 +8,8 @@ A recipe is a config with a list of stages, which run in order, each in a folder
         dict(name='retrain', type='train', config='gta2cs_retrain.py', options={'data.train.target.folder': '{labels}'}),
     ]
 
-``{name}`` stands for the folder of an earlier stage; paths of configs are relative to the recipe. A finished stage leaves
+``options`` change entries of the stage's config, with dotted keys or nested; ``{name}`` stands for the folder of an earlier stage;
+paths of configs are relative to the recipe. A finished stage leaves
 ``stage.json`` and is not run again; a stage that was cut short goes on where it stopped. Further types of stages are functions
 registered in :data:`STAGES`.
 """
@@ -76,23 +77,36 @@ class StageContext:
 
     def config(self, stage: Mapping[str, Any]) -> Config:
         """The config of a stage with its ``options``."""
-        options = dict(stage.get('options') or {})
+        options = dotted(stage.get('options') or {})
         if stage['type'] == 'train':
             options = {**self.train_options, **options}
         return environment.load_config(str(self.recipe.parent / stage['config']), options)
 
 
+def dotted(options: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Nested config entries under dotted keys, so that entries of several sources add up: ``{'a': {'b': 1}}`` -> ``{'a.b': 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in options.items():
+        flat.update(dotted(value, f'{prefix}{key}.') if isinstance(value, Mapping) and value else {f'{prefix}{key}': value})
+    return flat
+
+
 @STAGES.register_module(name='train')
 def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
-    """Train ``config``; goes on from the newest readable checkpoint of the folder."""
-    check_options(stage, (*_COMMON, 'load_from'), f"stage '{stage['name']}' (train)")
+    """Train ``config``; goes on from the newest readable checkpoint of the folder.
+
+    ``load_from`` starts from weights; ``resume_from`` continues the run of an earlier stage (with its optimisers and its iteration, so
+    that ``runner.max_iters`` counts from the start of that run).
+    """
+    check_options(stage, (*_COMMON, 'load_from', 'resume_from'), f"stage '{stage['name']}' (train)")
     cfg = context.config(stage)
     cfg.seed = context.seed
     if stage.get('load_from'):
         cfg.load_from = _one_file(stage['load_from'], stage)
     _, timestamp = environment.prepare_work_dir(cfg, stage['config'], str(folder))
     found = find_resumable(folder, context.logger)
-    cfg.resume_from = str(found) if found else None
+    before = _one_file(stage['resume_from'], stage) if stage.get('resume_from') else None
+    cfg.resume_from = str(found) if found else before
     handler = logging.FileHandler(folder / f'{timestamp}.log')
     context.logger.addHandler(handler)
     try:
@@ -106,10 +120,10 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
 def pseudo_label_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
     """Write pseudo-labels with the model of ``config`` and ``checkpoint``; options as in ``tools/pseudo_labels.py extract``."""
     options = {key: value for key, value in stage.items() if key not in (*_COMMON, 'checkpoint')}
-    valid = ('criterion', 'fraction', 'bound', 'limit', 'chunk', 'levels', 'upsample', 'data', 'batch_size', 'precision', 'test_with')
+    valid = ('criterion', 'fraction', 'bound', 'limit', 'chunk', 'levels', 'upsample', 'data', 'batch_size', 'precision', 'test_with', 'soft')
     check_options(options, valid, f"stage '{stage['name']}' (pseudo_labels)")
     criterion = Criterion(options.get('criterion', 'entropy'), options.get('fraction', 0.5), options.get('bound'), options.get('limit'))
-    extra = {key: options[key] for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk') if key in options}
+    extra = {key: options[key] for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft') if key in options}
     store = extract(
         context.config(stage), _one_file(stage['checkpoint'], stage), folder, criterion, context.device, LEVELS[options.get('levels', 'fine')],
         where=options.get('data', 'data.train.target'), logger=context.logger, **extra)

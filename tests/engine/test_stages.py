@@ -66,6 +66,15 @@ def test_finished_stages_with_other_settings_are_refused_until_restarted(tmp_pat
     assert [name for name, _ in CALLS] == ['a', 'b'], 'a later stage depends on an earlier one'
 
 
+def test_options_of_a_stage_add_to_those_of_the_command(tmp_path: Path) -> None:
+    shared = context(tmp_path)
+    (tmp_path / 'c.py').write_text('evaluation = dict(interval=5, metric="mIoU")\nrunner = dict(max_iters=9)\n')
+    shared.train_options.update({'evaluation.interval': 7, 'runner.max_iters': 8})
+    options = dict(evaluation=dict(test_with=['x']), runner=dict(max_iters=3))
+    cfg = shared.config(dict(name='a', type='train', config='c.py', options=options))
+    assert dict(cfg.evaluation) == dict(interval=7, metric='mIoU', test_with=['x']) and cfg.runner.max_iters == 3
+
+
 @pytest.mark.parametrize('stages, message', [
     ([], 'no stages'),
     ([dict(name='a', type='note')], "no 'config'"),

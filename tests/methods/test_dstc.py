@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from mmseg_uda.compat.convert import main as convert
 from mmseg_uda.compat.keys_dstc import dstc_to_ours, ours_to_dstc
+from mmseg_uda.engine import evaluation
 from mmseg_uda.engine.test import load_model
 from mmseg_uda.methods.dstc import DSTC, PseudoLabels
 from mmseg_uda.registry import build_train_model
@@ -263,3 +265,21 @@ def test_target_branch_is_exported_as_a_plain_checkpoint(tmp_path: Path) -> None
     assert found.keys() == expected.keys() and all(torch.equal(found[key], value) for key, value in expected.items())
     with pytest.raises(CheckpointError, match='no target branch'):
         convert([str(tmp_path / 'second.pth'), str(tmp_path / 'third.pth'), '--to', 'target_branch'])
+
+
+def test_evaluation_during_training_scores_several_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = build()
+    asked: list[str] = []
+
+    def score(model: DSTC, *args: Any, **kwargs: Any) -> dict[str, float]:
+        asked.append(model.test_with)
+        return {'mIoU': 0.1 * len(asked), 'aAcc': 0.5}
+
+    monkeypatch.setattr(evaluation, 'evaluate_all', score)
+    hook = evaluation.UDAEvalHook(dict(target=[0]), torch.device('cpu'), test_with=['source_branch', 'ensemble'], interval=1)
+    runner = SimpleNamespace(model=method, logger=None, rank=0, log_buffer=SimpleNamespace(output={}, ready=False))
+    hook._do_evaluate(runner)
+    assert asked == ['target_branch', 'source_branch', 'ensemble'] and method.test_with == 'target_branch'
+    found = runner.log_buffer.output
+    assert found['mIoU'] == 0.1 and found['mIoU.source_branch'] == 0.2 and found['mIoU.ensemble'] == pytest.approx(0.3)
+    assert 'aAcc.ensemble' not in found
