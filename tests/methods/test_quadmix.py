@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from mmcv import Config
 
 from tests.harness.methods import Setup, assert_equal_state, check_batch_sizes, check_exact_resume, check_two_ranks
+from tests.harness.synthetic import tiny_model
 from tests.models.networks import hrda_config
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs' / 'quadmix').glob('*.py'))
 
 MASKING = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8))
 # the confidence of an untrained teacher of five classes lies just above 1/5
@@ -207,3 +211,26 @@ def test_patches_of_another_size_are_refused() -> None:
 
     with pytest.raises(ValueError, match='class_patches.crop_size'):
         trained(QUAD, 2, add_extras=small)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_configs_train(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The method of every config, compositions included, does a plain step and one of QuadMix with a small network."""
+    monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
+    cfg = Config.fromfile(str(path))
+    classes = 11 if path.stem.startswith('camvid') else 19
+    uda = dict(cfg.uda, start_iter=1)
+    method, log = trained(uda, 2, model=tiny_model(classes), num_classes=classes)
+    assert 'mix.decode.loss_ce' in log[0] and {'mix_tss.decode.loss_ce', 'mix_tst.decode.loss_ce'} <= set(log[1])
+    assert ('masked.decode.loss_ce' in log[1]) == (cfg.uda.mask_mode is not None)
+    assert ('src.loss_imnet_feat_dist' in log[1]) == (cfg.uda.imnet_feature_dist_lambda > 0)
+    if 'pseudo_labeler' in cfg.uda:
+        assert type(method.pseudo_labeler).__name__ == cfg.uda.pseudo_labeler.type
+
+
+def test_compositions_have_configs() -> None:
+    """QuadMix without masked images, with the plain teacher of DACS, with ESL's entropy criterion."""
+    composed = {path.stem.rsplit('cityscapes_', 1)[-1]: Config.fromfile(str(path)).uda for path in CONFIGS if path.stem.startswith('toy')}
+    assert composed['without_mic'].mask_mode is None and composed['without_mic'].imnet_feature_dist_lambda > 0
+    assert composed['dacs'].mask_mode is None and composed['dacs'].imnet_feature_dist_lambda == 0
+    assert composed['entropy'].pseudo_labeler.type == 'EntropyPseudoLabel'
