@@ -1,7 +1,7 @@
-"""Processor time and memory of buying regions in one image: ``python benchmarks/select_active.py [--height 1024 --width 2048]``.
+"""Processor time and memory of acquisition in one image: ``python benchmarks/select_active.py [--height 1024 --width 2048]``.
 
-Each part runs alone: class scores -> RIPU's score map -> greedy selection. The plain loop (one full-map maximum per pick, as in the
-released code) is measured on request, for comparison.
+Each part runs alone: class scores -> RIPU's score map -> greedy selection, and class scores -> STAL's mean entropy. The plain loop (one
+full-map maximum per pick, as in the released code) is measured on request, for comparison.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Callable
 import numpy as np
 import torch
 
-from mmseg_uda.ops.acquisition import greedy_select, picks_per_round, pixel_score, region_score
+from mmseg_uda.ops.acquisition import greedy_select, mean_entropy_score, picks_per_round, pixel_score, region_score
 
 
 def timed(function: Callable[[], Any], repeats: int) -> tuple[Any, float]:
@@ -52,12 +52,13 @@ def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     (regions, _, _), region_seconds = timed(lambda: region_score(scores, 1), args.repeats)
     pixels, pixel_seconds = timed(lambda: pixel_score(scores, 32), args.repeats)
+    image_seconds = timed(lambda: mean_entropy_score(scores[None]), args.repeats)[1]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     picks = picks_per_round(args.height * args.width, args.share, 5, 1)
     blocked = np.zeros((args.height, args.width), bool)
     result = {
         'image': [args.height, args.width], 'classes': args.classes, 'threads': torch.get_num_threads(),
-        'region_score_s': region_seconds, 'pixel_score_s': pixel_seconds,
+        'image_score_s': image_seconds, 'region_score_s': region_seconds, 'pixel_score_s': pixel_seconds,
         'score_memory_mb': (peak - before) / 1024, 'class_scores_mb': scores.numel() * 4 / 2**20,
         'region_picks': picks, 'region_select_s': timed(lambda: greedy_select(regions.numpy(), blocked.copy(), picks, 1, 2), args.repeats)[1],
         'pixel_picks': 21, 'pixel_select_s': timed(lambda: greedy_select(pixels.numpy(), blocked.copy(), 21, 0, 32), args.repeats)[1],

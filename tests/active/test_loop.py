@@ -62,11 +62,7 @@ def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None
             loop(tmp_path / 'killed')
     assert loop(tmp_path / 'killed') == curve
     assert json.loads((tmp_path / 'killed' / 'curve.json').read_text()) == curve
-    left, right = (content(tmp_path / name / 'active') for name in ('straight', 'killed'))
-    for stored in (left, right):
-        for purchase in stored['rounds']:
-            purchase['checkpoint'] = None  # paths differ
-    assert left == right
+    assert content(tmp_path / 'straight' / 'active') == content(tmp_path / 'killed' / 'active')
     name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
     assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
 

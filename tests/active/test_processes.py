@@ -1,0 +1,126 @@
+"""Processes that are killed by the system at any point, and several processes that buy together."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_uda.active.loop import config_text, run_loop
+from mmseg_uda.active.selection import Scorer
+from mmseg_uda.active.session import ActiveSession
+from mmseg_uda.engine.distributed import barrier
+from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.stages import StageContext
+from mmseg_uda.engine.train import train
+from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from tests.harness.methods import assert_equal_state, run_ranks
+
+from .test_loop import hook_config
+from .test_selection import Network, content
+from .world import image_config, make_world, region_config
+
+CPU = torch.device('cpu')
+LOGGER = logging.getLogger('active-test')
+#: what a process may be killed before: replacing a file, a training iteration, scoring an image
+POINTS = ((os, 'replace'), (UDARunner, 'train'), (Scorer, '__call__'))
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp('world'))
+
+
+def killed_at(points: int, log: Path, work: Callable[[], Any]) -> None:
+    """Do ``work``; before the given point of :data:`POINTS` the system ends this process (SIGKILL). ``log`` gets the point's name."""
+    left = [points]
+
+    def counting(name: str, original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                with open(log, 'a') as file:
+                    file.write(f'{name}\n')
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*args, **kwargs)
+
+        return call
+
+    torch.set_num_threads(1)
+    for target, name in POINTS:
+        setattr(target, name, counting(name, getattr(target, name)))
+    work()
+
+
+def finish_in_spite_of_kills(log: Path, work: Callable[[], Any], seed: int, most: int) -> None:
+    """Repeat ``work`` in processes of their own, killed at random points, until one comes to its end."""
+    rng = np.random.default_rng(seed)
+    context = multiprocessing.get_context('fork')
+    for _ in range(100):
+        process = context.Process(target=killed_at, args=(int(rng.integers(1, most + 1)), log, work))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            return
+        assert process.exitcode == -signal.SIGKILL, f'exit code {process.exitcode}'
+    raise AssertionError('no process came to its end')
+
+
+@pytest.mark.parametrize('config', [image_config, region_config])
+def test_a_loop_killed_at_random_points_ends_with_the_same_label_set(config: Any, world: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text(config_text(config(world, tmp_path / 'unused')))
+
+    def loop(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        run_loop(path, folder, StageContext(path, CPU, LOGGER))
+
+    loop(tmp_path / 'straight')
+    finish_in_spite_of_kills(tmp_path / 'kills', lambda: loop(tmp_path / 'killed'), seed=0, most=24)
+    assert set((tmp_path / 'kills').read_text().split()) == {name for _, name in POINTS}
+    assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
+    name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
+    assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
+
+
+def test_a_run_killed_at_random_points_ends_with_the_same_regions(world: Path, tmp_path: Path) -> None:
+    def run(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        cfg = hook_config(world, folder)
+        found = find_resumable(folder)
+        cfg.resume_from = str(found) if found else None
+        train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
+
+    run(tmp_path / 'straight')
+    finish_in_spite_of_kills(tmp_path / 'kills', lambda: run(tmp_path / 'killed'), seed=0, most=12)
+    assert {'train', '__call__'} <= set((tmp_path / 'kills').read_text().split())
+    assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
+    assert_equal_state(*(load_checkpoint_file(tmp_path / run / 'iter_6.pth')['state_dict'] for run in ('straight', 'killed')), 'network')
+
+
+def buy_on_rank(rank: int, cfg: Config, rounds: tuple[int, ...]) -> None:
+    """Buy rounds as one of several ranks."""
+    if rank == 0:
+        ActiveSession(cfg).start()
+    barrier()
+    session = ActiveSession(cfg)
+    for number in rounds:
+        session.select(number, Network(), CPU, show=False)
+
+
+@pytest.mark.parametrize('config', [image_config, region_config])
+def test_two_ranks_buy_what_one_process_buys(config: Any, world: Path, tmp_path: Path) -> None:
+    buy_on_rank(0, config(world, tmp_path / 'one'), (1, 2))
+    run_ranks(buy_on_rank, tmp_path / 'ranks', config(world, tmp_path / 'two'), (1, 2))
+    run_ranks(buy_on_rank, tmp_path / 'ranks', config(world, tmp_path / 'mixed'), (1,))
+    buy_on_rank(0, config(world, tmp_path / 'mixed'), (2,))  # one process goes on where two ranks stopped
+    for folder in ('two', 'mixed'):
+        assert content(tmp_path / folder) == content(tmp_path / 'one')
