@@ -33,14 +33,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 import published_variants as published  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
+MIC = dict(type='DACS', alpha=0.999, imnet_feature_dist_lambda=0.005, imnet_feature_dist_classes=[6, 7, *range(11, 19)],
+           imnet_feature_dist_scale_min_ratio=0.75, mask_mode='separatetrgaug', mask_lambda=1,
+           mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=32))
 METHODS = {
     'source_only': None,
     'dacs': dict(type='DACS', alpha=0.99),
     'daformer': dict(type='DACS', alpha=0.999, imnet_feature_dist_lambda=0.005, imnet_feature_dist_classes=[6, 7, *range(11, 19)],
                      imnet_feature_dist_scale_min_ratio=0.75),
-    'mic': dict(type='DACS', alpha=0.999, imnet_feature_dist_lambda=0.005, imnet_feature_dist_classes=[6, 7, *range(11, 19)],
-                imnet_feature_dist_scale_min_ratio=0.75, mask_mode='separatetrgaug', mask_lambda=1,
-                mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=32)),
+    'mic': MIC,
+    'quadmix': dict(MIC, type='QuadMix', start_iter=0),
 }
 NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 
@@ -91,7 +93,9 @@ def synthetic_batch(size: int, batch: int, device: torch.device) -> dict[str, An
     labels[torch.rand(labels.shape, generator=generator) < 0.1] = 255
     metas = [dict(img_norm_cfg=NORM, filename=f'{i}', img_shape=(size, size, 3), ori_shape=(size, size, 3), flip=False) for i in range(batch)]
     images = torch.randn((2, batch, 3, size, size), generator=generator).to(device)
-    return {'img': images[0], 'img_metas': metas, 'gt_semantic_seg': labels.to(device), 'target_img': images[1], 'target_img_metas': metas}
+    patches = torch.randint(0, 256, (batch, 2, 3, size, size), generator=generator, dtype=torch.uint8).to(device)
+    return {'class_patches': patches, 'class_patch_labels': labels.to(device, torch.uint8).expand(-1, 2, -1, -1),
+            'img': images[0], 'img_metas': metas, 'gt_semantic_seg': labels.to(device), 'target_img': images[1], 'target_img_metas': metas}
 
 
 def build(args: argparse.Namespace, method: str, on: set[str]) -> tuple[Any, TrainStep]:
@@ -185,7 +189,7 @@ def applies(switch: str, method: str, model: str) -> bool:
     if switch in ('separable_blur', 'batched_masks', 'foreach_ema'):
         return method != 'source_only'
     if switch in ('label_histogram', 'merged_backward'):
-        return method in ('daformer', 'mic')
+        return method in ('daformer', 'mic', 'quadmix')
     return switch != 'fused_attention' or 'mit' in model or 'segformer_b' in model
 
 
