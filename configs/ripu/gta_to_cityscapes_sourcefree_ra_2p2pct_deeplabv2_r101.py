@@ -6,6 +6,6 @@ _base_ = [
     '../_base_/active/ripu_gta_to_cityscapes_1280x640.py',
     '../_base_/schedules/ripu_sourcefree_30k.py',
 ]
-data = dict(train=dict(source=None))
+data = dict(train=dict(source=None, rare_class_sampling=None))
 active = dict(
     folder='work_dirs/ripu_gta_sourcefree/active', acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19))

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
+from mmcv.utils import Registry
 
 from ..ops.rcs import rcs_class_probs, samples_with_class
+from ..utils.config import build_from_config
 from ..utils.rng import numpy_generator
 from .class_stats import dataset_stats
 from .stream_source import StreamSource
 
 Records = list[tuple[str, dict[int, int]]]
+CLASS_SAMPLERS = Registry('class sampler')
+
+
+def build_class_sampler(stream: StreamSource, options: Mapping[str, Any]) -> Any:
+    """The sampler of a ``rare_class_sampling`` config; without ``type`` a :class:`RareClassSampler`."""
+    return build_from_config({'type': 'RareClassSampler', **options, 'stream': stream}, CLASS_SAMPLERS)
 
 
 def stream_records(stream: StreamSource, workers: int = 4) -> Records:
@@ -26,6 +34,7 @@ def stream_records(stream: StreamSource, workers: int = 4) -> Records:
     return records
 
 
+@CLASS_SAMPLERS.register_module()
 class RareClassSampler:
     """Draws a class by ``softmax((1 - f_c) / T)``, then a file that holds it, then a crop that shows enough of it.
 

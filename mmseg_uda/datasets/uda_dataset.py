@@ -16,7 +16,7 @@ from ..utils.rng import numpy_generator
 from .class_patches import ClassPatches
 from .known_labels import reveal_known_labels
 from .pipeline_config import training_pipeline
-from .rare_classes import RareClassSampler
+from .rare_classes import build_class_sampler
 from .stream_source import StreamSource
 
 Config = Mapping[str, Any]
@@ -73,7 +73,8 @@ class UDADataset(Dataset):
             are never opened, also if the pipeline lists ``LoadAnnotations``.
         labeled_target: config of the target images with labels (semi-supervised and active settings).
         rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None.
-            Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`.
+            Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`. With ``type='ClassUniformSampler'`` RIPU's rule:
+            :class:`~mmseg_uda.datasets.class_uniform.ClassUniformSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
         known_labels: images of the target that are labelled target images as well (a target list of all images) bring their
             ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
@@ -127,7 +128,7 @@ class UDADataset(Dataset):
             getattr(first, 'ignore_index', 255),
         )
         self.samplers = {
-            name: RareClassSampler(self._stream(name, key), **options)
+            name: build_class_sampler(self._stream(name, key), options)
             for name, key, options in (
                 (SOURCE, 'rare_class_sampling', rare_class_sampling),
                 (LABELED_TARGET, 'labeled_rare_class_sampling', labeled_rare_class_sampling),

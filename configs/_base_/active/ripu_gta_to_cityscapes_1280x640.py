@@ -27,6 +27,8 @@ data = dict(
     workers_per_gpu=4,
     train=dict(
         type='UDADataset',
+        # classes that were shown rarely are drawn, as in the released code
+        rare_class_sampling=dict(type='ClassUniformSampler', period=3000),
         source=dict(
             type='GTADataset',
             data_root='data/gta/',
