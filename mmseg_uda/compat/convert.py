@@ -42,7 +42,7 @@ def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA, MIC, ADVENT, CoaST, DSTC and STAL checkpoints to the names of this package, or back.'
+        description='Convert SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC and STAL checkpoints to the names of this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')

@@ -1,4 +1,4 @@
-"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC), to this package's names
+"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC, UDASS), to this package's names
 and back.
 
 ===========================  ==============================  ==========================================================
@@ -46,7 +46,7 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
     """A published checkpoint's weights under this package's names.
 
     Args:
-        state: ``state_dict`` of a DAFormer, HRDA or MIC run (student, teachers, ImageNet network), of a network of the
+        state: ``state_dict`` of a DAFormer, HRDA, MIC or UDASS run (student, teachers, ImageNet network), of a network of the
             ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file of a Mix Transformer or of
             the ADVENT lineage.
 

@@ -17,6 +17,7 @@ from mmseg_uda.compat.convert import main
 from mmseg_uda.compat.keys import below, ours_to_published, published_to_ours, segmentor_to_ours
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
+from mmseg_uda.engine.runner import load_student
 from mmseg_uda.methods.source_only import SourceOnly
 from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
@@ -163,6 +164,23 @@ def test_tool_converts_there_and_back(files: Path, published_run: dict[str, Tens
     main([str(files / 'ours.pth'), str(files / 'back.pth'), '--to', 'published'])
     back = load_checkpoint_file(files / 'back.pth')['state_dict']
     assert all(torch.equal(value, published_run[key]) for key, value in back.items())
+
+
+@pytest.mark.parametrize('prefix', ['model.', ''])
+def test_a_published_student_alone_starts_quadmix(prefix: str, files: Path, published_run: dict[str, Tensor]) -> None:
+    """UDASS publishes the student alone, without teacher and meta data; a run from it copies the teacher from the student."""
+    student = below(published_run, 'model.')
+    torch.save(dict(state_dict={prefix + key: value for key, value in student.items()}), files / 'published.pth')
+    main([str(files / 'published.pth'), str(files / 'ours.pth'), '--config', str(files / 'config.py')])
+    cfg = mmcv.Config.fromfile(str(files / 'config.py'))
+    method = build_train_model(mmcv.Config(dict(model=cfg.model, uda=dict(type='QuadMix', start_iter=0))))
+    load_student(method, load_checkpoint_file(files / 'ours.pth')['state_dict'], 'ours.pth')
+    method.begin_iteration(0, method.rng)
+    converted = segmentor_to_ours(student)
+    for network in (method.student, method.teacher.model):
+        assert all(torch.equal(value, converted[key]) for key, value in network.state_dict().items())
+    back = ours_to_published(method.state_dict())
+    assert set(back) == {f'{name}.{key}' for name in ('model', 'ema_model') for key in student}
 
 
 def test_tool_checks_the_network(files: Path, published_run: dict[str, Tensor]) -> None:
