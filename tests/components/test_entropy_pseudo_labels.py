@@ -1,4 +1,4 @@
-"""The entropy criterion as a part of DACS: any batch size, exact resume, ranks; weights of its modes."""
+"""The entropy criterion as a part of self-training methods: any batch size, exact resume, ranks; weights of its modes."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from mmcv import Config
 
 from mmseg_uda.components.entropy_pseudo_labels import EntropyPseudoLabel
 from mmseg_uda.ops.entropy import entropy_from_logits
-from tests.harness.methods import check_batch_sizes, check_exact_resume, check_two_ranks
+from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
+from tests.harness.synthetic import tiny_model
+
+CONFIGS = [path for path in sorted((Path(__file__).resolve().parents[2] / 'configs/esl').glob('*.py')) if 'EntropyPseudoLabel' in path.read_text()]
 
 
 def dacs(**options: Any) -> dict[str, Any]:
@@ -21,6 +25,22 @@ def test_in_dacs(options: dict[str, Any], tmp_path: Path) -> None:
     check_batch_sizes(dacs(**options))
     check_exact_resume(dacs(**options), tmp_path=tmp_path / 'resume')
     check_two_ranks(dacs(**options), tmp_path=tmp_path / 'ranks')
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_configs_train(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The method of every config (DACS, DAFormer, MIC) does a step with a small network."""
+    monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
+    cfg = Config.fromfile(str(path))
+    classes = 11 if path.stem.startswith('camvid') else 19
+    size = (288, 64) if cfg.uda.pseudo_labeler.get('ignore_bottom') else (32, 64)  # some rows must be left
+    setup = Setup(dict(cfg.uda), model=tiny_model(classes), num_classes=classes, size=size)
+    method, step = setup.build()
+    step([setup.data.batch([0, 1])], 0)
+    log = step.flush()[0]
+    assert ('masked.decode.loss_ce' in log) == (cfg.uda.mask_mode is not None) and 'mix.decode.loss_ce' in log
+    rows = size[0] - cfg.uda.pseudo_labeler.get('ignore_top', 0) - cfg.uda.pseudo_labeler.get('ignore_bottom', 0)
+    assert method.pseudo_labeler.mass.sum() == 2 * rows * size[1] and method.pseudo_labeler.updates == 1
 
 
 def logits() -> torch.Tensor:
