@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from typing import Iterator
+from fractions import Fraction
+from math import floor
+from typing import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ class IndexStream:
 
     def __init__(self, length: int, seed: int, name: str) -> None:
         if length < 1:
-            raise ValueError(f'the {name} data set is empty')
+            raise ValueError(f'the {name} data set has no image: check its data_root, img_dir, img_suffix and split')
         self.length = length
         self.key = (seed, name)
         self._epoch = -1
@@ -40,6 +42,41 @@ class IndexStream:
             self._epoch = epoch
             self._order = numpy_generator(*self.key, 'epoch', epoch).permutation(self.length)
         return int(self._order[offset])
+
+
+class WeightedIndexStream:
+    """An endless walk over several groups of items in fixed shares: each group is walked like an :class:`IndexStream` of its own.
+
+    The groups alternate evenly: any run of positions holds every group in its share, give or take one item for each group, and the
+    group and item of a position are functions of (seed, name, position).
+
+    Args:
+        lengths: items of each group; the items are numbered through.
+        weights: positive share of each group; their sum need not be 1.
+        seed, name: as in :class:`IndexStream`.
+
+    Raises:
+        ValueError: not one positive weight for each group.
+    """
+
+    def __init__(self, lengths: Sequence[int], weights: Sequence[float], seed: int, name: str) -> None:
+        if len(lengths) != len(weights) or min(weights, default=0) <= 0:
+            raise ValueError(f'the {name} stream has {len(lengths)} data sets; its shares must be as many positive numbers, got {list(weights)}')
+        self.groups = [IndexStream(length, seed, f'{name}.{i}') for i, length in enumerate(lengths)]
+        self.starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        parts = [Fraction(weight).limit_denominator(10**6) for weight in weights]
+        #: share of each group among itself and the later ones
+        self.shares = [part / sum(parts[i:]) for i, part in enumerate(parts)]
+
+    def __getitem__(self, position: int) -> int:
+        if position < 0:
+            raise IndexError(f'positions of a stream start at 0, got {position}')
+        for group, share, start in zip(self.groups, self.shares, self.starts):
+            before = floor(position * share)
+            if floor((position + 1) * share) > before:
+                return start + group[before]
+            position -= before
+        raise AssertionError('the last group takes every position that is left')
 
 
 @contextmanager

@@ -6,6 +6,7 @@ A folder holds
 * ``images.txt``: the keys of all images, one a line;
 * ``predictions/<key>.png``: predicted class ids, 8 bits;
 * ``scores/<key>.png``: quantised scores (8 or 16 bits), or float32 scores as four channels (``levels=0``, exact);
+* ``soft/<key>.npy``: float16 class probabilities (C, h, w) at the network's resolution, if wanted;
 * ``labels/<key>.png``: predictions with 255 where the score fails its class's threshold.
 
 The key of an image is its path below the image folder without suffix. Nothing is kept in memory but per-class counters.
@@ -14,6 +15,7 @@ The key of an image is its path below the image folder without suffix. Nothing i
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +65,7 @@ class Origin:
         levels: of the quantiser; 0 stores scores exactly.
         upsample: ``prob`` or ``logit``.
         pipeline: hash of the transforms that the images pass.
+        soft: whether class probabilities are stored as well.
     """
 
     model: str
@@ -73,6 +76,7 @@ class Origin:
     upsample: str = 'prob'
     pipeline: str = ''
     format: int = FORMAT
+    soft: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.levels <= esl.FINE_LEVELS:
@@ -172,22 +176,27 @@ class PseudoLabelStore:
             temporary.write_text(json.dumps(plain(manifest), indent=1), encoding='utf-8')
 
     def path(self, part: str, key: str) -> Path:
-        """File of an image; ``part`` is ``predictions``, ``scores`` or ``labels``."""
-        return self.folder / part / f'{key}.png'
+        """File of an image; ``part`` is ``predictions``, ``scores``, ``labels`` or ``soft``."""
+        return self.folder / part / f'{key}.{"npy" if part == "soft" else "png"}'
 
     # ---- predictions ----------------------------------------------------------------------------------------------------------
     def missing(self) -> list[str]:
         """Keys without a prediction, in order."""
         return [key for key in self.keys if not self.path('predictions', key).is_file()]
 
-    def write(self, key: str, label: Tensor, score: Tensor) -> None:
+    def write(self, key: str, label: Tensor, score: Tensor, soft: Optional[Tensor] = None) -> None:
         """Store one image.
 
         Args:
             label: integer (H, W), 255 = invalid (padding).
             score: float32 (H, W) in [0, 1].
+            soft: class probabilities (C, h, w), in a folder that keeps them.
         """
         levels = self.origin.levels
+        if soft is not None:
+            buffer = io.BytesIO()
+            np.save(buffer, soft.cpu().numpy().astype(np.float16))
+            write_file(self.path('soft', key), buffer.getvalue())
         if levels == 0:
             codes = np.ascontiguousarray(score.float().cpu().numpy()).view(np.uint8).reshape(*score.shape, 4)
         else:
@@ -283,12 +292,17 @@ def _short(value: Any) -> str:
 
 def write_png(path: Path, values: np.ndarray) -> None:
     """Write an array as PNG: a temporary file, then a rename, so that a killed run leaves no half file under ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     done, data = cv2.imencode('.png', values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise OSError(f"cannot encode '{path}' from {values.dtype} {values.shape}")
+    write_file(path, data.tobytes())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file: a temporary one, then a rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(data.tobytes())
+    temporary.write_bytes(data)
     os.replace(temporary, path)
 
 

@@ -31,8 +31,8 @@ def _fixed_size(step: Any) -> bool:
     return step.get('type') in _EXACT_SIZES
 
 
-def with_pseudo_labels(pipeline: Sequence[Any]) -> list[Any]:
-    """``pipeline`` with a step that loads the label map.
+def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations') -> list[Any]:
+    """``pipeline`` with a step that loads the label map, or the soft label.
 
     Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a fixed
     size; before a random one they are loaded together with the image.
@@ -42,7 +42,7 @@ def with_pseudo_labels(pipeline: Sequence[Any]) -> list[Any]:
     position = next((i + 1 for i, kind in enumerate(kinds) if kind in _IMAGE_READERS), 0)
     if position < len(steps) and _fixed_size(steps[position]):
         position += 1
-    steps.insert(position, dict(type='LoadAnnotations'))
+    steps.insert(position, dict(type=loader))
     for step in steps:
         if isinstance(step, Mapping) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
             step['keys'] = [*step['keys'], 'gt_semantic_seg']
@@ -78,13 +78,17 @@ class PseudoLabelDataset(CustomDataset):
         dataset: config of the data set with its training pipeline.
         folder: folder that ``tools/pseudo_labels.py extract`` wrote.
         min_kept_share: refuse a folder that keeps less than this share of all pixels.
+        soft: load the class probabilities that ``extract --soft`` stored; ``StrongAugment`` in the pipeline makes labels of them.
 
     Raises:
         PseudoLabelError: the folder belongs to other images or classes, lacks label maps, or keeps too few pixels.
     """
 
-    def __init__(self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0) -> None:
-        steps = with_pseudo_labels(dataset.get('pipeline', ()))
+    def __init__(self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0, soft: bool = False) -> None:
+        steps = with_pseudo_labels(dataset.get('pipeline', ()), 'LoadSoftLabels' if soft else 'LoadAnnotations')
+        if soft and not any(isinstance(step, Mapping) and step.get('type') == 'StrongAugment' for step in steps):
+            raise ValueError("PseudoLabelDataset with soft=True needs StrongAugment in its pipeline: TrainingCrops(..., strong=dict())")
+        self.soft = soft
         inner = unlabelled(dataset)
         # everything that is not about labels (images, classes, palette) is the inner data set's; its constructor has run
         vars(self).update(vars(inner))
@@ -104,6 +108,8 @@ class PseudoLabelDataset(CustomDataset):
         labels = self.store.labels
         if labels is None:
             raise PseudoLabelError(f"'{self.folder}' has predictions but no label maps: run tools/pseudo_labels.py extract to its end")
+        if self.soft and not self.store.origin.soft:
+            raise PseudoLabelError(f"'{self.folder}' has no soft labels: extract them with --soft (stage option soft=True) into another folder")
         if tuple(self.CLASSES) != self.store.origin.classes:
             raise PseudoLabelError(
                 f"'{self.folder}' has {len(self.store.origin.classes)} classes ({', '.join(self.store.origin.classes[:3])} ...), the data "
@@ -119,6 +125,8 @@ class PseudoLabelDataset(CustomDataset):
     def pre_pipeline(self, results: dict[str, Any]) -> None:
         """Hand the folders and the label reader to the pipeline."""
         super().pre_pipeline(results)
+        if self.soft:
+            results['soft_label_file'] = self.store.path('soft', image_key(results['img_info']['filename']))
         results['label_reader'] = self.label_reader
         results['label_remedy'] = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
 

@@ -205,10 +205,9 @@ class StrongAugment:
         height, width = results['img'].shape[:2]
         if height % OFFICIAL_SCALE or width % OFFICIAL_SCALE:
             raise ValueError(f"label_mode='official' works at a quarter of the size: crops of {height}x{width} must be divisible by 4")
-        soft = SOFT_LABEL in results
-        small = {LABEL: self._hardened(results, 1 / OFFICIAL_SCALE)} if soft else {}
+        small = {LABEL: self._hardened(results, 1 / OFFICIAL_SCALE)} if SOFT_LABEL in results else {}
         for key in self._maps(results):
-            maps = torch.from_numpy(np.ascontiguousarray(small.get(key, results.get(key)[::OFFICIAL_SCALE, ::OFFICIAL_SCALE])))
-            moved = warp_label(maps[None, None].long(), *recorded_parameters(draws, width, height), scale=OFFICIAL_SCALE,
-                               ignore=0 if key == 'valid_pseudo_mask' else IGNORE)[0, 0]
+            values = small[key] if key in small else results[key][::OFFICIAL_SCALE, ::OFFICIAL_SCALE]
+            moved = warp_label(torch.from_numpy(np.ascontiguousarray(values))[None, None].long(), *recorded_parameters(draws, width, height),
+                               scale=OFFICIAL_SCALE, ignore=0 if key == 'valid_pseudo_mask' else IGNORE)[0, 0]
             results[key] = np.kron(moved.numpy(), np.ones((OFFICIAL_SCALE, OFFICIAL_SCALE))).astype(np.uint8)

@@ -58,6 +58,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     _add_data(one)
     one.add_argument('--batch-size', type=int, default=1)
     one.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='of the forward pass')
+    one.add_argument('--soft', action='store_true', help="store class probabilities at the network's resolution as well (CoaST)")
     one.add_argument('--test-with', help='network that predicts (student, teacher)')
     one.add_argument('--shard', type=_shard, default=(0, 1), help='this job predicts part NUMBER/TOTAL; all jobs write the same folder')
     one.add_argument('--gpu-id', type=int, default=0)
@@ -99,7 +100,7 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
         target_config(cfg, args.data)
     store = extract(
         cfg, args.checkpoint, Path(args.out), _criterion(args, args.criterion), device, LEVELS[args.levels], args.upsample, args.data,
-        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger)
+        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger, args.soft)
     if get_dist_info()[0] == 0:
         if store.labels is None:
             print(f'{len(store.missing())} of {len(store.keys)} predictions are still to come from other jobs')

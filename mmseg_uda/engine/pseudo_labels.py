@@ -32,6 +32,12 @@ UPSAMPLINGS = ('prob', 'logit')
 _PENDING = 16
 
 
+def network_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
+    """Class probabilities (B, C, h, w) float32 at the network's resolution."""
+    scores = segmentor.decode_head.forward_test(segmentor.extract_feat(img), list(metas), segmentor.test_cfg)
+    return scores.float().softmax(1)
+
+
 def predict_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], upsample: str = 'prob') -> Tensor:
     """Class probabilities at the size of the input.
 
@@ -48,9 +54,12 @@ def predict_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[s
         size = tuple(img.shape[2:])
         whole = [dict(meta, ori_shape=(*size, 3), img_shape=(*size, 3), flip=False) for meta in metas]
         return segmentor.inference(img, whole, rescale=False).float()
-    head = segmentor.decode_head
-    scores = head.forward_test(segmentor.extract_feat(img), list(metas), segmentor.test_cfg)
-    return F.interpolate(scores.float().softmax(1), size=img.shape[2:], mode='bilinear', align_corners=head.align_corners)
+    return enlarged(network_probabilities(segmentor, img, metas), segmentor, img)
+
+
+def enlarged(prob: Tensor, segmentor: Any, img: Tensor) -> Tensor:
+    """Probabilities at the size of the input ``img``."""
+    return F.interpolate(prob, size=img.shape[2:], mode='bilinear', align_corners=segmentor.decode_head.align_corners)
 
 
 def check_upsample(segmentor: Any, upsample: str) -> None:
@@ -96,7 +105,7 @@ def target_config(cfg: Config, where: str = 'data.train.target') -> dict[str, An
 def extract(
     cfg: Config, checkpoint: str, folder: Path, criterion: Criterion, device: torch.device, levels: int, upsample: str = 'prob',
     where: str = 'data.train.target', batch_size: int = 1, precision: str = 'fp32', test_with: Optional[str] = None,
-    chunk: Optional[int] = None, shard: tuple[int, int] = (0, 1), logger: Optional[logging.Logger] = None,
+    chunk: Optional[int] = None, shard: tuple[int, int] = (0, 1), logger: Optional[logging.Logger] = None, soft: bool = False,
 ) -> PseudoLabelStore:
     """Predict every image that has no prediction yet, then write label maps.
 
@@ -115,6 +124,7 @@ def extract(
         test_with: the network that predicts (``student``, ``teacher``).
         chunk: see :meth:`~mmseg_uda.datasets.pseudo_label_store.PseudoLabelStore.write_labels`.
         shard: (number, total) of this job.
+        soft: store the class probabilities at the network's resolution as well (CoaST); needs ``upsample='prob'``.
 
     Returns:
         The store; its label maps exist unless other jobs still predict.
@@ -126,9 +136,11 @@ def extract(
     keys = [image_key(info['filename']) for info in dataset.img_infos]
     origin = Origin(
         weights_hash(checkpoint), list_hash(keys), tuple(dataset.CLASSES), criterion.score, levels, upsample,
-        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16])
+        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16], soft=soft)
     method = load_model(cfg, checkpoint, test_with, device, logger)
     check_upsample(method.inference_model, upsample)
+    if soft and upsample != 'prob':
+        raise ValueError("soft pseudo-labels are probabilities at the network's resolution: they need upsample='prob'")
     if rank == 0:
         PseudoLabelStore.create(folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with)
     barrier()
@@ -153,12 +165,16 @@ def _predict(method: UDASegmentor, dataset: Dataset, indices: Sequence[int], sto
     with ThreadPoolExecutor(2) as pool:
         for keys, batch in progress(loader, 'pseudo-labels', total=len(loader), quiet=quiet):
             batch = to_device(batch, device)
-            prob = predict_probabilities(method.inference_model, batch['img'], batch['img_metas'], store.origin.upsample)
+            segmentor = method.inference_model
+            soft = network_probabilities(segmentor, batch['img'], batch['img_metas']) if store.origin.soft else None
+            prob = (predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample) if soft is None
+                    else enlarged(soft, segmentor, batch['img']))
             labels, scores = label_and_score(prob, store.origin.score)
-            for key, label, score, meta in zip(keys, labels.to(torch.uint8).cpu(), scores.cpu(), batch['img_metas']):
+            maps = [None] * len(keys) if soft is None else soft.half().cpu()
+            for key, label, score, kept, meta in zip(keys, labels.to(torch.uint8).cpu(), scores.cpu(), maps, batch['img_metas']):
                 height, width = meta['img_shape'][:2]
                 label[height:], label[:, width:] = IGNORE, IGNORE  # padding has no label
-                pending.append(pool.submit(store.write, key, label, score))
+                pending.append(pool.submit(store.write, key, label, score, kept))
             while len(pending) > _PENDING:
                 pending.pop(0).result()
         for waiting in pending:

@@ -16,6 +16,7 @@ from .multi_target import DomainHeads, MultiTarget, scores_at
 from .streams import Stream
 
 SEGMENTOR = ('segmentor',)
+MDIS_GAMES = ('shared', 'multi')
 #: level -> scores
 Scores = Mapping[str, Tensor]
 
@@ -57,6 +58,8 @@ class MDis(MultiTarget):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if game not in MDIS_GAMES:
+            raise ValueError(f"game must be one of {', '.join(MDIS_GAMES)}, got '{game}'")
         heads = classifier_levels(self.student)
         self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
         weights = {level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'main'}

@@ -1,4 +1,4 @@
-"""CoaST and MTKT train with two and three targets at any batch size, resume exactly, and ranks equal one process."""
+"""CoaST and MTAF train with two and three targets at any batch size, resume exactly, and ranks equal one process."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,51 +8,153 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmseg_uda.components.cross_rank import current_ranks
+from mmseg_uda.components.style_bank import ChannelStatistics
 from mmseg_uda.registry import build_train_model
-from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
-from tests.harness.synthetic import tiny_model
+from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
+from tests.harness.synthetic import CLASSES, NORM, tiny_model
 
-STREAMS = ('source', 'target', 'target2')
+TWO = ('source', 'target', 'target2')
+THREE = (*TWO, 'target3')
+SMALL = dict(type='FCDiscriminator', ndf=2)
+AUXILIARY = dict(type='FCNHead', in_channels=16, in_index=2, channels=4, num_convs=1, concat_input=False, dropout_ratio=0.0, num_classes=CLASSES,
+                 norm_cfg=dict(type='GN', num_groups=2), align_corners=False, loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.1))
 VARIANTS: dict[str, dict[str, Any]] = {
     'coast': dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0', 'stages.1'])),
-    'coast_official': dict(type='CoaST', loss_mode='official',
-                           styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official')),
-    'mtkt': dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)),
-    'mdis': dict(type='MDis', discriminator=dict(type='FCDiscriminator', ndf=2)),
+    'coast_official': dict(type='CoaST', loss_mode='official', styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official')),
+    'mtkt': dict(type='MTKT', discriminator=SMALL),
+    'mdis': dict(type='MDis', discriminator=SMALL),
     'warm_up': dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
 }
 
 
+def _options(name: str, streams: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ``uda`` config, and the model: with an auxiliary head where the method uses it."""
+    model = tiny_model(auxiliary_head=AUXILIARY) if name in ('mtkt', 'mdis') else tiny_model()
+    return dict(VARIANTS[name], num_targets=len(streams) - 1), model
+
+
+@pytest.mark.parametrize('streams', [TWO, THREE], ids=['two', 'three'])
 @pytest.mark.parametrize('name', VARIANTS)
-def test_batch_sizes(name: str) -> None:
-    check_batch_sizes(VARIANTS[name], STREAMS)
+def test_batch_sizes(name: str, streams: tuple[str, ...]) -> None:
+    uda, model = _options(name, streams)
+    check_batch_sizes(uda, streams, model=model)
 
 
-@pytest.mark.parametrize('name', VARIANTS)
-def test_exact_resume(name: str, tmp_path: Path) -> None:
-    check_exact_resume(VARIANTS[name], STREAMS, tmp_path)
+@pytest.mark.parametrize('name, streams', [
+    ('coast', TWO), ('coast', THREE), ('coast_official', THREE), ('mtkt', TWO), ('mdis', TWO), ('mdis', THREE), ('warm_up', TWO)])
+def test_exact_resume(name: str, streams: tuple[str, ...], tmp_path: Path) -> None:
+    uda, model = _options(name, streams)
+    check_exact_resume(uda, streams, tmp_path, model=model)
 
 
-@pytest.mark.parametrize('name', ['coast', 'mtkt'])
-def test_two_ranks(name: str, tmp_path: Path) -> None:
-    check_two_ranks(VARIANTS[name], STREAMS, tmp_path)
+@pytest.mark.parametrize('name, streams', [
+    ('coast', TWO), ('coast', THREE), ('coast_official', TWO), ('coast_official', THREE), ('mtkt', THREE), ('mdis', TWO), ('warm_up', TWO)])
+def test_two_ranks(name: str, streams: tuple[str, ...], tmp_path: Path) -> None:
+    uda, model = _options(name, streams)
+    check_two_ranks(uda, streams, tmp_path, model=model)
 
 
-@pytest.mark.parametrize('streams', [STREAMS[:2], (*STREAMS, 'target3')])
-def test_other_numbers_of_targets(streams: tuple[str, ...]) -> None:
-    setup = Setup(dict(VARIANTS['coast'], num_targets=len(streams) - 1), streams)
+def _filled_slots(rank: int, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    styliser = ChannelStatistics(2, layers=['somewhere'])
+    ranks = current_ranks()
+    own = images.chunk(ranks.world_size, dim=1)[rank]
+    for domain in range(2):
+        styliser.image.write(own[domain], domain)
+        styliser.features[0].write(own[domain] * 3, domain)
+    styliser.synchronise(ranks)
+    return styliser.state_dict()
+
+
+def test_every_rank_keeps_the_styles_of_all_images(tmp_path: Path) -> None:
+    images = torch.randn(2, 4, 3, 6, 5, generator=torch.Generator().manual_seed(0))
+    alone = _filled_slots(0, images)
+    for state in run_ranks(_filled_slots, tmp_path, images):
+        for key, value in alone.items():
+            torch.testing.assert_close(state[key], value)
+
+
+def test_one_target_needs_no_styles() -> None:
+    setup = Setup(dict(VARIANTS['coast'], num_targets=1), TWO[:2])
     _, step = setup.build()
     step([setup.data.batch([0, 1])], 0)
     assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
 
 
-def test_wrong_number_of_targets_is_named() -> None:
-    setup = Setup(VARIANTS['coast'], STREAMS[:2])
+def _transformer(head: str) -> dict[str, Any]:
+    shared = dict(type=head, in_channels=[8, 8, 16, 16], in_index=[0, 1, 2, 3], channels=8, dropout_ratio=0.0, num_classes=CLASSES,
+                  norm_cfg=dict(type='BN'), align_corners=False, loss_decode=dict(type='CrossEntropyLoss'))
+    params = dict(embed_dims=8, conv_kernel_size=1)
+    if head == 'DAFormerHead':
+        layer = dict(type='mlp', act_cfg=None, norm_cfg=None)
+        params = dict(embed_dims=8, embed_cfg=layer, embed_neck_cfg=layer,
+                      fusion_cfg=dict(type='aspp', sep=True, dilations=(1, 2), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=dict(type='BN')))
+    return tiny_model(decode_head=dict(shared, decoder_params=params))
+
+
+@pytest.mark.parametrize('head', ['SegFormerHead', 'DAFormerHead'])
+@pytest.mark.parametrize('name', ['coast', 'warm_up'])
+def test_heads_of_other_segmentors_are_cloned(name: str, head: str) -> None:
+    setup = Setup(dict(VARIANTS[name], num_targets=3), THREE, model=_transformer(head))
+    method, step = setup.build()
+    before = {key: value.clone() for key, value in method.student.domain_heads.state_dict().items()}
+    step([setup.data.batch([0, 1])], 0)
+    assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
+    after = method.student.domain_heads.state_dict()
+    for i in range(3):
+        assert any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f'{i}.')), f'head {i} was not trained'
+
+
+@torch.no_grad()
+def test_any_head_answers_at_test_time() -> None:
+    setup = Setup(dict(VARIANTS['coast'], num_targets=2), TWO)
+    method, _ = setup.build()
+    method.eval()
+    img = setup.data.batch([0])['img']
+    metas = [dict(ori_shape=(32, 64, 3), img_shape=(32, 64, 3), flip=False, img_norm_cfg=NORM)]
+    scores = {}
+    for name in method.test_networks():
+        method.test_with = name
+        scores[name] = method.encode_decode(img, metas)
+    heads = [scores['domain0'], scores['domain1']]
+    assert not torch.equal(*heads) and not torch.equal(scores['student'], heads[0])
+    features = method.student.extract_feat(img)
+    mean = torch.stack([head(features).softmax(dim=1) for head in method.heads()]).mean(dim=0)
+    torch.testing.assert_close(method.inference_model.decode_head.forward_test(features, metas, None).exp(), mean)
+    with pytest.raises(ValueError, match="'average', 'domain0', 'domain1', 'student'"):
+        method.test_with = 'domain2'
+
+
+def test_statistics_of_tokens_are_those_of_the_map() -> None:
+    maps = torch.randn(2, 4, 3, 5, generator=torch.Generator().manual_seed(0))
+    tokens = maps.flatten(2).transpose(1, 2)
+    styliser = ChannelStatistics(2, layers=['a', 'b'])
+    for domain in range(2):
+        with styliser.natural_pass(domain):
+            for slots, x in zip(styliser.features, (maps, tokens)):
+                styliser.through(slots, x + domain)
+    with styliser.stylised_pass(0, 1):
+        styled, styled_tokens = (styliser.through(slots, x) for slots, x in zip(styliser.features, (maps, tokens)))
+    torch.testing.assert_close(styled.flatten(2).transpose(1, 2), styled_tokens)
+    torch.testing.assert_close(styled, maps + 1, rtol=1e-4, atol=1e-4)
+
+
+def test_the_number_of_targets_is_that_of_the_data() -> None:
+    config = Config(dict(model=tiny_model(), uda=dict(type='MDis', discriminator=SMALL), data=dict(train=dict(target=[dict()] * 3))))
+    assert build_train_model(config).num_targets == 3
+    setup = Setup(VARIANTS['coast'], TWO[:2])
     _, step = setup.build()
     with pytest.raises(ValueError, match='num_targets=2'):
         step([setup.data.batch([0])], 0)
 
 
-def test_unknown_layer_is_named() -> None:
-    with pytest.raises(ValueError, match="no submodule 'layer9'"):
-        build_train_model(Config(dict(model=tiny_model(), uda=dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['layer9'])))))
+def test_wrong_options_are_named() -> None:
+    for uda, message in (
+        (dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['layer9'])), "no submodule 'layer9'"),
+        (dict(type='CoaST', loss_mode='both'), 'paper, official'),
+        (dict(type='MDis', game='single'), 'shared, multi'),
+        (dict(type='MTKT', lambda_adv=dict(aux=1.0)), "no level 'aux'"),
+        (dict(type='MTKT', num_targets=0), 'at least 1'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build_train_model(Config(dict(model=tiny_model(), uda=uda)))
