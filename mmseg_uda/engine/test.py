@@ -4,14 +4,16 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence, cast
 
 import torch
 from mmcv import Config, DictAction
 from mmcv.runner import get_dist_info
 from mmseg.utils import get_root_logger
+from torch import nn
 
 from ..methods.base import UDASegmentor
+from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..registry import build_train_model
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
@@ -31,6 +33,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--eval-options', nargs='+', action=DictAction, help='options of the evaluation, key=value')
     parser.add_argument('--eval-teacher', action='store_true', help='test the EMA teacher instead of the student')
     parser.add_argument('--test-with', help='test this network of the method (student, teacher, ...)')
+    parser.add_argument('--ensemble-with', nargs=2, action='append', default=[], metavar=('CONFIG', 'CHECKPOINT'),
+                        help='take the mean of the scores with those of this network (may be repeated)')
     parser.add_argument('--format-only', action='store_true', help='write predictions without evaluating (no labels needed)')
     parser.add_argument('--format', choices=FORMATS, default=None, help='file format of saved predictions')
     parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
@@ -62,7 +66,9 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
     environment.prepare_data(cfg)
     with naming_config(args.config):
         datasets = named_test_sets(cfg, 'test')
-    model = load_model(cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger)
+    model: nn.Module = load_model(cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger)
+    if args.ensemble_with:
+        model = ensemble(cast(UDASegmentor, model), args.ensemble_with, device, logger)
     writers = _writers(args, datasets)
     workers = int(cfg.data.get('workers_per_gpu', 2))
     if args.format_only:
@@ -106,6 +112,21 @@ def load_model(cfg: Config, checkpoint: str, test_with: Optional[str], device: t
     return method.to(device).eval()
 
 
+def ensemble(model: UDASegmentor, others: Sequence[Sequence[str]], device: torch.device, logger: Optional[logging.Logger] = None) -> nn.Module:
+    """A network that answers with the mean of the scores of ``model`` and of the networks in ``others``, (config, checkpoint) each.
+
+    Raises:
+        CheckpointError: a network with another number of classes.
+    """
+    members = [model.inference_model]
+    for config, checkpoint in others:
+        members.append(load_model(environment.load_config(config), checkpoint, None, device, logger).inference_model)
+        counts = [member.num_classes for member in (members[0], members[-1])]
+        if counts[0] != counts[1]:
+            raise CheckpointError(f"'{checkpoint}' has {counts[1]} classes, the tested network {counts[0]}: they have no common mean")
+    return SegmentorEnsemble(members, 'logit').eval()
+
+
 def _augment_tests(cfg: Config) -> None:
     """mmseg's ``--aug-test``: six scales and flipping."""
     entries = cfg.data.test if isinstance(cfg.data.test, (list, tuple)) else [cfg.data.test]
@@ -133,6 +154,7 @@ def _names_repeat(dataset: Any) -> bool:
 def _report(metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger) -> None:
     summary = {key: round(100 * value, 2) for key, value in metrics.items() if key.startswith(('mIoU', 'aAcc', 'mAcc'))}
     logger.info('results (percent): %s', ', '.join(f'{key} {value}' for key, value in summary.items()))
-    path = Path(args.work_dir or Path(args.checkpoint).parent) / f'test_{Path(args.checkpoint).stem}.json'
-    write_metrics(path, metrics, config=args.config, checkpoint=args.checkpoint, data_sets=list(datasets))
+    name = f'test_{Path(args.checkpoint).stem}{"_ensemble" if args.ensemble_with else ""}.json'
+    path = Path(args.work_dir or Path(args.checkpoint).parent) / name
+    write_metrics(path, metrics, config=args.config, checkpoint=args.checkpoint, ensemble_with=args.ensemble_with, data_sets=list(datasets))
     logger.info('written to %s', path)

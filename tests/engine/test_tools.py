@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv import Config
 
 from mmseg_uda.engine import report, test, train
-from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from mmseg_uda.registry import build_train_model
+from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from mmseg_uda.utils.config_errors import ConfigError
 from tests.harness.methods import assert_equal_state
 
@@ -73,6 +75,28 @@ def test_test_tool_writes_metrics_per_target_and_on_average(trained: Path) -> No
     metrics = test.main([str(config), str(trained / 'run' / 'latest.pth'), *flags])
     assert metrics['mIoU'] == pytest.approx((metrics['mIoU.first'] + metrics['mIoU.second']) / 2)
     assert read_metrics(trained / 'tested') == pytest.approx(metrics, nan_ok=True)
+
+
+def test_ensembles_average_scores(trained: Path, tmp_path: Path) -> None:
+    config, checkpoints = str(trained / 'tiny.py'), [str(trained / 'run' / f'iter_{i}.pth') for i in (2, 4)]
+    flags = ['--device', 'cpu', '--work-dir', str(tmp_path)]
+    alone = test.main([config, checkpoints[1], *flags])
+    together = test.main([config, checkpoints[1], *flags, '--ensemble-with', config, checkpoints[1]])
+    np.testing.assert_equal(together, alone)  # not-a-number where a class is absent
+    assert (tmp_path / 'test_iter_4_ensemble.json').is_file()
+    models = [test.load_model(Config.fromfile(config), path, None, torch.device('cpu')) for path in checkpoints]
+    both = test.ensemble(models[0], [(config, checkpoints[1])], torch.device('cpu'))
+    img = torch.rand(1, 3, 32, 64)
+    for flip in (False, True):
+        meta = [dict(ori_shape=(32, 64, 3), img_shape=(32, 64, 3), flip=flip, flip_direction='horizontal')]
+        scores = [model.inference_model.whole_inference(img, meta, True) for model in models]
+        wanted = ((scores[0] + scores[1]) / 2).softmax(1)
+        torch.testing.assert_close(both.inference(img, meta, True), wanted.flip(3) if flip else wanted)
+    other = write_config(tmp_path, 'other.py')
+    edit(other, 'num_classes=5', 'num_classes=4')
+    torch.save(dict(state_dict=build_train_model(Config.fromfile(str(other))).state_dict()), tmp_path / 'other.pth')
+    with pytest.raises(CheckpointError, match='has 4 classes, the tested network 5'):
+        test.ensemble(models[0], [(str(other), str(tmp_path / 'other.pth'))], torch.device('cpu'))
 
 
 def test_predictions_are_saved_without_labels(trained: Path, tmp_path: Path) -> None:

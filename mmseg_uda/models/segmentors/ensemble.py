@@ -10,27 +10,38 @@ from torch import Tensor, nn
 
 
 class SegmentorEnsemble(BaseSegmentor):
-    """The mean of the class probabilities of several segmentors, for prediction only.
+    """The mean of several segmentors, for prediction only.
 
     Args:
         networks: MMSeg segmentors with the same classes; each keeps its own ``test_cfg`` (whole image or windows).
+        average: ``prob`` takes the mean of the class probabilities, ``logit`` that of the scores at the size of the image
+            ("AdvEnt+MinEnt" of arXiv 1811.12833).
     """
 
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
+    def __init__(self, networks: Sequence[nn.Module], average: str = 'prob') -> None:
         super().__init__()
+        if average not in ('prob', 'logit'):
+            raise ValueError(f"average must be 'prob' or 'logit', got '{average}'")
         self.members = nn.ModuleList(networks)
+        self.average = average
 
     def extract_feat(self, imgs: Tensor) -> list[Any]:
         """The features of every member."""
         return [member.extract_feat(imgs) for member in self.members]
 
     def encode_decode(self, img: Tensor, img_metas: Any) -> Tensor:
-        """Log of the mean probabilities, so that a softmax gives these; (B, C, H, W) -> scores at the input's size."""
+        """Mean scores, or the log of the mean probabilities, so that a softmax gives these; (B, C, H, W) at the input's size."""
+        if self.average == 'logit':
+            return _mean([member.encode_decode(img, img_metas).float() for member in self.members])
         scores = [member.encode_decode(img, img_metas).float().softmax(1) for member in self.members]
         return _mean(scores).clamp(min=torch.finfo(torch.float32).tiny).log()
 
     def inference(self, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
-        """Mean of the members' probabilities; (B, C, H, W), at the size of the original image with ``rescale``."""
+        """Class probabilities of the ensemble; (B, C, H, W), at the size of the original image with ``rescale``."""
+        if self.average == 'logit':
+            probabilities = _mean([_scores(member, img, img_meta, rescale) for member in self.members]).softmax(1)
+            flips = {'horizontal': (3,), 'vertical': (2,)}
+            return probabilities.flip(flips[img_meta[0]['flip_direction']]) if img_meta[0].get('flip') else probabilities
         return _mean([member.inference(img, img_meta, rescale) for member in self.members])
 
     def simple_test(self, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:
@@ -53,3 +64,9 @@ class SegmentorEnsemble(BaseSegmentor):
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(values)).mean(0)
+
+
+def _scores(member: Any, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
+    """What ``member.inference`` takes the softmax of."""
+    slide = member.test_cfg.get('mode', 'whole') == 'slide'
+    return (member.slide_inference if slide else member.whole_inference)(img, img_meta, rescale).float()
