@@ -33,6 +33,8 @@ from ..utils.checkpoint_io import plain, replacing
 from .labels import decode_image, decode_label, read_bytes
 
 FORMAT = 1
+#: the mode of extraction that keeps predictions
+DEFERRED = 'deferred'
 MANIFEST = 'manifest.json'
 _THREADS = 2
 _REMEDY = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
@@ -66,6 +68,8 @@ class Origin:
         upsample: ``prob`` or ``logit``.
         pipeline: hash of the transforms that the images pass.
         soft: whether class probabilities are stored as well.
+        mode: ``deferred`` stores predictions, so that thresholds can be changed; other modes (:mod:`mmseg_uda.engine.pseudo_label_modes`) keep
+            label maps only.
     """
 
     model: str
@@ -77,6 +81,7 @@ class Origin:
     pipeline: str = ''
     format: int = FORMAT
     soft: bool = False
+    mode: str = DEFERRED
 
     def __post_init__(self) -> None:
         if not 0 <= self.levels <= esl.FINE_LEVELS:
@@ -181,8 +186,13 @@ class PseudoLabelStore:
 
     # ---- predictions ----------------------------------------------------------------------------------------------------------
     def missing(self) -> list[str]:
-        """Keys without a prediction, in order."""
-        return [key for key in self.keys if not self.path('predictions', key).is_file()]
+        """Keys without a prediction (or label map, when predictions are not kept), in order."""
+        part = 'predictions' if self.origin.mode == DEFERRED else 'labels'
+        return [key for key in self.keys if not self.path(part, key).is_file()]
+
+    def _need_predictions(self) -> None:
+        if self.origin.mode != DEFERRED:
+            raise PseudoLabelError(f"'{self.folder}' holds label maps and no predictions (mode '{self.origin.mode}'): extract with mode '{DEFERRED}'")
 
     def write(self, key: str, label: Tensor, score: Tensor, soft: Optional[Tensor] = None) -> None:
         """Store one image.
@@ -217,6 +227,7 @@ class PseudoLabelStore:
 
     def stream(self, keys: Optional[Sequence[str]] = None) -> Iterator[tuple[str, Tensor, Tensor]]:
         """(key, prediction, codes) of every image, decoded in threads, a few at a time."""
+        self._need_predictions()
         keys = self.keys if keys is None else keys
         with ThreadPoolExecutor(_THREADS) as pool:
             for start in range(0, len(keys), 4 * _THREADS):
@@ -238,6 +249,7 @@ class PseudoLabelStore:
         Raises:
             PseudoLabelError: predictions are missing, or the criterion uses another score.
         """
+        self._need_predictions()
         missing = self.missing()
         if missing:
             raise PseudoLabelError(f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {_REMEDY}")
@@ -253,9 +265,15 @@ class PseudoLabelStore:
             counts.surplus += surplus
             self._apply(keys, limit, criterion, counts)
             thresholds.append((limit / (self.origin.levels or 1)).tolist())
+        return self.record_labels(criterion, chunk, thresholds, counts)
+
+    def record_labels(
+        self, criterion: esl.Criterion, chunk: Optional[int], thresholds: Sequence[Sequence[float]], counts: ClassCounts
+    ) -> dict[str, Any]:
+        """Enter finished label maps into the manifest."""
         count = counts.count.clamp(min=1)
         self.labels = dict(
-            criterion=asdict(criterion), chunk=chunk, thresholds=thresholds, count=counts.count.tolist(), kept=counts.kept.tolist(),
+            criterion=asdict(criterion), chunk=chunk, thresholds=list(thresholds), count=counts.count.tolist(), kept=counts.kept.tolist(),
             kept_share=(counts.kept / count).tolist(), surplus=counts.surplus.tolist(), effective_images=counts.effective_images().tolist(),
             total_share=float(counts.kept.sum() / counts.count.sum().clamp(min=1)))
         self._save_manifest()

@@ -16,6 +16,7 @@ from ..datasets.pseudo_label_store import PseudoLabelStore, summary_table
 from ..ops.esl import COMPACT_LEVELS, FINE_LEVELS, SCORES, Criterion
 from ..utils.config_errors import naming_config
 from . import environment
+from .pseudo_label_modes import MODES
 from .pseudo_label_report import SHARES, score_labels, scoring_dataset, show
 from .pseudo_labels import UPSAMPLINGS, extract, target_config
 
@@ -58,6 +59,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     _add_data(one)
     one.add_argument('--batch-size', type=int, default=1)
     one.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='of the forward pass')
+    one.add_argument('--mode', choices=MODES, default=MODES[0], help='deferred: keep predictions, thresholds can be changed; two_pass: predict '
+                     'twice, keep label maps only; prequential: label each image at once by the images so far')
+    one.add_argument('--warmup', type=int, default=50, help='prequential: images that are counted first and labelled last')
+    one.add_argument('--min-images', type=float, default=50, help='prequential: effective images of a class before it gets labels')
     one.add_argument('--soft', action='store_true', help="store class probabilities at the network's resolution as well (CoaST)")
     one.add_argument('--test-with', help='network that predicts (student, teacher)')
     one.add_argument('--shard', type=_shard, default=(0, 1), help='this job predicts part NUMBER/TOTAL; all jobs write the same folder')
@@ -100,7 +105,8 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
         target_config(cfg, args.data)
     store = extract(
         cfg, args.checkpoint, Path(args.out), _criterion(args, args.criterion), device, LEVELS[args.levels], args.upsample, args.data,
-        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger, args.soft)
+        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger, args.soft, args.mode,
+        dict(warmup=args.warmup, min_images=args.min_images))
     if get_dist_info()[0] == 0:
         if store.labels is None:
             print(f'{len(store.missing())} of {len(store.keys)} predictions are still to come from other jobs')

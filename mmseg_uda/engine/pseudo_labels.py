@@ -6,8 +6,9 @@ import hashlib
 import json
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +17,13 @@ from mmcv.runner import get_dist_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..datasets.pseudo_label_store import Origin, PseudoLabelStore, image_key, list_hash
+from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
 from ..datasets.pseudo_labels import extraction_pipeline, unlabelled
 from ..methods.base import UDASegmentor
 from ..ops.esl import IGNORE, Criterion, label_and_score
 from ..utils.checkpoint_io import plain
 from ..utils.progress import progress
+from . import pseudo_label_modes as modes
 from .data import to_device
 from .distributed import barrier
 from .inference import inference_mode
@@ -30,6 +32,8 @@ from .test import load_model
 UPSAMPLINGS = ('prob', 'logit')
 #: images whose files may wait for a writer thread
 _PENDING = 16
+#: key, label, score, class probabilities if they are kept
+Prediction = tuple[str, Tensor, Tensor, Optional[Tensor]]
 
 
 def network_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
@@ -106,6 +110,7 @@ def extract(
     cfg: Config, checkpoint: str, folder: Path, criterion: Criterion, device: torch.device, levels: int, upsample: str = 'prob',
     where: str = 'data.train.target', batch_size: int = 1, precision: str = 'fp32', test_with: Optional[str] = None,
     chunk: Optional[int] = None, shard: tuple[int, int] = (0, 1), logger: Optional[logging.Logger] = None, soft: bool = False,
+    mode: str = DEFERRED, prequential: Optional[Mapping[str, Any]] = None,
 ) -> PseudoLabelStore:
     """Predict every image that has no prediction yet, then write label maps.
 
@@ -125,32 +130,45 @@ def extract(
         chunk: see :meth:`~mmseg_uda.datasets.pseudo_label_store.PseudoLabelStore.write_labels`.
         shard: (number, total) of this job.
         soft: store the class probabilities at the network's resolution as well (CoaST); needs ``upsample='prob'``.
+        mode: ``deferred`` keeps predictions and scores; ``two_pass`` and ``prequential`` keep label maps only, see
+            :mod:`~mmseg_uda.engine.pseudo_label_modes`.
+        prequential: options of :class:`~mmseg_uda.engine.pseudo_label_modes.Prequential`.
 
     Returns:
         The store; its label maps exist unless other jobs still predict.
     """
     rank, world_size = get_dist_info()
+    modes.check_mode(mode, levels, chunk, soft)
     options = target_config(cfg, where)
     steps = extraction_pipeline(options.get('pipeline', ()))
     dataset = unlabelled(options, steps)
     keys = [image_key(info['filename']) for info in dataset.img_infos]
     origin = Origin(
         weights_hash(checkpoint), list_hash(keys), tuple(dataset.CLASSES), criterion.score, levels, upsample,
-        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16], soft=soft)
+        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16], soft=soft, mode=mode)
     method = load_model(cfg, checkpoint, test_with, device, logger)
     check_upsample(method.inference_model, upsample)
     if soft and upsample != 'prob':
         raise ValueError("soft pseudo-labels are probabilities at the network's resolution: they need upsample='prob'")
     if rank == 0:
-        PseudoLabelStore.create(folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with)
+        PseudoLabelStore.create(folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with, criterion=asdict(criterion))
     barrier()
     store = PseudoLabelStore.create(folder, origin, keys)
+    workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
+
+    def predict(indices: Sequence[int], title: str = 'pseudo-labels') -> Iterator[Prediction]:
+        loader = DataLoader(_Subset(dataset, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated)
+        return _predictions(method, progress(loader, title, total=len(loader), quiet=rank > 0), store, device)
+
+    if mode != DEFERRED:
+        with inference_mode(method, device, precision):
+            _label_in_passes(store, criterion, predict, shard, prequential)
+        return PseudoLabelStore.open(folder)
     missing = set(store.missing())
     mine = [i for i, key in enumerate(keys) if key in missing][shard[0] * world_size + rank :: shard[1] * world_size]
     barrier()  # before any file appears, all ranks have listed what is missing
-    workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
     with inference_mode(method, device, precision):
-        _predict(method, dataset, mine, store, device, batch_size, workers, quiet=rank > 0)
+        _write_predictions(store, predict(mine))
     barrier()
     if rank == 0 and not store.missing():
         store.write_labels(criterion, chunk)
@@ -158,23 +176,38 @@ def extract(
     return PseudoLabelStore.open(folder)
 
 
-def _predict(method: UDASegmentor, dataset: Dataset, indices: Sequence[int], store: PseudoLabelStore, device: torch.device,
-             batch_size: int, workers: int, quiet: bool) -> None:
-    loader = DataLoader(_Subset(dataset, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated)
+def _label_in_passes(store: PseudoLabelStore, criterion: Criterion, predict: Callable[[Sequence[int], str], Iterator[Prediction]],
+                     shard: tuple[int, int], prequential: Optional[Mapping[str, Any]]) -> None:
+    def labels_and_scores(indices: Sequence[int], title: str) -> Iterator[tuple[str, Tensor, Tensor]]:
+        return (prediction[:3] for prediction in predict(indices, title))
+
+    if store.origin.mode == 'two_pass':
+        modes.two_pass(store, criterion, labels_and_scores, shard)
+    else:
+        modes.prequential(store, criterion, labels_and_scores, modes.Prequential(**(prequential or {})))
+
+
+def _predictions(method: UDASegmentor, batches: Iterable[Any], store: PseudoLabelStore, device: torch.device) -> Iterator[Prediction]:
+    """Key, label uint8 (255 = padding), score and, if wanted, class probabilities of every image, on the host."""
+    segmentor = method.inference_model
+    for keys, batch in batches:
+        batch = to_device(batch, device)
+        soft = network_probabilities(segmentor, batch['img'], batch['img_metas']) if store.origin.soft else None
+        prob = (predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample) if soft is None
+                else enlarged(soft, segmentor, batch['img']))
+        labels, scores = label_and_score(prob, store.origin.score)
+        maps = [None] * len(keys) if soft is None else soft.half().cpu()
+        for key, label, score, kept, meta in zip(keys, labels.to(torch.uint8).cpu(), scores.cpu(), maps, batch['img_metas']):
+            height, width = meta['img_shape'][:2]
+            label[height:], label[:, width:] = IGNORE, IGNORE  # padding has no label
+            yield key, label, score, kept
+
+
+def _write_predictions(store: PseudoLabelStore, predictions: Iterable[Prediction]) -> None:
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(2) as pool:
-        for keys, batch in progress(loader, 'pseudo-labels', total=len(loader), quiet=quiet):
-            batch = to_device(batch, device)
-            segmentor = method.inference_model
-            soft = network_probabilities(segmentor, batch['img'], batch['img_metas']) if store.origin.soft else None
-            prob = (predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample) if soft is None
-                    else enlarged(soft, segmentor, batch['img']))
-            labels, scores = label_and_score(prob, store.origin.score)
-            maps = [None] * len(keys) if soft is None else soft.half().cpu()
-            for key, label, score, kept, meta in zip(keys, labels.to(torch.uint8).cpu(), scores.cpu(), maps, batch['img_metas']):
-                height, width = meta['img_shape'][:2]
-                label[height:], label[:, width:] = IGNORE, IGNORE  # padding has no label
-                pending.append(pool.submit(store.write, key, label, score, kept))
+        for prediction in predictions:
+            pending.append(pool.submit(store.write, *prediction))
             while len(pending) > _PENDING:
                 pending.pop(0).result()
         for waiting in pending:

@@ -120,10 +120,12 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
 def pseudo_label_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
     """Write pseudo-labels with the model of ``config`` and ``checkpoint``; options as in ``tools/pseudo_labels.py extract``."""
     options = {key: value for key, value in stage.items() if key not in (*_COMMON, 'checkpoint')}
-    valid = ('criterion', 'fraction', 'bound', 'limit', 'chunk', 'levels', 'upsample', 'data', 'batch_size', 'precision', 'test_with', 'soft')
+    valid = ('criterion', 'fraction', 'bound', 'limit', 'chunk', 'levels', 'upsample', 'data', 'batch_size', 'precision', 'test_with', 'soft',
+             'mode', 'prequential')
     check_options(options, valid, f"stage '{stage['name']}' (pseudo_labels)")
     criterion = Criterion(options.get('criterion', 'entropy'), options.get('fraction', 0.5), options.get('bound'), options.get('limit'))
-    extra = {key: options[key] for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft') if key in options}
+    extra = {key: options[key] for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft', 'mode', 'prequential')
+             if key in options}
     store = extract(
         context.config(stage), _one_file(stage['checkpoint'], stage), folder, criterion, context.device, LEVELS[options.get('levels', 'fine')],
         where=options.get('data', 'data.train.target'), logger=context.logger, **extra)

@@ -12,6 +12,7 @@ from mmcv import Config
 
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore, read_label
+from mmseg_uda.engine import pseudo_label_modes, pseudo_labels
 from mmseg_uda.engine.pseudo_label_tool import main
 from mmseg_uda.ops import esl
 from mmseg_uda.registry import build_train_model
@@ -236,3 +237,72 @@ def test_sliding_windows_need_upsampled_scores(world: dict[str, str], tmp_path: 
         extract(world, tmp_path / 'prob', *slide)
     store = extract(world, tmp_path / 'logit', '--upsample', 'logit', *slide)
     assert store.labels['total_share'] > 0.4
+
+
+def _labels(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted((folder / 'labels').rglob('*.png'))}
+
+
+def _stop_after(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the next extraction end after some predictions."""
+    left, original = [images], pseudo_labels._predictions
+
+    def predictions(*args: Any) -> Any:
+        for prediction in original(*args):
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            yield prediction
+
+    monkeypatch.setattr(pseudo_labels, '_predictions', predictions)
+    monkeypatch.setattr(pseudo_label_modes, '_SAVE_EVERY', 1)
+
+
+@pytest.mark.parametrize('criterion', ['entropy', 'max_prob'])
+def test_two_passes_write_what_deferred_thresholds_write(criterion: str, world: dict[str, str], tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = extract(world, tmp_path / 'deferred', '--criterion', criterion)
+    flags = ['--criterion', criterion, '--mode', 'two_pass']
+    for images in (3, 4):  # in the first pass and in the second one
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            _stop_after(images, patch)
+            extract(world, tmp_path / 'passes', *flags)
+    store = extract(world, tmp_path / 'passes', *flags)
+    assert _labels(tmp_path / 'passes') == _labels(tmp_path / 'deferred')
+    assert store.labels == wanted.labels and not (tmp_path / 'passes' / 'predictions').exists()
+    first = extract(world, tmp_path / 'jobs', *flags, '--shard', '0/2')
+    assert first.labels is None and len(first.missing()) == IMAGES
+    assert extract(world, tmp_path / 'jobs', *flags, '--shard', '1/2').labels == wanted.labels
+    with pytest.raises(PseudoLabelError, match='was begun with the criterion'):
+        extract(world, tmp_path / 'passes', *flags, '--fraction', '0.3')
+    with pytest.raises(PseudoLabelError, match='mode two_pass instead of deferred|mode deferred instead of two_pass'):
+        extract(world, tmp_path / 'passes', '--criterion', criterion)
+    with pytest.raises(PseudoLabelError, match='no predictions'):
+        main(['threshold', str(tmp_path / 'passes')])
+
+
+def test_prequential_labels_use_the_images_so_far(world: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(name: str, warmup: int, *flags: str) -> PseudoLabelStore:
+        return extract(world, tmp_path / name, '--mode', 'prequential', '--warmup', str(warmup), *flags)
+
+    wanted = extract(world, tmp_path / 'deferred')
+    late = run('late', IMAGES, '--min-images', '0')  # all are labelled at the end
+    assert _labels(tmp_path / 'late') == _labels(tmp_path / 'deferred') and late.labels == wanted.labels
+    early = run('early', 1, '--min-images', '0')
+    order = np.random.Generator(np.random.PCG64(0)).permutation(IMAGES)
+    last = f'labels/{early.keys[order[-1]]}.png'
+    assert _labels(tmp_path / 'early')[last] == _labels(tmp_path / 'deferred')[last]
+    assert _labels(tmp_path / 'early') != _labels(tmp_path / 'deferred')
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        _stop_after(3, patch)
+        run('stopped', 1, '--min-images', '0')
+    run('stopped', 1, '--min-images', '0')
+    assert _labels(tmp_path / 'stopped') == _labels(tmp_path / 'early')
+    assert not any(run('few', 1, '--min-images', '100').labels['kept'])
+
+
+@pytest.mark.parametrize('flags', [['--levels', 'exact'], ['--chunk', '2'], ['--soft']])
+def test_modes_without_predictions_refuse_what_they_cannot_do(flags: list[str], world: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs mode='deferred'"):
+        extract(world, tmp_path / 'labels', '--mode', 'two_pass', *flags)
+    assert not (tmp_path / 'labels').exists()
