@@ -52,8 +52,8 @@ def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
     data = cfg['data']
     train = data.get('train') or {}
     found: dict[str, Any] = {}
-    if isinstance(train, Mapping) and {'source', 'target', 'labeled_target'} & set(train):
-        found = {name: train.get(name) for name in ('source', 'target', 'labeled_target')}
+    if isinstance(train, Mapping) and {'source', 'target', 'labeled_target', 'paste'} & set(train):
+        found = {name: train.get(name) for name in ('source', 'target', 'labeled_target', 'paste')}
         if isinstance(found['target'], (list, tuple)):
             targets = found.pop('target')
             found.update({f'target{i + 1}' if i else 'target': target for i, target in enumerate(targets)})

@@ -6,13 +6,13 @@ import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 from mmseg.datasets.custom import CustomDataset
 
 from ..utils.rng import numpy_generator
 from .base import label_reader_of
-from .index_stream import IndexStream, fixed_randomness
+from .index_stream import IndexStream, WeightedIndexStream, fixed_randomness
 from .labels import CorruptFileError
 from .pipeline_config import deterministic_prefix
 
@@ -29,16 +29,23 @@ class StreamSource:
         seed: seed of the run.
         max_corrupt_files: that many undecodable files (in each worker) are replaced by other draws before the run
             stops; 0 stops at the first.
+        shares: share of the samples that each part gives, whatever its size; None: every image is equally likely.
     """
 
-    def __init__(self, parts: Sequence[Any], name: str, seed: int, max_corrupt_files: int = 0) -> None:
+    def __init__(
+        self, parts: Sequence[Any], name: str, seed: int, max_corrupt_files: int = 0, shares: Optional[Sequence[float]] = None
+    ) -> None:
         self.parts = list(parts)
         self.name = name
         self.seed = seed
         self.max_corrupt_files = max_corrupt_files
         self.corrupt_files: list[str] = []
         self._ends = list(accumulate(len(part) for part in self.parts))
-        self.indices = IndexStream(self._ends[-1], seed, name)
+        self.indices: Union[IndexStream, WeightedIndexStream] = (
+            IndexStream(self._ends[-1], seed, name)
+            if shares is None
+            else WeightedIndexStream([len(part) for part in self.parts], shares, seed, name)
+        )
 
     def __len__(self) -> int:
         return self._ends[-1]

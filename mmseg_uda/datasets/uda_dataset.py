@@ -10,8 +10,8 @@ from mmcv.parallel import DataContainer
 from mmseg.datasets.builder import DATASETS
 from torch.utils.data import Dataset
 
-from ..methods.streams import LABELED_TARGET, SOURCE, TARGET, target_names
-from ..utils.config import build_from_config
+from ..methods.streams import LABELED_TARGET, PASTE, SOURCE, TARGET, target_names
+from ..utils.config import build_from_config, check_options
 from ..utils.rng import numpy_generator
 from .class_patches import ClassPatches
 from .known_labels import reveal_known_labels
@@ -20,6 +20,8 @@ from .rare_classes import build_class_sampler
 from .stream_source import StreamSource
 
 Config = Mapping[str, Any]
+#: the streams with labels
+LABELED = (SOURCE, LABELED_TARGET, PASTE)
 
 
 def build_parts(cfg: Any, labelled: bool) -> list[Any]:
@@ -76,6 +78,9 @@ class UDADataset(Dataset):
             Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`. With ``type='ClassUniformSampler'`` RIPU's rule:
             :class:`~mmseg_uda.datasets.class_uniform.ClassUniformSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
+        paste: config of a labelled stream ``paste`` whose images only give pixels to others (STAL's copy-paste), or None.
+        shares: stream name -> share of the samples that each data set of its list gives, such as
+            ``dict(labeled_target=[0.6, 0.4])``; by default every image of a list is equally likely.
         known_labels: images of the target that are labelled target images as well (a target list of all images) bring their
             ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
         class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings pixels of
@@ -96,6 +101,8 @@ class UDADataset(Dataset):
         labeled_target: Optional[Config] = None,
         rare_class_sampling: Optional[Config] = None,
         labeled_rare_class_sampling: Optional[Config] = None,
+        paste: Optional[Config] = None,
+        shares: Optional[Mapping[str, Sequence[float]]] = None,
         known_labels: bool = False,
         class_patches: Optional[Config] = None,
         sync_crop_size: Optional[Sequence[int]] = None,
@@ -107,14 +114,16 @@ class UDADataset(Dataset):
             SOURCE: source,
             **{TARGET if i == 0 else f'{TARGET}{i + 1}': cfg for i, cfg in enumerate(targets)},
             LABELED_TARGET: labeled_target,
+            PASTE: paste,
         }
         configs = {name: cfg for name, cfg in configs.items() if cfg is not None}
+        check_options(shares or {}, configs, 'shares (streams of this training set)')
         if not configs:
             raise ValueError('UDADataset needs at least one of source, target, labeled_target')
         self.seed = seed
         self.sync_crop_size = tuple(sync_crop_size) if sync_crop_size is not None else None
         self.streams = {
-            name: StreamSource(build_parts(cfg, name in (SOURCE, LABELED_TARGET)), name, seed, max_corrupt_files)
+            name: StreamSource(build_parts(cfg, name in LABELED), name, seed, max_corrupt_files, (shares or {}).get(name))
             for name, cfg in configs.items()
         }
         self.stream_names = tuple(self.streams)

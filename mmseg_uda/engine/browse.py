@@ -20,6 +20,7 @@ from . import environment
 from .data import build_train_loader, to_device
 from .predictions import colorize
 from .runner import load_student
+from .step import batch_size_of
 from .train import DEFAULT_SEED, build_method
 
 Views = Mapping[str, Mapping[str, Tensor]]
@@ -68,7 +69,7 @@ def observe(method: UDASegmentor, batch: Mapping[str, Any], iteration: int, seed
     seed_everything(seed, 'iteration', iteration, 0, 0)
     method.train()
     method.views = {}
-    method.begin_iteration(iteration, StepRng(seed, iteration))
+    method.begin_iteration(iteration, StepRng(seed, iteration, batch_size=batch_size_of(batch)))
     for _ in method.training_losses(batch):
         pass
     views, method.views = method.views, None

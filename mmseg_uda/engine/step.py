@@ -127,7 +127,7 @@ class TrainStep:
         state = _Pass()
         for k, batch in enumerate(batches):
             seed_everything(self.seed, 'iteration', iteration, k, self.rank)
-            rng = StepRng(self.seed, iteration, k * self.world_size + self.rank, _batch_size(batch))
+            rng = StepRng(self.seed, iteration, k * self.world_size + self.rank, batch_size_of(batch))
             if k == 0:
                 self.method.begin_iteration(iteration, rng)
             self.method.rng = rng
@@ -274,7 +274,8 @@ def _total_norm(grads: Sequence[Tensor], norm_type: float) -> Tensor:
     return torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]), norm_type)
 
 
-def _batch_size(batch: Mapping[str, Any]) -> int:
+def batch_size_of(batch: Mapping[str, Any]) -> int:
+    """Images of one stream of a batch."""
     return next((value.shape[0] for key, value in batch.items() if key == 'img' or key.endswith('_img')), 1)
 
 

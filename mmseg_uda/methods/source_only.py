@@ -7,7 +7,7 @@ from typing import Any, Iterator, Mapping
 from ..models.training_interface import segmentation_losses, training_features
 from ..registry import UDA
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .streams import Stream, split_streams
+from .streams import PASTE, Stream, split_streams
 
 
 def supervised_terms(method: UDASegmentor, stream: Stream, prefix: str = '') -> Iterator[LossTerm]:
@@ -32,5 +32,5 @@ class SourceOnly(UDASegmentor):
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """One term per labelled stream, logged as MMSeg logs them (the source without a prefix)."""
         for name, stream in split_streams(batch).items():
-            if stream.label is not None:
+            if stream.label is not None and name != PASTE:
                 yield from supervised_terms(self, stream, '' if name == 'source' else f'{name}.')

@@ -10,6 +10,7 @@ stream               keys
                      ``target_ground_truth`` where labels of some images are known
 ``target2`` ...      ``target2_img`` ... (further targets)
 ``labeled_target``   ``labeled_target_img``, ``labeled_target_img_metas``, ``labeled_target_gt_semantic_seg``
+``paste``            ``paste_img``, ``paste_img_metas``, ``paste_gt_semantic_seg``: labelled images that only give pixels
 ===================  ============================================================================
 """
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor
 SOURCE = 'source'
 TARGET = 'target'
 LABELED_TARGET = 'labeled_target'
+PASTE = 'paste'
 
 
 @dataclass

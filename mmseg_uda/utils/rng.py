@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from typing import Iterator, Sequence
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 import torch
@@ -45,10 +45,15 @@ def seed_everything(*parts: object) -> None:
 
 
 class SampleGenerators(Sequence[torch.Generator]):
-    """The per-image generators of one iteration, made when they are first asked for; any batch size."""
+    """The per-image generators of one iteration, made when they are first asked for; any batch size.
 
-    def __init__(self, seed: int, iteration: int, first_sample: int) -> None:
+    Where several streams (targets) are joined, ``batch_size`` images of each one after another, image i of stream k has a generator of
+    its own, so that ranks share the work of any number of streams in the same way.
+    """
+
+    def __init__(self, seed: int, iteration: int, first_sample: int, batch_size: Optional[int] = None) -> None:
         self._key = (seed, iteration, first_sample)
+        self._batch_size = batch_size
         self._made: dict[int, torch.Generator] = {}
 
     def __getitem__(self, index: int) -> torch.Generator:  # type: ignore[override]
@@ -56,7 +61,8 @@ class SampleGenerators(Sequence[torch.Generator]):
             raise IndexError('per-image generators are addressed from 0')
         if index not in self._made:
             seed, iteration, first = self._key
-            self._made[index] = torch_generator(seed, 'sample', iteration, first + index)
+            stream, row = divmod(index, self._batch_size) if self._batch_size else (0, index)
+            self._made[index] = torch_generator(seed, 'sample', iteration, first + row, *([stream] if stream else []))
         return self._made[index]
 
     def __len__(self) -> int:
@@ -73,14 +79,14 @@ class StepRng:
         seed: base seed of the run.
         iteration: 0-based iteration.
         rank: rank of this process.
-        batch_size: images per rank and stream.
+        batch_size: images per rank and stream; None on a single rank that joins no streams.
     """
 
-    def __init__(self, seed: int, iteration: int, rank: int = 0, batch_size: int = 1) -> None:
+    def __init__(self, seed: int, iteration: int, rank: int = 0, batch_size: Optional[int] = None) -> None:
         self.seed = seed
         self.iteration = iteration
         self.shared = torch_generator(seed, 'shared', iteration)
-        self.samples = SampleGenerators(seed, iteration, rank * batch_size)
+        self.samples = SampleGenerators(seed, iteration, rank * (batch_size or 1), batch_size)
 
     def numpy(self, *parts: object) -> np.random.Generator:
         """A NumPy generator for this iteration, equal on all ranks, named by ``parts``."""

@@ -13,7 +13,7 @@ from mmcv.parallel import collate
 from torch.utils.data import DataLoader
 
 from mmseg_uda.datasets.builder import build_training_dataset
-from mmseg_uda.datasets.index_stream import IndexStream, fixed_randomness
+from mmseg_uda.datasets.index_stream import IndexStream, WeightedIndexStream, fixed_randomness
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.methods.streams import split_streams
 
@@ -205,3 +205,38 @@ def test_the_builder_takes_plain_data_sets_and_explains_misspelt_options(world: 
         build_training_dataset(dict(data=dict(train=both | dict(source=dict(type='GTADatset')))), seed=0)
     with pytest.raises(KeyError, match='data.train'):
         build_training_dataset(dict(data=dict()), seed=0)
+
+
+@pytest.mark.parametrize('shares', [(0.6, 0.4), (1, 3), (0.5, 0.2, 0.3), (1,)])
+def test_groups_keep_their_shares_everywhere(shares: tuple[float, ...]) -> None:
+    lengths = [5, 3, 7][: len(shares)]
+    stream = WeightedIndexStream(lengths, shares, 0, 'labeled_target')
+    drawn = [stream[i] for i in range(600)]
+    ends = np.cumsum(lengths)
+    groups = np.searchsorted(ends, drawn, side='right')
+    for k, (share, length) in enumerate(zip(shares, lengths)):
+        expected = share / sum(shares)
+        counts = np.cumsum(groups == k)
+        assert all(abs(counts[j] - counts[i] - expected * (j - i)) <= len(shares) for i, j in ((0, 9), (100, 120), (7, 500)))
+        own = [index for index in drawn if ends[k] - length <= index < ends[k]]
+        assert all(len(set(own[i : i + length])) == length for i in range(0, len(own) - length, length)), 'each epoch holds every item once'
+    assert [WeightedIndexStream(lengths, shares, 0, 'labeled_target')[i] for i in (40, 7, 300)] == [drawn[i] for i in (40, 7, 300)]
+
+
+def test_a_labelled_stream_mixes_data_sets_in_given_shares(world: Path) -> None:
+    target = cityscapes_config(world / 'cityscapes')
+    dataset = UDADataset(target=target, labeled_target=[target, gta_config(world / 'gta')], shares=dict(labeled_target=[0.6, 0.4]), seed=0)
+    names = [dataset[i]['labeled_target_img_metas'].data['filename'] for i in range(50)]
+    assert sum('cityscapes' in name for name in names) == 30
+    with pytest.raises(KeyError, match="shares .*'labelled_target' .did you mean 'labeled_target'"):
+        UDADataset(target=target, labeled_target=target, shares=dict(labelled_target=[1.0]))
+    with pytest.raises(ValueError, match='labeled_target stream has 1 data sets'):
+        UDADataset(target=target, labeled_target=target, shares=dict(labeled_target=[0.6, 0.4]))
+
+
+def test_the_paste_stream_has_labels(world: Path) -> None:
+    dataset = pair(world, paste=cityscapes_config(world / 'cityscapes'))
+    sample = dataset[0]
+    assert 'paste_gt_semantic_seg' in sample and 'target_gt_semantic_seg' not in sample
+    streams = split_streams({key: value.data for key, value in sample.items()})
+    assert streams['paste'].label is not None
