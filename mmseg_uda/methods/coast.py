@@ -116,7 +116,9 @@ class CoaST(DomainHeads):
                     styled.append(scores_at(student.domain_heads[j], student.extract_feat(view), size))
                 self.record_view(f'target{i}_as_{j}', img=view)
         losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_ranks())
-        self.record_view(f'rectification{i}', img=img, weight=losses.weight)
+        if self.views is not None:
+            maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
+            self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
         distilled = distillation_loss(own, agnostic) / self.num_targets
         return {'pl.loss': self.loss_weights['pl'] * losses.pseudo, 'sty.loss': self.loss_weights['sty'] * losses.style,
                 'kd.loss': self.loss_weights['kd'] * distilled}

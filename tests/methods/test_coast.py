@@ -10,6 +10,7 @@ from mmcv import Config
 
 from mmseg_uda.components.cross_rank import current_ranks
 from mmseg_uda.components.style_bank import ChannelStatistics
+from mmseg_uda.engine.browse import observe
 from mmseg_uda.registry import build_train_model
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
 from tests.harness.synthetic import CLASSES, NORM, tiny_model
@@ -158,3 +159,12 @@ def test_wrong_options_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             build_train_model(Config(dict(model=tiny_model(), uda=uda)))
+
+
+def test_views_have_the_size_of_the_images() -> None:
+    setup = Setup(dict(VARIANTS['coast'], num_targets=2), TWO)
+    method, _ = setup.build()
+    views = observe(method, setup.data.batch([0, 1]), 0, 0)
+    assert {'source', 'target', 'target2', 'target0_as_1', 'target1_as_0', 'rectification0', 'rectification1'} == set(views)
+    for view in views.values():
+        assert all(value.shape[-2:] == (32, 64) for value in view.values())
