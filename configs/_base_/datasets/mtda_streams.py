@@ -13,15 +13,23 @@ _val_folders = dict(
     cityscapes=dict(img_dir='leftImg8bit/val', ann_dir='gtFine/val'),
     idd=dict(img_dir='leftImg8bit/val', ann_dir='gtFine/val'),
     mapillary=dict(img_dir='validation/images', ann_dir='validation/labels'))
+_crops = {
+    number: dict(type='TrainingCrops', img_scale=size, exact='bilinear', ratio_range=(0.5, 1.5), crop_size=(size[1] // 2, size[0] // 2),
+                 cat_max_ratio=1.0, img_norm_cfg=_norm)
+    for number, (_, size) in _classes.items()
+}
 targets = {
+    number: {name: dict(options, label_space=space, pipeline=[_crops[number]]) for name, options in _images.items()}
+    for number, (space, _) in _classes.items()
+}
+# targets of the self-training: stored probabilities as labels, strong augmentation as released; a recipe sets the folders
+pseudo_targets = {
     number: {
-        name: dict(options, label_space=space, pipeline=[
-            dict(type='TrainingCrops', img_scale=size, exact='bilinear', ratio_range=(0.5, 1.5),
-                 crop_size=(size[1] // 2, size[0] // 2), cat_max_ratio=1.0, img_norm_cfg=_norm)
-        ])
+        name: dict(type='PseudoLabelDataset', folder=f'work_dirs/coast/{name}', soft=True, dataset=dict(
+            options, label_space=space, pipeline=[dict(_crops[number], strong=dict(number=2, label_mode='official'))]))
         for name, options in _images.items()
     }
-    for number, (space, size) in _classes.items()
+    for number, (space, _) in _classes.items()
 }
 sources = {number: {name: dict(options, ann_dir=_labels[name]) for name, options in streams.items()} for number, streams in targets.items()}
 tests = {
