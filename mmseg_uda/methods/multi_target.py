@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 from abc import abstractmethod
-from typing import Any, ClassVar, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence
 
 import torch
 from mmcv.runner import ModuleList
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ..components.levels import classifier_levels
 from ..models.losses.segmentation import head_losses
 from .base import LossTerm, UDASegmentor
-from .streams import SOURCE, Stream, split_streams, target_names
+from .labeled_target import LabeledTarget
+from .streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
 
 
 def scores_at(head: Any, features: Any, size: Any) -> Tensor:
@@ -28,13 +29,15 @@ class MultiTarget(UDASegmentor):
 
     Args:
         num_targets: number of target streams; a config need not give it, it is that of ``data.train.target``.
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``. Labelled images of any target
+            add the supervised loss of every classifier; the source stays.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
-    required_streams = ('source', 'target')
-
-    def __init__(self, num_targets: int = 2, **kwargs: Any) -> None:
+    def __init__(self, num_targets: int = 2, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise',), type(self).__name__)
+        self.required_streams = tuple(dict.fromkeys((SOURCE, *self.labeled_target.labeled_streams, TARGET)))  # type: ignore[misc]
         if num_targets < 1:
             raise ValueError(f'num_targets must be at least 1, got {num_targets}')
         self.num_targets = num_targets
@@ -48,6 +51,21 @@ class MultiTarget(UDASegmentor):
         for name in (SOURCE, *names):
             self.record_view(name, img=streams[name].img, label=streams[name].label)
         yield from self.domain_terms(streams[SOURCE], [streams[name] for name in names])
+        if LABELED_TARGET in streams and self.labeled_target.supervise > 0:
+            yield self._labeled_term(streams[LABELED_TARGET])
+
+    def classifiers(self) -> dict[str, Any]:
+        """The classifiers on the last features that learn from labelled target images, by name."""
+        return {'agnostic': self.student.decode_head}
+
+    def _labeled_term(self, labeled: Stream) -> LossTerm:
+        self.record_view(labeled.name, img=labeled.img, label=labeled.label)
+        features = self.student.extract_feat(labeled.img)
+        scores = {name: scores_at(head, features, labeled.img.shape[2:]) for name, head in self.classifiers().items()}
+        losses = self.source_losses('main', scores, labeled)
+        return LossTerm.from_losses(
+            labeled.name, losses, f'{labeled.name}.', weight=self.labeled_target.supervise, updates=('segmentor',)
+        )
 
     @abstractmethod
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
@@ -81,6 +99,9 @@ class DomainHeads(MultiTarget):
         if clones:
             self.student.domain_auxiliary_heads = _Levels(clones)
         self.test_with = test_with
+
+    def classifiers(self) -> dict[str, Any]:
+        return {**super().classifiers(), **{f'domain{i}': head for i, head in enumerate(self.heads())}}
 
     def heads(self, level: str = 'main') -> Sequence[Any]:
         """The domain heads of a level, in the order of the targets."""

@@ -61,6 +61,27 @@ def test_two_ranks(name: str, tmp_path: Path) -> None:
     check_two_ranks(UDA[name], tmp_path=tmp_path, **options(name))
 
 
+@pytest.mark.parametrize('name', ['dacs', 'mic'])
+def test_two_ranks_with_several_targets(name: str, tmp_path: Path) -> None:
+    check_two_ranks(UDA[name], (*STREAMS, 'target2', 'target3'), tmp_path=tmp_path, add_extras=known)
+
+
+@pytest.mark.parametrize('uda', [
+    dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)),
+    dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0'])),
+], ids=['mtkt', 'coast'])
+def test_methods_with_a_classifier_per_target(uda: dict[str, Any], tmp_path: Path) -> None:
+    """Every classifier learns from the labelled images."""
+    streams, options = (*STREAMS, 'target2'), dict(uda, num_targets=2)
+    check_batch_sizes(dict(options, labeled_target=dict(supervise=0.5)), streams)
+    check_two_ranks(options, streams, tmp_path)
+    _, log, _ = trained(options, streams)
+    assert {f'labeled_target.{name}.loss_ce' for name in ('agnostic', 'domain0', 'domain1')} <= set(log)
+    without, unused = (trained(changed, names) for changed, names in (
+        (options, ('source', 'target', 'target2')), (dict(options, labeled_target=dict(supervise=0)), streams)))
+    assert_equal_state(without[0], unused[0], 'weights')
+
+
 @pytest.mark.parametrize('name', UDA)
 def test_semi_supervised_training_needs_no_source(name: str) -> None:
     check_batch_sizes(UDA[name], ('labeled_target', 'target'), add_extras=known)
@@ -195,3 +216,9 @@ def test_different_crops_cannot_be_exchanged() -> None:
     batch['labeled_target_gt_semantic_seg'] = batch['labeled_target_gt_semantic_seg'][..., :32]
     with pytest.raises(ValueError, match='crop_size'):
         setup.build()[1]([batch], 0)
+
+
+def test_images_that_only_give_pixels_are_not_supervised() -> None:
+    setup = Setup(None, ('source', 'labeled_target', 'paste'))
+    method, _ = setup.build()
+    assert [term.name for term in method.training_losses(setup.data.batch([0]))] == ['source', 'labeled_target']
