@@ -2,8 +2,6 @@
 # camvid_day_to_dusk_5labels_segformer_efficientnet_lite0_stages.py makes the warm-ups and runs this config.
 _base_ = [
     '../_base_/default_runtime.py', '../_base_/models/segformer_efficientnet_lite0.py',
-    '../_base_/datasets/ssda_camvid_day_to_dusk_5labels_256x256.py', '../_base_/schedules/camvid_2500.py'
+    '../_base_/datasets/ssda_camvid_day_to_dusk_5labels_256x256.py', '../_base_/uda/dstc.py', '../_base_/schedules/camvid_2500.py'
 ]
 model = dict(decode_head=dict(num_classes=11))
-init_dir = 'work_dirs/camvid_day_to_dusk_5labels_segformer_efficientnet_lite0_stages'
-uda = dict(type='DSTC', init=dict(source=init_dir + '/1_source/latest.pth', target=init_dir + '/2_target/latest.pth'))

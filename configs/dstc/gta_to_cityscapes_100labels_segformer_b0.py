@@ -2,7 +2,5 @@
 # gta_to_cityscapes_100labels_segformer_b0_stages.py makes the warm-ups and runs this config.
 _base_ = [
     '../_base_/default_runtime.py', '../_base_/models/segformer_b0.py', '../_base_/datasets/ssda_gta_to_cityscapes_512x512.py',
-    '../_base_/schedules/uda_40k_mit.py'
+    '../_base_/uda/dstc.py', '../_base_/schedules/uda_40k_mit.py'
 ]
-init_dir = 'work_dirs/gta_to_cityscapes_100labels_segformer_b0_stages'
-uda = dict(type='DSTC', init=dict(source=init_dir + '/1_source/latest.pth', target=init_dir + '/2_target/latest.pth'))

@@ -2,8 +2,6 @@
 # synthia_to_cityscapes_100labels_deeplabv2_r101_stages.py makes the warm-ups and runs this config.
 _base_ = [
     '../_base_/default_runtime.py', '../_base_/models/deeplabv2_dstc_r101.py', '../_base_/datasets/dstc_synthia_to_cityscapes_100labels.py',
-    '../_base_/schedules/dstc_120k.py'
+    '../_base_/uda/dstc.py', '../_base_/schedules/dstc_120k.py'
 ]
 model = dict(decode_head=dict(num_classes=16))
-init_dir = 'work_dirs/synthia_to_cityscapes_100labels_deeplabv2_r101_stages'
-uda = dict(type='DSTC', init=dict(source=init_dir + '/1_source/latest.pth', target=init_dir + '/2_target/latest.pth'))

@@ -1,12 +1,7 @@
 # DSTC: SYNTHIA and 200 labelled Cityscapes images. A recipe for tools/run_stages.py; the source warm-up is the same for
 # every number of labels, so another recipe's finished 1_source may be linked or copied into the work folder.
-# '{source}/best_mIoU_*.pth' with evaluation.save_best='mIoU' starts from the best on validation labels, as in the released code.
+_base_ = ['../_base_/stages/dstc.py']
 stages = [
     dict(name='source', type='train', config='synthia_to_cityscapes_source_only_deeplabv2_r101.py'),
     dict(name='target', type='train', config='synthia_to_cityscapes_200labels_target_only_deeplabv2_r101.py'),
-    dict(
-        name='dstc', type='train', config='synthia_to_cityscapes_200labels_deeplabv2_r101.py',
-        options=dict(
-            uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')),
-            evaluation=dict(test_with=['source_branch', 'ensemble']))),
-]
+    dict(name='dstc', type='train', config='synthia_to_cityscapes_200labels_deeplabv2_r101.py', options={{_base_.co_training}})]

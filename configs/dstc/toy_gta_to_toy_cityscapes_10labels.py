@@ -2,7 +2,5 @@
 # toy_gta_to_toy_cityscapes_10labels_stages.py makes the warm-ups and runs this config.
 _base_ = [
     '../_base_/default_runtime.py', '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py', '../_base_/schedules/toy_500.py'
+    '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py', '../_base_/uda/dstc.py', '../_base_/schedules/toy_500.py'
 ]
-init_dir = 'work_dirs/toy_gta_to_toy_cityscapes_10labels_stages'
-uda = dict(type='DSTC', init=dict(source=init_dir + '/1_source/latest.pth', target=init_dir + '/2_target/latest.pth'))
