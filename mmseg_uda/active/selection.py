@@ -153,18 +153,25 @@ def pixel_counts(pool: Pool, names: Sequence[str]) -> tuple[int, int]:
     return sum(label.size for label in labels), sum(int((label == 255).sum()) for label in labels)
 
 
-def buy_images(
+def image_purchase(
     pool: Pool,
-    label_set: LabelSet,
     names: Sequence[str],
     acquisition: str,
     round_number: int,
     checkpoint: Optional[str] = None,
 ) -> Purchase:
-    """Enter images into the label set as one finished round (rank 0)."""
+    """A round that buys whole images."""
     pixels, ignored = pixel_counts(pool, names)
-    purchase = Purchase(round_number, acquisition, list(names), pixels, ignored, checkpoint=checkpoint)
-    label_set.commit(purchase)
+    return Purchase(round_number, acquisition, list(names), pixels, ignored, checkpoint=checkpoint)
+
+
+def enter(label_set: LabelSet, purchase: Purchase) -> Purchase:
+    """Make a purchase count on all ranks; rank 0 writes it."""
+    if get_dist_info()[0] == 0:
+        label_set.commit(purchase)
+    else:
+        label_set.purchases.append(purchase)
+    barrier()
     return purchase
 
 
@@ -196,12 +203,7 @@ def buy_regions(
         regions.save(region_path(label_set.folder, name))
     barrier()
     purchase = region_totals(label_set, acquisition, budget, round_number, checkpoint)
-    if rank == 0:
-        label_set.commit(purchase)
-    else:
-        label_set.purchases.append(purchase)
-    barrier()
-    return purchase
+    return enter(label_set, purchase)
 
 
 def _open_regions(label_set: LabelSet, name: str, round_number: int) -> Optional[RegionLabels]:

@@ -16,10 +16,11 @@ from .pool import Pool, find_norm_cfg
 from .scoring import Predict, ScoringView
 from .selection import (
     Scorer,
-    buy_images,
     buy_regions,
     choose_images,
+    enter,
     fingerprint,
+    image_purchase,
     images_of_round,
     initial_images,
     score_images,
@@ -104,7 +105,7 @@ class ActiveSession:
         if self.label_set.finished >= 0:
             self.label_set.write_lists()
             return
-        buy_images(self.pool, self.label_set, self.initial_images(), 'initial', 0)
+        self.label_set.commit(image_purchase(self.pool, self.initial_images(), 'initial', 0))
 
     def initial_images(self) -> list[str]:
         """The images of round 0; none at region level."""
@@ -162,4 +163,6 @@ class ActiveSession:
                 self.pool, self.label_set, self.acquisition, self.budget, scorer, round_number, where, show
             )
         names = self.choose(self.rank(predict, device, checkpoint, show))
-        return buy_images(self.pool, self.label_set, names, type(self.acquisition).__name__, round_number, where)
+        return enter(
+            self.label_set, image_purchase(self.pool, names, type(self.acquisition).__name__, round_number, where)
+        )
