@@ -42,7 +42,8 @@ def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC and STAL checkpoints to the names of this package, or back.'
+        description='Convert checkpoints of SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC and STAL to the names of '
+        'this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument('target', help='checkpoint to write')
@@ -89,8 +90,19 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Tensor]:
     meta = checkpoint.get('meta') or {}
     file = released_file(state) if args.to == 'coast' else dict(meta=kept_meta(meta), state_dict=state)
     files.save_checkpoint_file(file, args.target)
-    print(f"wrote {len(state)} tensors to '{args.target}'")
+    print(f"wrote {len(state)} tensors to '{args.target}'; {unused(checkpoint, state)}")
     return state
+
+
+def unused(checkpoint: Mapping[str, Any], state: Mapping[str, Tensor], limit: int = 5) -> str:
+    """Which tensors of the source are not in the result as they were, in words."""
+    released = released_weights(checkpoint)
+    source = files.state_dict_of(checkpoint if released is None else released)
+    kept = {id(value) for value in state.values()}
+    names = [key for key, value in source.items() if id(value) not in kept]
+    more = ' ...' if len(names) > limit else ''
+    listed = f': {", ".join(names[:limit])}{more}' if names else ''
+    return f'{len(names)} of {len(source)} tensors of the source were dropped, merged or reshaped{listed}'
 
 
 def converted(checkpoint: Mapping[str, Any], to: str, domain_heads: Optional[int] = None) -> dict[str, Tensor]:

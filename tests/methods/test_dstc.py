@@ -54,6 +54,11 @@ def test_exact_resume(changes: dict[str, Any], tmp_path: Path) -> None:
     check_exact_resume(config(**changes), STREAMS, tmp_path)
 
 
+def test_exact_resume_with_the_released_optimiser(tmp_path: Path) -> None:
+    optimizer = dict(type='RepeatedSGD', constructor='RepeatedParameters', lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    check_exact_resume(config(), STREAMS, tmp_path, optimizer=optimizer)
+
+
 @pytest.mark.parametrize('changes', [{}, {**SWITCHED, 'model_target': None}], ids=['default', 'switched'])
 def test_two_ranks(changes: dict[str, Any], tmp_path: Path) -> None:
     check_two_ranks(config(**changes), STREAMS, tmp_path)
@@ -239,7 +244,7 @@ def deeplab(depth: int = 50) -> dict[str, Any]:
     return dict(type='EncoderDecoder', backbone=backbone, decode_head={**head, 'in_channels': 256}, train_cfg=dict(), test_cfg=dict(mode='whole'))
 
 
-def test_released_checkpoints_convert_both_ways_and_start_a_branch(tmp_path: Path) -> None:
+def test_released_checkpoints_convert_both_ways_and_start_a_branch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = save(tmp_path / 'own.pth', deeplab(), 3)
     released = ours_to_dstc(own)
     assert all(key.startswith('segnet.') for key in released)
@@ -251,10 +256,19 @@ def test_released_checkpoints_convert_both_ways_and_start_a_branch(tmp_path: Pat
     assert all(torch.equal(value, method.target_branch.state_dict()[key]) for key, value in method.student.state_dict().items())
     found = convert([str(tmp_path / 'best_city.pth'), str(tmp_path / 'converted.pth')])
     assert all(torch.equal(value, found[key]) for key, value in own.items())
+    assert f'0 of {len(own)} tensors of the source were dropped' in capsys.readouterr().out
     again = convert([str(tmp_path / 'converted.pth'), str(tmp_path / 'back.pth'), '--to', 'dstc'])
     assert all(torch.equal(value, again[key]) for key, value in released.items())
     with pytest.raises(KeyError, match='segnet'):
         dstc_to_ours({**released, 'backbone.conv1.weight': released['segnet.conv1.weight']})
+
+
+def test_imagenet_file_is_stripped_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ['Scale.conv1.weight', 'Scale.layer1.0.conv1.weight', 'Scale.layer5.conv2d_list.0.weight', 'fc.weight']
+    save_checkpoint_file({name: torch.zeros(1) for name in names}, tmp_path / 'imagenet.pth')
+    found = convert([str(tmp_path / 'imagenet.pth'), str(tmp_path / 'backbone.pth')])
+    assert set(found) == {'conv1.weight', 'layer1.0.conv1.weight'}
+    assert '2 of 4 tensors of the source were dropped, merged or reshaped: Scale.layer5.conv2d_list.0.weight, fc.weight' in capsys.readouterr().out
 
 
 def test_target_branch_is_exported_as_a_plain_checkpoint(tmp_path: Path) -> None:
