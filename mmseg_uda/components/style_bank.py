@@ -19,7 +19,7 @@ STYLE_MODES = ('clean', 'official')
 class StyleSlots(nn.Module):
     """Channel statistics of the last batch of every domain at one place of the network.
 
-    The slots are buffers (domains, images of all processes, channels, 1, 1) and travel in checkpoints, so that a resumed run continues
+    The slots are buffers (domains, images of all processes, channels) and travel in checkpoints, so that a resumed run continues
     exactly. A process writes and reads its own images; :meth:`ChannelStatistics.synchronise` fetches the others'. A slot that was not
     written since the number of images last changed holds mean 0 and deviation 1.
     """
@@ -30,24 +30,25 @@ class StyleSlots(nn.Module):
     def __init__(self, num_domains: int) -> None:
         super().__init__()
         self.num_domains = num_domains
-        self.register_buffer('mean', torch.zeros(num_domains, 0, 0, 1, 1))
-        self.register_buffer('std', torch.ones(num_domains, 0, 0, 1, 1))
+        self.register_buffer('mean', torch.zeros(num_domains, 0, 0))
+        self.register_buffer('std', torch.ones(num_domains, 0, 0))
 
     @torch.no_grad()
     def write(self, x: Tensor, domain: int) -> None:
         """Store the statistics of ``x`` (B, C, H, W) as those of ``domain``."""
         own = self.own(x)
-        self.mean[domain, own], self.std[domain, own] = instance_stats(x)
+        self.mean[domain, own], self.std[domain, own] = (value[..., 0, 0] for value in instance_stats(x))
 
     def apply_style(self, x: Tensor, domain: int) -> Tensor:
         """``x`` with the stored statistics of ``domain``, image by image."""
         own = self.own(x)
-        return restyle(x, self.mean[domain, own].clone(), self.std[domain, own].clone())
+        mean, std = (value[domain, own, :, None, None].clone() for value in (self.mean, self.std))
+        return restyle(x, mean, std)
 
     def own(self, x: Tensor) -> slice:
         """The images of this process among those of all; the slots are emptied when they do not fit ``x`` (B, C, H, W)."""
         rank, world_size = get_dist_info()
-        shape = (self.num_domains, world_size * x.shape[0], x.shape[1], 1, 1)
+        shape = (self.num_domains, world_size * x.shape[0], x.shape[1])
         if self.mean.shape != shape:
             self.mean = torch.zeros(shape, device=x.device)
             self.std = torch.ones(shape, device=x.device)

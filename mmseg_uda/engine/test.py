@@ -104,7 +104,9 @@ def load_model(cfg: Config, checkpoint: str, test_with: Optional[str], device: t
     if test_with is not None:
         method.test_with = test_with
     name = method.test_with
-    if name != 'student' and not any(key.startswith('uda.') for key in state):
+    student = {id(parameter) for parameter in method.student.parameters()}
+    own = any(id(parameter) not in student for parameter in method.inference_model.parameters())
+    if own and not any(key.startswith('uda.') for key in state):
         raise CheckpointError(f"'{checkpoint}' holds no '{name}' (it was written without method state): test with the student")
     meta = loaded.get('meta') or {}
     method.CLASSES = meta.get('CLASSES')

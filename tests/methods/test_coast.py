@@ -11,6 +11,7 @@ from mmcv import Config
 from mmseg_uda.components.cross_rank import current_ranks
 from mmseg_uda.components.style_bank import ChannelStatistics
 from mmseg_uda.engine.browse import observe
+from mmseg_uda.engine.test import load_model
 from mmseg_uda.registry import build_train_model
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
 from tests.harness.synthetic import CLASSES, NORM, tiny_model
@@ -75,6 +76,14 @@ def test_every_rank_keeps_the_styles_of_all_images(tmp_path: Path) -> None:
             torch.testing.assert_close(state[key], value)
 
 
+def test_channels_last_reaches_the_networks() -> None:
+    setup = Setup(dict(VARIANTS['coast'], num_targets=2), TWO)
+    method, step = setup.build()
+    method.to(memory_format=torch.channels_last)
+    step([setup.data.batch([0, 1])], 0)
+    assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
+
+
 def test_one_target_needs_no_styles() -> None:
     setup = Setup(dict(VARIANTS['coast'], num_targets=1), TWO[:2])
     _, step = setup.build()
@@ -124,6 +133,15 @@ def test_any_head_answers_at_test_time() -> None:
     torch.testing.assert_close(method.inference_model.decode_head.forward_test(features, metas, None).exp(), mean)
     with pytest.raises(ValueError, match="'average', 'domain0', 'domain1', 'student'"):
         method.test_with = 'domain2'
+
+
+def test_a_checkpoint_of_the_student_alone_serves_all_heads(tmp_path: Path) -> None:
+    setup = Setup(dict(VARIANTS['coast'], num_targets=2), TWO)
+    method, _ = setup.build()
+    torch.save(dict(meta={}, state_dict=method.student.state_dict()), tmp_path / 'student.pth')
+    loaded = load_model(setup.config, str(tmp_path / 'student.pth'), 'domain1', torch.device('cpu'))
+    for left, right in zip(loaded.inference_model.decode_head.parameters(), method.heads()[1].parameters()):
+        assert torch.equal(left, right)
 
 
 def test_statistics_of_tokens_are_those_of_the_map() -> None:
