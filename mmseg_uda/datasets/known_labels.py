@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,11 +21,11 @@ def image_path(dataset: Any, index: int) -> str:
     return osp.abspath(osp.join(dataset.img_dir or '', dataset.img_infos[index]['filename']))
 
 
-def image_indices(stream: StreamSource) -> dict[str, int]:
-    """Image path -> index in the stream (the first one); parts that are no data sets of files are left out."""
+def image_indices(parts: Sequence[Any]) -> dict[str, int]:
+    """Image path -> index in the data sets one after another (the first one); those not made of files are left out."""
     found: dict[str, int] = {}
     first = 0
-    for part in stream.parts:
+    for part in parts:
         for i in range(len(getattr(part, 'img_infos', ()))):
             found.setdefault(image_path(part, i), first + i)
         first += len(part)
@@ -81,7 +81,7 @@ def reveal_known_labels(target: StreamSource, labeled: StreamSource) -> int:
     Raises:
         ValueError: a target part that is no data set of image files with a pipeline.
     """
-    indices = image_indices(labeled)
+    indices = image_indices(labeled.parts)
     for part in {id(part): part for part in target.parts}.values():
         steps = getattr(getattr(part, 'pipeline', None), 'transforms', [])
         loads = next((i for i, step in enumerate(steps) if isinstance(step, LoadImageFromFile)), None)
@@ -93,4 +93,4 @@ def reveal_known_labels(target: StreamSource, labeled: StreamSource) -> int:
         steps[collect].keys = (*steps[collect].keys, GROUND_TRUTH)
         steps.insert(collect, FormatKnownLabels())
         steps.insert(loads + 1, LoadKnownLabels(labeled, indices))
-    return sum(path in indices for path in image_indices(target))
+    return sum(path in indices for path in image_indices(target.parts))

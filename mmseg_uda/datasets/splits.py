@@ -9,7 +9,7 @@ from typing import Any, Collection, Iterable, Mapping, Optional, Sequence
 from ..methods.streams import LABELED_TARGET
 from .class_stats import dataset_stats
 from .known_labels import image_indices
-from .stream_source import StreamSource
+from .pseudo_labels import PseudoLabelDataset
 
 STRATEGIES = ('random', 'folders', 'classes')
 UNLABELED = ('complement', 'all')
@@ -131,9 +131,10 @@ def check_held_out(training: Any, evaluation: Mapping[str, Any]) -> None:
     labeled = training.streams.get(LABELED_TARGET)
     if labeled is None:
         return
-    trained = image_indices(labeled)
+    true = [part for part in labeled.parts if not isinstance(part, PseudoLabelDataset)]  # which reads no ground truth
+    trained = image_indices(true)
     for name, dataset in evaluation.items():
-        shared = sorted(path for path in image_indices(StreamSource([dataset], name, 0)) if path in trained)
+        shared = sorted(path for path in image_indices([dataset]) if path in trained)
         if shared:
             raise ValueError(
                 f"{len(shared)} images of '{LABELED_TARGET}' are also evaluated ({name} of data.val; first: {shared[0]}): take them out of "

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmseg.datasets import build_dataset
 
 from mmseg_uda.datasets.splits import check_held_out
 from mmseg_uda.datasets.uda_dataset import UDADataset
@@ -76,8 +77,13 @@ def test_unknown_names_of_a_list_are_an_error_before_training(root: Path) -> Non
 def test_labelled_images_must_not_be_evaluated(root: Path) -> None:
     dataset = streams(root)
     (root / 'held_out.txt').write_text('0\n3\n')
-    from mmseg.datasets import build_dataset
-
     check_held_out(dataset, {'target': build_dataset(folder(root, True, split='held_out.txt') | dict(pipeline=[]))})
     with pytest.raises(ValueError, match=r"2 images of 'labeled_target' .*data.val.*1\.png"):
         check_held_out(dataset, {'target': build_dataset(folder(root, True) | dict(pipeline=[]))})
+
+
+def test_pseudo_labelled_images_may_be_evaluated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their ground truth was not seen."""
+    dataset = streams(root)
+    monkeypatch.setattr('mmseg_uda.datasets.splits.PseudoLabelDataset', type(dataset.streams['labeled_target'].first))
+    check_held_out(dataset, {'target': build_dataset(folder(root, True) | dict(pipeline=[]))})
