@@ -110,15 +110,19 @@ class QuadMixer:
         Args:
             contexts: by pass: the current images (B, 3, H, W) with labels and weights.
             regions: mask and template of the source and of the target, of at least B images.
-            overlays: by pass: class patches, or None.
+            overlays: by pass: class patches of at least B images, or None.
         """
         mixed = {}
         for name in self.passes:
+            count = len(contexts[name].img)
             pasted = [
-                (mask[: len(contexts[name].img)], first_rows(template, len(contexts[name].img))) if domain + PASSES[name] in self.directions else None
+                (mask[:count], first_rows(template, count)) if domain + PASSES[name] in self.directions else None
                 for domain, (mask, template) in zip('st', regions)
             ]
-            mixed[name] = compose_quad(contexts[name], pasted[0], pasted[1], overlays.get(name), self.patch_weight)
+            overlay = overlays.get(name)
+            if overlay is not None:  # several targets: more patches than source images
+                overlay = Overlay(*(value[:count] for value in overlay))
+            mixed[name] = compose_quad(contexts[name], pasted[0], pasted[1], overlay, self.patch_weight)
         return mixed
 
     def overlays(self, extras: Mapping[str, Any], metas: Sequence[Mapping[str, Any]], img: Tensor) -> dict[str, Optional[Overlay]]:
