@@ -59,7 +59,8 @@ def test_report_shows_every_target(trained: Path, tmp_path: Path) -> None:
     run = tmp_path / 'run'
     shutil.copytree(trained / 'run', run)
     test.main([str(trained / 'tiny.py'), str(run / 'latest.pth'), '--device', 'cpu'])
-    out = report.main([f'mine={run}', '--out', str(tmp_path / 'r.html'), '--images', '2', '--device', 'cpu', '--panel-image', str(tmp_path / 'p.png')])
+    flags = ['--out', str(tmp_path / 'r.html'), '--images', '2', '--device', 'cpu', '--panel-image', str(tmp_path / 'p.png')]
+    out = report.main([f'mine={run}', *flags])
     text = out.read_text()
     assert re.findall(r'class="part" colspan="3">(\w+)', text) == ['first', 'second']
     assert text.count('data:image/jpeg') == 2 * 2 * 3
