@@ -59,6 +59,10 @@ def test_batch_sizes(name: str) -> None:
     check_batch_sizes(UDA[name], **options(name))
 
 
+def test_two_targets_are_paired_cyclically_with_the_source() -> None:
+    check_batch_sizes(UDA['mic'], ('source', 'target', 'target2'), **options('mic'))
+
+
 @pytest.mark.parametrize('name', STATEFUL)
 def test_exact_resume(name: str, tmp_path: Path) -> None:
     check_exact_resume(UDA[name], tmp_path=tmp_path, **options(name))
