@@ -164,7 +164,9 @@ def test_image_styles(path: Path) -> None:
     slots = ChannelStatistics(len(targets)).image
     slots.own(images[0])
     for i in targets:
-        slots.mean[i], slots.std[i] = (tensor(data[f'bank_{name}_in_{i}'])[..., 0, 0] for name in ('mean', 'std'))
+        # a bank that was never written is a scalar, otherwise (B, C, 1, 1)
+        values = [tensor(data[f'bank_{name}_in_{i}']) for name in ('mean', 'std')]
+        slots.mean[i], slots.std[i] = (value[..., 0, 0] if value.dim() else value for value in values)
     for i in targets:
         slots.write(images[i], i)
         for j in targets:
