@@ -12,6 +12,7 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.engine.optimizers import build_optimizers
+from mmseg_uda.engine.stages import recipe_stages
 from mmseg_uda.engine.step import StepOptions
 from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.config_errors import check_top_level
@@ -66,7 +67,7 @@ def test_config_builds(path: Path) -> None:
 
 @pytest.mark.parametrize('path', STAGES, ids=name_of)
 def test_stages_name_existing_configs(path: Path) -> None:
-    stages = Config.fromfile(str(path)).stages
+    stages = recipe_stages(Config.fromfile(str(path)))
     assert stages and all((path.parent / stage['config']).is_file() for stage in stages)
 
 

@@ -9,7 +9,7 @@ A recipe is a config with a list of stages, which run in order, each in a folder
     ]
 
 ``options`` change entries of the stage's config, with dotted keys or nested; ``{name}`` stands for the folder of an earlier stage;
-paths of configs are relative to the recipe. A finished stage leaves
+paths of configs are relative to the recipe, and ``{setting}`` in them stands for the recipe's own entry ``setting``. A finished stage leaves
 ``stage.json`` and is not run again; a stage that was cut short goes on where it stopped. Further types of stages are functions
 registered in :data:`STAGES`.
 """
@@ -143,6 +143,21 @@ def _one_file(pattern: str, stage: Mapping[str, Any]) -> str:
 
 
 # ---- running a recipe -----------------------------------------------------------------------------------------------------
+def recipe_stages(cfg: Config) -> list[dict[str, Any]]:
+    """The stages of a recipe as plain dicts, with its ``setting`` in the names of their configs.
+
+    Raises:
+        StageError: a config's name needs a ``setting`` that the recipe lacks.
+    """
+    stages = Config(dict(x=cfg.get('stages', [])))._cfg_dict.to_dict()['x']
+    for stage in stages:
+        if '{setting}' in stage.get('config', ''):
+            if 'setting' not in cfg:
+                raise StageError(f"{cfg.filename}: stage '{stage.get('name')}' names {stage['config']}; add setting = '...' to the recipe")
+            stage['config'] = stage['config'].replace('{setting}', cfg.setting)
+    return stages
+
+
 def check_recipe(stages: Sequence[Mapping[str, Any]], recipe: Path) -> None:
     """Find out before any training what cannot work.
 
@@ -271,5 +286,4 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Path]:
     work_dir.mkdir(parents=True, exist_ok=True)
     logger = get_root_logger(log_file=str(work_dir / 'stages.log'), log_level=cfg.get('log_level', 'INFO'))
     context = StageContext(Path(args.config), device, logger, args.seed, not args.no_validate, dict(args.train_options or {}))
-    stages = Config(dict(x=cfg.get('stages', [])))._cfg_dict.to_dict()['x']
-    return run_stages(stages, work_dir, context, args.restart_from)
+    return run_stages(recipe_stages(cfg), work_dir, context, args.restart_from)

@@ -11,7 +11,7 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelStore
-from mmseg_uda.engine.stages import STAGES, StageContext, StageError, main, run_stages
+from mmseg_uda.engine.stages import STAGES, StageContext, StageError, main, recipe_stages, run_stages
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.datasets.worlds import NORM, make_cityscapes, make_gta
 from tests.harness.synthetic import tiny_model
@@ -140,3 +140,10 @@ def test_esl_end_to_end(tmp_path: Path) -> None:
     again = load_checkpoint_file(final)['state_dict']
     assert weights.keys() == again.keys() and all(torch.equal(weights[key], again[key]) for key in weights)
     assert times == {name: json.loads((folders[name] / 'stage.json').read_text()) for name in ('advent', 'labels')}
+
+
+def test_a_recipe_template_takes_its_setting_from_the_recipe() -> None:
+    stage = dict(name='warmup', type='train', config='warmup_{setting}.py', options={'x': '{setting}'})
+    assert recipe_stages(Config(dict(setting='a_to_b', stages=[stage]))) == [dict(stage, config='warmup_a_to_b.py')]
+    with pytest.raises(StageError, match=r"stage 'warmup' names warmup_\{setting\}.py; add setting = '...'"):
+        recipe_stages(Config(dict(stages=[stage])))

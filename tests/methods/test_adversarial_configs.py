@@ -14,7 +14,7 @@ from mmseg_uda.datasets.pipeline_config import training_pipeline
 from mmseg_uda.datasets.pseudo_labels import extraction_pipeline, with_pseudo_labels
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.pseudo_labels import target_config
-from mmseg_uda.engine.stages import check_recipe
+from mmseg_uda.engine.stages import check_recipe, recipe_stages
 from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.config_errors import check_top_level
 
@@ -54,7 +54,7 @@ def test_target_pipelines_extract_and_load_pseudo_labels(path: Path) -> None:
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_recipe(path: Path) -> None:
-    stages = Config.fromfile(str(path)).stages
+    stages = recipe_stages(Config.fromfile(str(path)))
     check_recipe(stages, path)
     assert [stage['type'] for stage in stages] == ['train', 'pseudo_labels', 'train']
     retrain = Config.fromfile(str(path.parent / stages[2]['config']))
