@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import time
 from pathlib import Path
@@ -66,6 +67,8 @@ def start_processes(launcher: str, dist_params: Optional[dict[str, Any]], device
     if launcher != 'pytorch':
         raise ValueError(f"--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch")
     dist.init_process_group('gloo')
+    # its threads must end before the interpreter does, or a rank that finished now and then aborts on exit
+    atexit.register(dist.destroy_process_group)
     return torch.device('cpu')
 
 
