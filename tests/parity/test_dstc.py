@@ -42,6 +42,11 @@ def close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: float = 1e
     torch.testing.assert_close(actual, expected.to(actual.dtype), rtol=rtol, atol=atol)
 
 
+def per_image(found: dict[str, Tensor], prefix: str, batch_size: int) -> list[Tensor]:
+    """The arrays ``<prefix>0``, ``<prefix>1`` ... of a batch."""
+    return [found[f'{prefix}{i}'] for i in range(batch_size)]
+
+
 @vectors('class_copy_paste_*.npz')
 def test_class_copy_paste(path: Path) -> None:
     d = tensors(path)
@@ -55,12 +60,13 @@ def test_class_copy_paste(path: Path) -> None:
 @vectors('source_to_target_mix_*.npz')
 def test_source_to_target_mix(path: Path) -> None:
     d = tensors(path)
-    chosen = dstc.class_set([d['draws0'], d['draws1']])
+    draws = per_image(d, 'draws', len(d['gt_s']))
+    chosen = dstc.class_set(draws)
     img, label, _ = dstc.paste_classes(d['images_s'], d['gt_s'], chosen, d['images_t'], d['gt_t'])
     assert torch.equal(img, d['mixed_images']) and torch.equal(label, d['mixed_label'])
     present = dstc.label_classes(d['gt_s'])
     assert torch.equal(present.sum(1), d['num_present'])
-    assert [len(d['draws0']), len(d['draws1'])] == ((d['num_present'] + 1) // 2).tolist()
+    assert [len(ids) for ids in draws] == ((d['num_present'] + 1) // 2).tolist()
     assert not (chosen & ~present).any()
 
 
@@ -69,10 +75,12 @@ def test_intra_target_mix(path: Path) -> None:
     d = tensors(path)
     pseudo = d['logits'].argmax(1)
     assert torch.equal(pseudo, d['pseudo_label'])
-    present, chosen = dstc.label_classes(pseudo), dstc.class_set([d['classes0'], d['classes1']])
-    assert torch.equal(present, dstc.class_set([d['present0'], d['present1']]))
+    taken = per_image(d, 'classes', len(pseudo))
+    present, chosen = dstc.label_classes(pseudo), dstc.class_set(taken)
+    assert torch.equal(present, dstc.class_set(per_image(d, 'present', len(pseudo))))
+    assert [len(ids) for ids in taken] == chosen.sum(1).tolist() == ((present.sum(1) + 1) // 2).tolist()
     img, label, mask = dstc.paste_classes(d['images'], pseudo, chosen, d['images'].roll(-1, 0), pseudo.roll(-1, 0))
-    assert torch.equal(mask[:, 0], torch.stack([d['mask0'], d['mask1']]))
+    assert torch.equal(mask[:, 0], torch.stack(per_image(d, 'mask', len(pseudo))))
     assert torch.equal(img, d['mixed_images']) and torch.equal(label, d['mixed_label'])
     confidence = d['logits'].softmax(1).amax(1)
     close(mix(mask[:, 0], confidence, confidence.roll(-1, 0)), d['mixed_conf'])
@@ -130,10 +138,13 @@ def test_split_order(path: Path) -> None:
     """The split of the package orders the sorted names as the seeded published script does."""
     d = load(path)
     for key in (key for key in d if key.startswith('order_seed')):
-        names = [f'{i:06d}' for i in range(int(d['pool_size']))]
-        for number in (1, len(names) // 2):
-            labeled, unlabeled = labelled_split(reversed(names), number, int(key[len('order_seed') :]))
-            np.testing.assert_array_equal(np.array(labeled + unlabeled, dtype=int), d[key])
+        names, seed = [f'{i:06d}' for i in range(int(d['pool_size']))], int(key[len('order_seed') :])
+        for number in {1, max(1, len(names) // 2), len(names)}:
+            labeled, everything = labelled_split(reversed(names), number, seed, unlabeled='all')
+            np.testing.assert_array_equal(np.array(everything, dtype=int), d[key])
+            assert labeled == everything[:number]
+            if number < len(names):
+                assert labelled_split(names, number, seed) == (labeled, everything[number:])
 
 
 @vectors('aspp_sum_head_*.npz')
@@ -152,11 +163,11 @@ def test_aspp_sum_head(path: Path) -> None:
 class ToyNetwork(torch.nn.Module):
     """The network of the recorded iterations; scores at the size of the input."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
-        self.conv1 = torch.nn.Conv2d(3, 8, 5, 4, 2, bias=False)
-        self.bn1 = torch.nn.BatchNorm2d(8).requires_grad_(False)
-        self.layer6 = torch.nn.Conv2d(8, 19, 3, padding=1)
+        self.conv1 = torch.nn.Conv2d(3, channels, 5, 4, 2, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(channels).requires_grad_(False)
+        self.layer6 = torch.nn.Conv2d(channels, num_classes, 3, padding=1)
 
     def encode_decode(self, img: Tensor, metas: Any) -> Tensor:
         hidden = F.max_pool2d(self.bn1(self.conv1(img)).relu(), 3, 2, 1)
@@ -174,7 +185,7 @@ class ReplayedDSTC(DSTC):
         )[name]
         assert torch.equal(label, self.recorded[pseudo]), name
         assert replacement == (name == 'labeled')
-        return dstc.class_set([self.recorded[f'{key}{i}'] for i in range(len(label))])
+        return dstc.class_set(per_image(self.recorded, key, len(label)))
 
 
 LOSSES = dict(
@@ -187,7 +198,8 @@ MIXED = dict(mix_source_branch='label_mix_u1', mixed_labeled='label_mix_st', mix
 @vectors('iteration_*.npz')
 def test_iteration(path: Path) -> None:
     d = tensors(path)
-    method = ReplayedDSTC(ToyNetwork(), init=None, align_weight=float(d['align_weight']))
+    num_classes, channels = d['init_net1_layer6.weight'].shape[:2]
+    method = ReplayedDSTC(ToyNetwork(channels, num_classes), init=None, align_weight=float(d['align_weight']))
     branches = dict(net1=method.student, net2=method.target_branch)
     for name, network in branches.items():
         network.load_state_dict({key[len(f'init_{name}_') :]: value for key, value in d.items() if key.startswith(f'init_{name}_')})
@@ -208,6 +220,8 @@ def test_iteration(path: Path) -> None:
         (log,) = step.flush()
         for name, key in LOSSES.items():
             close(torch.tensor(log[name]), method.recorded[key])
+        total = sum(log[name] for name in LOSSES if name != 'align')
+        close(torch.tensor([total, rate]), torch.stack([method.recorded['total_loss'], method.recorded['lr']]), atol=1e-9)
         for name, key in MIXED.items():
             assert torch.equal(method.views[name]['label'], method.recorded[key]), name
         for name, network in branches.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mmcv import Config
 from mmseg.core.evaluation.metrics import intersect_and_union
 from mmseg.datasets.custom import CustomDataset
 from mmseg.models import build_segmentor
+from mmseg.models.backbones.resnet import Bottleneck
 from torch import Tensor, nn
 
 import mmseg_uda  # noqa: F401
@@ -25,6 +27,7 @@ from mmseg_uda.datasets.pipelines import ExactResize
 from mmseg_uda.engine.evaluation import score_results
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.repeated_sgd import RepeatedSGD
+from mmseg_uda.models.backbones.advent_resnet import AdventResNet
 from mmseg_uda.models.pretrained import OPTIONAL_SUFFIX
 from mmseg_uda.ops import photometric
 from mmseg_uda.ops.normalize import normalize_on_device
@@ -32,7 +35,6 @@ from mmseg_uda.utils.rng import StepRng
 from tests.parity.golden import golden_files, load
 
 CONFIG = Path(__file__).parents[2] / 'configs/dstc/gta_to_cityscapes_100labels_deeplabv2_r101.py'
-DEPTHS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
 NORM = dict(mean=[104.00698793, 116.66876762, 122.67891434], std=[1.0, 1.0, 1.0], to_rgb=False)
 
 
@@ -41,11 +43,12 @@ def vectors(pattern: str) -> Any:
     return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
 
 
-def build_network(depth: int = 101, num_classes: int = 19) -> nn.Module:
-    """The network of the published configs without pretrained weights."""
+def build_network(blocks: tuple[int, ...], num_classes: int) -> nn.Module:
+    """The network of the published configs with so many bottlenecks per stage, without pretrained weights."""
     model = Config.fromfile(str(CONFIG)).model
-    model.pretrained, model.backbone.depth, model.decode_head.num_classes = None, depth, num_classes
-    return build_segmentor(model)
+    model.pretrained, model.backbone.depth, model.decode_head.num_classes = None, 0, num_classes
+    with mock.patch.dict(AdventResNet.arch_settings, {0: (Bottleneck, blocks)}):
+        return build_segmentor(model)
 
 
 def formula_weight(index: int, like: Tensor, name: str) -> Tensor:
@@ -63,7 +66,7 @@ def formula_weight(index: int, like: Tensor, name: str) -> Tensor:
 def test_deeplabv2(path: Path) -> None:
     d = load(path)
     names = [str(name) for name in d['param_names']]
-    network = build_network(DEPTHS[tuple(d['layers'].tolist())], int(d['num_classes'])).double()
+    network = build_network(tuple(d['layers'].tolist()), int(d['num_classes'])).double()
     state = {key[len(PREFIX) :]: value for key, value in ours_to_dstc(network.state_dict()).items()}
     assert {key for key in state if not key.endswith(OPTIONAL_SUFFIX)} == set(names)
     for index, name in enumerate(names):
@@ -90,8 +93,9 @@ def test_deeplabv2(path: Path) -> None:
 @vectors('param_groups_*.npz')
 def test_parameter_groups(path: Path) -> None:
     d = load(path)
+    blocks = [{name.split('.')[1] for name in d['backbone_names'] if name.startswith(f'layer{stage}.')} for stage in range(1, 5)]
     with torch.device('meta'):
-        network = build_network(int(path.stem.split('_r')[-1][:3].rstrip('_')))
+        network = build_network(tuple(len(stage) for stage in blocks), num_classes=19)
     optimizer = build_optimizers(Config.fromfile(str(CONFIG)).optimizer, {'segmentor': network})['segmentor']
     assert isinstance(optimizer, RepeatedSGD)
     groups = {id(param): (group['lr'], group['repeats']) for group in optimizer.param_groups for param in group['params']}
@@ -165,7 +169,8 @@ def test_metrics(path: Path) -> None:
     np.testing.assert_array_equal(totals[0], d['confusion'].diagonal())
     for total, axis in ((totals[2], 0), (totals[3], 1)):
         np.testing.assert_array_equal(total, d['confusion'].sum(axis))
-    names = {16: label_spaces.SPACES['city16'][0]}.get(number, label_spaces.CITY19[:number])
+    others = label_spaces.CITY19[:number] if number <= 19 else [f'class {i}' for i in range(number)]
+    names = label_spaces.SPACES['city16'][0] if number == 16 else others
     dataset = SimpleNamespace(CLASSES=names)
     dataset.evaluate = lambda *args, **kwargs: CustomDataset.evaluate(dataset, *args, **kwargs)  # type: ignore[arg-type]
     metrics = score_results(dataset, results, logger='silent')
