@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .acquisition import entropy_map
+from .acquisition import entropy_map, single_precision
 
 IGNORE = 255
 #: Nats. Pixels with the same prediction (flat areas, replicated borders) have entropies that differ in the last float32 digits; a percentile
@@ -79,7 +79,7 @@ def ohem_keep(
     valid = target != IGNORE
     if min_kept <= 0 or min_kept > target.numel() * ranks.world_size:
         return valid
-    prob = torch.softmax(logits.detach(), dim=1)
+    prob = torch.softmax(single_precision(logits.detach()), dim=1)
     true = prob.gather(1, target.masked_fill(~valid, 0)[:, None])[:, 0].masked_fill(~valid, 1.0)
     bound = ranks.gather(true.flatten()).kthvalue(min_kept).values.clamp(min=threshold)
     mine = ranks.total(valid.sum()) >= min_kept
@@ -101,7 +101,7 @@ def ohem_cross_entropy(
         all_ignored: loss when no pixel is valid: ``zero`` (with a graph), or ``nan`` as in the released code.
     """
     keep = ohem_keep(logits, target, threshold, min_kept, ranks)
-    losses = F.cross_entropy(logits, target.masked_fill(~keep, IGNORE), ignore_index=IGNORE, reduction='none')
+    losses = F.cross_entropy(single_precision(logits), target.masked_fill(~keep, IGNORE), ignore_index=IGNORE, reduction='none')
     count = ranks.total(keep.sum())
     return ranks.world_size * losses.sum() / (count if all_ignored == 'nan' else count.clamp(min=1))
 
@@ -131,7 +131,7 @@ def confidence_weights(
     Returns:
         (B, H, W), no gradient.
     """
-    weight = confidence.detach() ** gamma
+    weight = single_precision(confidence.detach()) ** gamma
     if draws is None:
         return weight
     predicted = logits.detach().argmax(dim=1)
@@ -159,7 +159,7 @@ def confidence_weighted_ce(
     """
     weight = confidence_weights(logits, confidence, class_confidence, draws, gamma, class_gamma)
     weight = weight / (ranks.total(weight.sum()) + 1e-12)
-    losses = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction='none')
+    losses = F.cross_entropy(single_precision(logits), target, ignore_index=IGNORE, reduction='none')
     return ranks.world_size * (weight * losses).sum()
 
 
@@ -172,7 +172,7 @@ def class_confidence_sums(logits: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     classes = logits.shape[1]
     valid = target != IGNORE
     label = target.masked_fill(~valid, 0)
-    true = torch.softmax(logits.detach(), dim=1).gather(1, label[:, None])[:, 0]
+    true = torch.softmax(single_precision(logits.detach()), dim=1).gather(1, label[:, None])[:, 0]
     sums = true.new_zeros(classes).index_add_(0, label.flatten(), (true * valid).flatten())
     counts = true.new_zeros(classes).index_add_(0, label.flatten(), valid.flatten().to(true.dtype))
     return sums, counts
@@ -256,11 +256,11 @@ def percentile_cross_entropy(
     """
     kept = drop_by_entropy(target, entropy_map(teacher_logits.detach()), percent)
     count = (kept != IGNORE).sum()
-    losses = F.cross_entropy(logits, kept, ignore_index=IGNORE, reduction='none').sum()
+    losses = F.cross_entropy(single_precision(logits), kept, ignore_index=IGNORE, reduction='none').sum()
     scale = kept.numel() / count.clamp(min=1)
     return scale * losses / count.clamp(min=1), kept
 
 
 def poly_lr(base: float, step: int, total: int, power: float = 0.9) -> float:
-    """Polynomial decay base * (1 - step / total)^power; step counts from 0."""
-    return base * (1 - step / total) ** power
+    """Polynomial decay base * (1 - step / total)^power; step counts from 0, and from ``total`` on the rate is 0."""
+    return base * max(0.0, 1 - step / total) ** power

@@ -14,7 +14,7 @@ from mmseg_uda.methods.stal import STAL
 from mmseg_uda.models.representation import SegmentorOutput
 from mmseg_uda.ops import contrast, semi_supervised
 from tests.harness.synthetic import tiny_model
-from tests.parity.golden import golden_files, load
+from tests.parity.golden import DEFAULT, golden_files, load
 
 LOSS = dict(atol=1e-5, rtol=1e-4)
 GRAD = dict(atol=1e-6, rtol=1e-4)
@@ -32,6 +32,12 @@ def tensors(path: Path) -> dict[str, Tensor]:
 def close(actual: Any, expected: Any, **tolerance: float) -> None:
     actual = torch.as_tensor(actual)
     torch.testing.assert_close(actual, torch.as_tensor(expected).to(actual.dtype), **(tolerance or LOSS))
+
+
+def or_zero(loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The recorded loss and gradient, or zeros where the released code divides by zero."""
+    defined = bool(torch.isfinite(loss))
+    return (loss, gradient) if defined else (torch.zeros_like(loss), torch.zeros_like(gradient))
 
 
 class ReplayedDraws(AdaptiveDraws):
@@ -114,10 +120,11 @@ class ReplayedNetworks:
 
 def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
     """A STAL with every released behaviour and the state of a vector."""
-    classes = int(d['num_classes'])
+    classes, images = int(d['num_classes']), d['cutmix_bank_before'].shape[1]
     model = tiny_model(classes)
     model['decode_head']['align_corners'] = True
-    contrast_options: Any = dict(official=True, low_percent=20.0, high_percent=80.0, start=0.1)
+    # the released code begins with epoch 20, whatever their number
+    contrast_options: Any = dict(official=True, low_percent=20.0, high_percent=80.0, start=20 / int(d['total_epochs']))
     if 'anchor_idx' in d:
         names = {
             'low_rank': 'low_rank',
@@ -140,7 +147,7 @@ def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
         ohem=dict(min_kept_per_image=fraction_min_kept),
         copy_paste=dict(prob=1.0),
         num_mixed=1,
-        cutmix=dict(size=d['cutmix_bank_before'].shape[1], dtype='float32'),
+        cutmix=dict(size=images + 1, dtype='float32'),
         drop='low_official',
         joint_forward=False,
         contrast=contrast_options,
@@ -151,12 +158,21 @@ def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
     bank = method.image_bank
     bank.images = torch.zeros(bank.size, *d['unlabeled_second'].shape)
     bank.images[d['second_id']] = d['unlabeled_second']
-    bank.presence.copy_(d['cutmix_bank_before'])
-    bank.filled.fill_(True)
-    bank.head.copy_(d['unlabeled_ids'][0 if d['u_pick'] > 0.5 else 1])
+    bank.presence[:, :images].copy_(d['cutmix_bank_before'])
+    bank.filled[:images].fill_(True)
+    bank.head.fill_(images)  # the crop of this iteration gets a slot of its own: what is known of its image stays in place until the update
     if 'bank_before' in d:
         method.contrast.bank.load(d['bank_before'], d['bank_len_before'])
     return method
+
+
+def presence_by_image(method: STAL, d: dict[str, Tensor]) -> Tensor:
+    """The presence bank of an iteration with one column per image; of equal images the second wins."""
+    presence = method.image_bank.presence.clone()
+    base = d['unlabeled_ids'][0 if d['u_pick'] > 0.5 else 1]
+    if base != d['second_id']:
+        presence[:, base] = presence[:, -1]
+    return presence[:, :-1]
 
 
 def formula_state(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
@@ -176,13 +192,19 @@ def formula_state(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
     return state
 
 
+def official_tensors() -> list[tuple[str, list[int]]]:
+    """Names and shapes of the released full model; a redirected folder need not repeat the list."""
+    name = 'stal_official_param_shapes.tsv'
+    path = next(iter(golden_files('stal', name)), DEFAULT / 'stal' / name)
+    rows = [line.split('\t')[:2] for line in path.read_text().splitlines()[1:]]
+    return [(name, [] if shape == 'scalar' else [int(size) for size in shape.split('x')]) for name, shape in rows]
+
+
 def official_shapes(num_classes: int) -> dict[str, torch.Size]:
     """Decoder and auxiliary tensors of the released model with another number of classes."""
     shapes = {}
-    for line in golden_files('stal', 'stal_official_param_shapes.tsv')[0].read_text().splitlines()[1:]:
-        name, shape, _ = line.split('\t')
+    for name, sizes in official_tensors():
         if not name.startswith('encoder'):
-            sizes = [] if shape == 'scalar' else [int(size) for size in shape.split('x')]
             if name.startswith(('decoder.classifier.8', 'auxor.aux.4')):
                 sizes[0] = num_classes
             shapes[name] = torch.Size(sizes)
