@@ -10,6 +10,9 @@ from torch import Tensor
 from .mixing import LABEL_VALUES, choose_half, class_mask, classes_present, mix
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
+#: partial sums of a class mean; one float32 sum over all pixels of large crops would lose its last digits
+PARTIAL_SUMS = 64
+
 
 def label_classes(label: Tensor) -> Tensor:
     """Classes of each image without ignore; int64 (B, H, W) -> bool (B, 256)."""
@@ -84,10 +87,12 @@ def class_mean_logits(
         Gradients reach this rank's pixels, scaled so that the mean over the ranks is that of the whole batch.
     """
     number = logits.shape[1]
-    group = label.masked_fill(label == IGNORE, number).flatten()
+    rows = torch.arange(label.shape[1], device=label.device) % PARTIAL_SUMS
+    group = (label.masked_fill(label == IGNORE, number) + rows[:, None] * (number + 1)).flatten()
     flat = logits.float().permute(0, 2, 3, 1).reshape(-1, number)
-    own = flat.new_zeros(number + 1, number).index_add(0, group, flat)
-    counts = ranks.total(flat.new_zeros(number + 1).index_add(0, group, torch.ones_like(flat[:, 0])))
+    own = flat.new_zeros(PARTIAL_SUMS * (number + 1), number).index_add(0, group, flat).view(PARTIAL_SUMS, number + 1, number).sum(0)
+    ones = flat.new_zeros(PARTIAL_SUMS * (number + 1)).index_add(0, group, torch.ones_like(flat[:, 0]))
+    counts = ranks.total(ones.view(PARTIAL_SUMS, number + 1).sum(0))
     sums = ranks.total(own.detach()) + (own - own.detach()) * ranks.world_size
     return sums / counts.clamp(min=1)[:, None], counts
 
