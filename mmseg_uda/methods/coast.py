@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Iterator, Mapping, Optional
 
 import torch
@@ -9,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..components.cross_rank import current_ranks
-from ..ops.cooperative import LOSS_MODES, cooperative_losses, distillation_loss
+from ..components.teacher_mode import kept_running_statistics, reference_mode
+from ..ops.cooperative import KD_REDUCTIONS, LOSS_MODES, cooperative_losses, distillation_loss
 from ..ops.label_warp import harden
+from ..ops.semi_supervised import IGNORE
 from ..registry import STYLISERS, UDA
 from ..utils.config import build_from_config
 from .base import LossTerm
@@ -20,6 +23,12 @@ from .streams import Stream
 
 #: image size divided by the size at which target losses are computed
 LOSS_STRIDE = 4
+
+
+def _reduced(maps: Tensor) -> Tensor:
+    """Integer maps (B, 1, H, W) at the size of the target losses: (B, h, w) int64, nearest pixel."""
+    size = [max(1, side // LOSS_STRIDE) for side in maps.shape[2:]]
+    return F.interpolate(maps.float(), size=size, mode='nearest')[:, 0].long()
 
 
 @UDA.register_module()
@@ -33,8 +42,10 @@ class CoaSTWarmUp(MTKT):
 
     def __init__(self, lambda_adv: Optional[Mapping[str, float]] = None, discriminator: Optional[Mapping[str, Any]] = None,
                  discriminator_weight: float = 1.0, test_with: str = 'average', **kwargs: Any) -> None:
-        super().__init__(lambda_adv=lambda_adv or dict(main=0.001), lambda_kd={}, discriminator=discriminator or dict(type='StridedDiscriminator'),
-                         discriminator_weight=discriminator_weight, test_with=test_with, **kwargs)
+        super().__init__(
+            lambda_adv=dict(main=0.001) if lambda_adv is None else lambda_adv, lambda_kd={},
+            discriminator=discriminator or dict(type='StridedDiscriminator'), discriminator_weight=discriminator_weight,
+            test_with=test_with, **kwargs)
 
 
 @UDA.register_module()
@@ -48,8 +59,10 @@ class CoaST(DomainHeads):
         gamma: sharpness of the rectification, or None for none.
         loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per iteration are part of it).
         loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
+        kd_reduction: mean of the distillation over ``element`` (pixels and classes, as released) or ``pixel``.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
+        stylised_statistics: stylised views renew the running statistics of batch norm too, as released; False: only images as they are do.
         kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
     """
 
@@ -60,17 +73,26 @@ class CoaST(DomainHeads):
         loss_weight_pl: float = 1.0,
         loss_weight_sty: float = 1.0,
         loss_weight_kd: float = 1.0,
+        kd_reduction: str = 'element',
         threshold: float = -1.0,
         styliser: Optional[Mapping[str, Any]] = None,
+        stylised_statistics: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if loss_mode not in LOSS_MODES:
-            raise ValueError(f"loss_mode must be one of {', '.join(LOSS_MODES)}, got '{loss_mode}'")
+        for option, value, valid in (('loss_mode', loss_mode, LOSS_MODES), ('kd_reduction', kd_reduction, KD_REDUCTIONS)):
+            if value not in valid:
+                raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
+        weights = dict(gamma=gamma, loss_weight_pl=loss_weight_pl, loss_weight_sty=loss_weight_sty, loss_weight_kd=loss_weight_kd)
+        for option, number in weights.items():
+            if number is not None and number < 0:
+                raise ValueError(f'uda.{option} must not be negative, got {number}')
         self.gamma = gamma
         self.loss_mode = loss_mode
         self.loss_weights = dict(pl=loss_weight_pl, sty=loss_weight_sty, kd=loss_weight_kd)
+        self.kd_reduction = kd_reduction
         self.threshold = threshold
+        self.stylised_statistics = stylised_statistics
         self.styliser = build_from_config(dict(styliser or dict(type='ChannelStatistics')), STYLISERS, num_domains=self.num_targets)
         self.styliser.attach(self.student.backbone)
 
@@ -93,14 +115,12 @@ class CoaST(DomainHeads):
     def _pseudo_label(self, i: int, target: Stream) -> Tensor:
         """Hard labels (B, h, w) at the resolution of the target losses."""
         if target.label is not None:
-            size = [max(1, side // LOSS_STRIDE) for side in target.img.shape[2:]]
-            return F.interpolate(target.label.float(), size=size, mode='nearest')[:, 0].long()
-        training = {module: module.training for module in self.student.modules()}
-        self.student.eval()
-        scores = scores_at(self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:])
-        for module, mode in training.items():
-            module.training = mode
-        return harden(scores.softmax(dim=1), self.threshold, 1 / LOSS_STRIDE)[:, 0]
+            label = _reduced(target.label)
+        else:
+            with reference_mode(self.student, 'eval'):
+                scores = scores_at(self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:])
+            label = harden(scores.softmax(dim=1), self.threshold, 1 / LOSS_STRIDE)[:, 0]
+        return label if target.valid is None else label.masked_fill(_reduced(target.valid) == 0, IGNORE)
 
     def _target_losses(self, i: int, img: Tensor, label: Tensor) -> dict[str, Tensor]:
         student, size = self.student, label.shape[1:]
@@ -111,7 +131,8 @@ class CoaST(DomainHeads):
         styled = []
         for j in range(self.num_targets):
             if j != i:
-                with self.styliser.stylised_pass(i, j):
+                kept = contextlib.nullcontext() if self.stylised_statistics else kept_running_statistics(student)
+                with self.styliser.stylised_pass(i, j), kept:
                     view = self.styliser.image.apply_style(img, j)
                     styled.append(scores_at(student.domain_heads[j], student.extract_feat(view), size))
                 self.record_view(f'target{i}_as_{j}', img=view)
@@ -119,6 +140,6 @@ class CoaST(DomainHeads):
         if self.views is not None:
             maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
             self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
-        distilled = distillation_loss(own, agnostic) / self.num_targets
+        distilled = distillation_loss(own, agnostic, self.kd_reduction) / self.num_targets
         return {'pl.loss': self.loss_weights['pl'] * losses.pseudo, 'sty.loss': self.loss_weights['sty'] * losses.style,
                 'kd.loss': self.loss_weights['kd'] * distilled}

@@ -119,6 +119,9 @@ class MTKT(DomainHeads):
         heads = {level: head for level, head in classifier_levels(self.student).items() if level in self.levels}
         self.lambda_adv = level_weights(lambda_adv, dict(main=0.0005, aux=0.0001), heads, 'lambda_adv')
         self.lambda_kd = level_weights(lambda_kd, dict(main=1.0, aux=0.1 / self.num_targets), heads, 'lambda_kd')
+        for option, value in (('teacher_start', teacher_start), ('discriminator_weight', discriminator_weight)):
+            if value < 0:
+                raise ValueError(f'uda.{option} must not be negative, got {value}')
         self.teacher_start = teacher_start
         weights = {level: (discriminator_weight, discriminator_weight) for level in self.lambda_adv}
         self.adversary = Adversary({level: heads[level].num_classes for level in self.lambda_adv}, self.num_targets, 'own', discriminator,

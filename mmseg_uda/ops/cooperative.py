@@ -13,6 +13,7 @@ from .partial_label import mean_where
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
 LOSS_MODES = ('paper', 'official')
+KD_REDUCTIONS = ('element', 'pixel')
 
 
 class CooperativeLosses(NamedTuple):
@@ -37,15 +38,18 @@ def pixel_divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return (target.exp() * (target - student.float().log_softmax(dim=1))).sum(dim=1)
 
 
-def distillation_loss(teacher: Tensor, student: Tensor, per_class: bool = True) -> Tensor:
+def distillation_loss(teacher: Tensor, student: Tensor, reduction: str = 'element') -> Tensor:
     """Mean divergence over all pixels.
 
     Args:
         teacher, student: class scores (B, C, H, W); no gradient reaches the teacher.
-        per_class: divide by the number of classes as well (the released code's mean over all elements).
+        reduction: ``element``: the mean over all B * C * H * W elements, which divides by the number of classes as well, as the released
+            codes do; ``pixel``: the mean over pixels.
     """
+    if reduction not in KD_REDUCTIONS:
+        raise ValueError(f"kd_reduction must be one of {', '.join(KD_REDUCTIONS)}, got '{reduction}'")
     mean = pixel_divergence(teacher, student).mean()
-    return mean / teacher.shape[1] if per_class else mean
+    return mean / teacher.shape[1] if reduction == 'element' else mean
 
 
 def rectification(divergence: Tensor, gamma: float = 1.0) -> Tensor:

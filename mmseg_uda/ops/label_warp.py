@@ -22,7 +22,7 @@ def harden(soft: Tensor, threshold: float = -1.0, scale: float = 0.25, ignore: i
     """Hard pseudo-labels of resized soft labels.
 
     Args:
-        soft: (B, C, H, W) class probabilities.
+        soft: (B, C, H, W) class probabilities; computed in float32 or wider.
         threshold: a pixel whose largest share of the probability mass is below it is ignored; negative keeps all.
         scale: size of the result relative to ``soft``.
         ignore: id of ignored pixels.
@@ -30,7 +30,8 @@ def harden(soft: Tensor, threshold: float = -1.0, scale: float = 0.25, ignore: i
     Returns:
         int64 (B, 1, floor(scale H), floor(scale W)); ties go to the lowest class.
     """
-    small = F.interpolate(soft, scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True)
+    wide = soft.float() if soft.dtype in (torch.float16, torch.bfloat16) else soft
+    small = F.interpolate(wide, scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True)
     peak = small.amax(dim=1, keepdim=True)
     label = (small == peak).to(torch.uint8).argmax(dim=1, keepdim=True)
     return label.masked_fill(peak / small.sum(dim=1, keepdim=True) < threshold, ignore)
@@ -87,13 +88,15 @@ def warp_label(
         scale: image size divided by label size.
         ignore: id of pixels from outside the image or cut out.
         exact: see :func:`affine_matrix`.
+
+    The parameters may lie on another device than ``label``.
     """
     height, width = label.shape[2:]
     maps = label.float() + 1
-    maps = torch.where(hflip.view(-1, 1, 1, 1).bool(), maps.flip(3), maps)
+    maps = torch.where(hflip.to(label.device).view(-1, 1, 1, 1).bool(), maps.flip(3), maps)
     for kind in GEOMETRIC_OPS:
         if kind in params:
-            value = params[kind].double()
+            value = params[kind].to(label.device).double()
             applied = value != NOT_APPLIED
             value = value.masked_fill(~applied, 0)
             if kind.startswith('Translate'):
