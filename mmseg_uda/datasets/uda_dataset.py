@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Mapping, Optional, Sequence, Union
+from contextlib import contextmanager
+from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 
 import torch
 from mmcv.parallel import DataContainer
@@ -59,6 +60,17 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
         if not labelled:
             options['ann_dir'] = None
     return [build_from_config(options, DATASETS)]
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Errors about files and values inside say which entry of the config they are about."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        if len(error.args) == 1:  # not those of Python's own that are made of several values
+            error.args = (f'{key}: {error}',)
+        raise
 
 
 @DATASETS.register_module()
@@ -117,15 +129,22 @@ class UDADataset(Dataset):
             PASTE: paste,
         }
         configs = {name: cfg for name, cfg in configs.items() if cfg is not None}
+        #: stream name -> its entry in the config
+        self.keys = {name: f'data.train.{name}' for name in configs}
+        if isinstance(target, (list, tuple)):
+            self.keys.update({name: f'data.train.target[{i}]' for i, name in enumerate(target_names(list(configs)))})
+            if not targets:
+                raise ValueError('data.train.target is an empty list: give one data set for every target, or leave it out')
         check_options(shares or {}, configs, 'shares (streams of this training set)')
         if not configs:
             raise ValueError('UDADataset needs at least one of source, target, labeled_target')
         self.seed = seed
         self.sync_crop_size = tuple(sync_crop_size) if sync_crop_size is not None else None
-        self.streams = {
-            name: StreamSource(build_parts(cfg, name in LABELED), name, seed, max_corrupt_files, (shares or {}).get(name))
-            for name, cfg in configs.items()
-        }
+        self.streams: dict[str, StreamSource] = {}
+        for name, cfg in configs.items():
+            with _named(self.keys[name]):
+                parts = build_parts(cfg, name in LABELED)
+                self.streams[name] = StreamSource(parts, name, seed, max_corrupt_files, (shares or {}).get(name))
         self.stream_names = tuple(self.streams)
         if known_labels:
             self._reveal_known_labels()
@@ -168,7 +187,8 @@ class UDADataset(Dataset):
                 f'{name}: {len(classes)} classes ({", ".join(classes[:4])}, ...)' for name, classes in named.items()
             )
             raise ValueError(
-                f'all streams must have the same classes, got {lists}. Use the same label_space (or classes) for all.'
+                f'all streams must have the same classes, got {lists}. Use the same label_space (or classes) for all: '
+                f'{", ".join(self.keys[name] for name in named)}.'
             )
 
     def __len__(self) -> int:

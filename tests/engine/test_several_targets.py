@@ -81,12 +81,20 @@ def test_a_target_without_images_or_with_other_classes_is_refused(trained: Path,
     (tmp_path / 'empty/images').mkdir(parents=True)
     cfg = Config.fromfile(str(trained / 'tiny.py'))
     cfg.data.train.target[1].data_root = str(tmp_path / 'empty')
-    with pytest.raises(ValueError, match=f'no image with suffix .* in {tmp_path}/empty/images'):
+    with pytest.raises(ValueError, match=rf'data.train.target\[1\]: .*no image with suffix .* in {tmp_path}/empty/images. Check data_root'):
         build_training_dataset(cfg, seed=0)
     cfg = Config.fromfile(str(trained / 'tiny.py'))
     cfg.data.train.target[1].classes = ['a', 'b', 'c']
-    with pytest.raises(ValueError, match='target2: 3 classes'):
+    with pytest.raises(ValueError, match=r'target2: 3 classes .*Use the same label_space .*data.train.target\[1\]'):
         build_training_dataset(cfg, seed=0)
+    cfg.data.train.target = []
+    with pytest.raises(ValueError, match='data.train.target is an empty list: give one data set for every target'):
+        build_training_dataset(cfg, seed=0)
+    del cfg.data.train['target']
+    cfg.uda = dict(type='MDis')
+    cfg.dump(str(tmp_path / 'no_target.py'))
+    with pytest.raises(ValueError, match='target'):
+        train.main([str(tmp_path / 'no_target.py'), '--work-dir', str(tmp_path / 'run'), '--device', 'cpu'])
 
 
 def test_the_name_of_the_harmonic_mean_is_reserved(trained: Path) -> None:
