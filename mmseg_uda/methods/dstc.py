@@ -26,7 +26,7 @@ from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_d
 from ..utils.config import build_from_config
 from ..utils.rng import rand_per_sample
 from .base import STATE_PREFIX, LossTerm, OptimizerStep, TrainingEvent, UDASegmentor
-from .streams import Stream, split_streams
+from .streams import Stream, concat_streams, split_streams, target_names
 
 SOURCE_BRANCH, TARGET_BRANCH, ENSEMBLE = 'source_branch', 'target_branch', 'ensemble'
 THRESHOLD_MODES = ('pixel', 'share')
@@ -145,18 +145,20 @@ class DSTC(UDASegmentor):
         Logged as well: ``agreement``, the share of unlabelled pixels to which both networks give the same class.
         """
         streams, ranks = split_streams(batch), current_ranks()
-        source, labeled, target = streams['source'], streams['labeled_target'], streams['target']
+        source, labeled = streams['source'], streams['labeled_target']
+        targets = [streams[name] for name in target_names(list(streams))]
+        target, number = concat_streams(targets), len(targets)
         label_s, label_t = _label(source), _label(labeled)
         if source.img.shape != labeled.img.shape:
             raise ValueError(
                 f'DSTC pastes source classes on labelled target images of one size, got {tuple(source.img.shape)} and '
                 f'{tuple(labeled.img.shape)}: give both streams the same crop_size and batch size'
             )
-        if target.batch_size * ranks.world_size == 1:
+        if targets[0].batch_size * ranks.world_size == 1:
             _warn_about_single_images()
         yield from self._supervised_source_branch(source, label_s, labeled, label_t, ranks)
         first = self.label_images(self.target_branch, target.img)
-        yield self.unlabeled_term('mix_source_branch', self.student, first, target, ranks, SOURCE_BRANCH)
+        yield self.unlabeled_term('mix_source_branch', self.student, first, target, ranks, SOURCE_BRANCH, number)
         if self.update == 'alternating':
             yield OptimizerStep((SOURCE_BRANCH,))
 
@@ -167,7 +169,7 @@ class DSTC(UDASegmentor):
         yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
         second = self.label_images(self.student, target.img)
         agreement = (first.label == second.label).float().mean()
-        yield self.unlabeled_term('mix_target_branch', self.target_branch, second, target, ranks, TARGET_BRANCH, agreement=agreement)
+        yield self.unlabeled_term('mix_target_branch', self.target_branch, second, target, ranks, TARGET_BRANCH, number, agreement=agreement)
 
     def _supervised_source_branch(
         self, source: Stream, label_s: Tensor, labeled: Stream, label_t: Tensor, ranks: Ranks
@@ -193,20 +195,22 @@ class DSTC(UDASegmentor):
         return PseudoLabels(label, confidence)
 
     def unlabeled_term(
-        self, name: str, learner: nn.Module, pseudo: PseudoLabels, target: Stream, ranks: Ranks, updates: str, **log: Tensor
+        self, name: str, learner: nn.Module, pseudo: PseudoLabels, target: Stream, ranks: Ranks, updates: str, number: int = 1,
+        **log: Tensor,
     ) -> LossTerm:
         """Cross entropy of ``learner`` on unlabelled images, mixed with each other by the labels of the other network.
 
-        Image b is pasted on image b + 1 of the batch of all ranks; a single image is left as it is.
+        Image b is pasted on image b + 1 of the batch of all ranks; a single image is left as it is. ``target`` may hold the images of a
+        ``number`` of targets, one target after another: each target's are mixed with each other.
         """
         img = target.img
         chosen = self.choose_classes(name, pseudo.label, self.pseudo_replacement)
-        mixed, label, mask = ops.paste_classes(img, pseudo.label, chosen, _next(img, ranks), _next(pseudo.label, ranks))
+        mixed, label, mask = ops.paste_classes(img, pseudo.label, chosen, _next(img, ranks, number), _next(pseudo.label, ranks, number))
         weight: Any = 1.0
         if pseudo.confidence is not None and self.pseudo_threshold is not None:
             sure = pseudo.confidence >= self.pseudo_threshold
             if self.threshold_mode == 'pixel':
-                label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, ranks)))
+                label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, ranks, number)))
             else:
                 weight = ranks.total(sure.float().mean()) / ranks.world_size
         if self.augmentation is not None:
@@ -263,7 +267,9 @@ def _label(stream: Stream) -> Tensor:
     return stream.label[:, 0]
 
 
-def _next(value: Tensor, ranks: Ranks) -> Tensor:
-    """Element b + 1 of the batch of all ranks for every element b of this rank."""
+def _next(value: Tensor, ranks: Ranks, number: int = 1) -> Tensor:
+    """Element b + 1 of the batch of all ranks for every element b of this rank, within each of a ``number`` of equal parts of the batch."""
+    if number > 1:
+        return torch.cat([_next(part, ranks) for part in value.chunk(number)])
     rank, own = get_dist_info()[0], len(value)
     return ranks.gather(value).roll(-1, 0)[rank * own : (rank + 1) * own]

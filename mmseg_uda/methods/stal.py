@@ -23,7 +23,7 @@ from ..ops.adaptive_mix import box_mask, class_box
 from ..registry import UDA
 from ..utils.config import check_options, option_names
 from .base import LossTerm, UDASegmentor
-from .streams import Stream, split_streams
+from .streams import Stream, concat_streams, split_streams, target_names
 
 DEFAULTS: Mapping[str, Any] = {}
 
@@ -137,11 +137,12 @@ class STAL(UDASegmentor):
     # ---- one iteration ----------------------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         streams = split_streams(batch)
-        draws = self.draws(streams['target'].img.device)
+        target = concat_streams([streams[name] for name in target_names(list(streams))])
+        draws = self.draws(target.img.device)
         ranks = current_ranks()
         img_l, label_l = self.labeled_batch(streams, draws)
         early = None if self.joint_forward else self._teach([img_l])
-        img_m, scores_m = self.mix(self.unlabeled_pairs(streams['target'].img, draws, ranks), draws, ranks)
+        img_m, scores_m = self.mix(self.unlabeled_pairs(target.img, draws, ranks), draws, ranks)
         entropy = entropy_map(scores_m)
         share = self.drop_percent * (1 - self.progress())
         percent = share if self.drop == 'low_official' else 100 - share

@@ -12,31 +12,59 @@ from mmseg_uda.datasets.uda_dataset import UDADataset
 from tests.datasets.worlds import cityscapes_config, gta_config, make_cityscapes, make_gta
 from tests.harness.methods import Setup, check_batch_sizes, check_two_ranks
 
-from . import test_adversarial, test_quadmix, test_self_training
+from . import test_adversarial, test_dstc, test_quadmix, test_ripu, test_self_training, test_stal
 
-STREAMS = ('source', 'target', 'target2', 'target3')
+TARGETS = ('target', 'target2', 'target3')
+STREAMS = ('source', *TARGETS)
+LABELED = ('labeled_target', *STREAMS)
 DACS = test_self_training.DACS
-MERGING: dict[str, dict[str, Any]] = {
-    **{name: test_adversarial.VARIANTS[name] for name in ('adaptsegnet', 'advent', 'minent', 'mic_adaptsegnet')},
-    'dacs': DACS,
-    'mic': dict(DACS, **test_self_training.MASKING),
-    'quadmix': test_quadmix.UDA['mic'],
+
+
+def pseudo_labels(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+    """Pseudo-labels for every target."""
+    if stream.startswith('target'):
+        sample['gt_semantic_seg'] = torch.randint(0, 5, (1, *sample['img'].shape[1:]), generator=generator)
+
+
+#: method -> its config, the streams, and options of the harness
+MERGING: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
+    'source_only': (None, STREAMS, {}),
+    **{name: (test_adversarial.VARIANTS[name], STREAMS, {}) for name in ('adaptsegnet', 'advent', 'minent', 'mic_adaptsegnet')},
+    'esl': (test_adversarial.VARIANTS['esl'], STREAMS, dict(add_extras=pseudo_labels)),
+    'dacs': (DACS, STREAMS, {}),
+    'daformer': (dict(DACS, pseudo_weight_ignore_top=2, pseudo_weight_ignore_bottom=8), STREAMS, {}),
+    'mic': (dict(DACS, **test_self_training.MASKING), STREAMS, {}),
+    'quadmix': (test_quadmix.UDA['mic'], STREAMS, test_quadmix.options('mic')),
+    'mic_hrda': (dict(DACS, **test_self_training.MASKING), STREAMS, {**test_quadmix.options('hrda'), 'add_extras': None}),
+    'dstc': (test_dstc.config(pseudo_threshold=0.206), LABELED, {}),
+    'ripu': (test_ripu.VARIANTS['default'], LABELED, dict(add_extras=test_ripu.few_labels)),
+    'stal': (test_stal.stal(cutmix=dict(size=9)), LABELED, {}),
 }
 
 
-def options(name: str) -> dict[str, Any]:
-    return dict(add_extras=test_quadmix.patches) if name == 'quadmix' else {}
-
-
 @pytest.mark.parametrize('name', MERGING)
+@pytest.mark.filterwarnings('ignore:one unlabelled image')
 def test_batch_sizes(name: str) -> None:
-    uda = dict(MERGING[name])
-    check_batch_sizes(uda, STREAMS, **options(name))
+    uda, streams, options = MERGING[name]
+    check_batch_sizes(uda, streams, **options)
 
 
-@pytest.mark.parametrize('name', ['advent', 'dacs'])
+@pytest.mark.parametrize('name', ['advent', 'dacs', 'dstc'])
 def test_two_ranks(name: str, tmp_path: Path) -> None:
-    check_two_ranks(MERGING[name], STREAMS, tmp_path)
+    uda, streams, options = MERGING[name]
+    check_two_ranks(uda, streams, tmp_path, **options)
+
+
+@pytest.mark.parametrize('name', ['dstc', 'stal'])
+def test_pseudo_labels_are_made_for_every_target(name: str) -> None:
+    uda, streams, options = MERGING[name]
+    setup = Setup(uda, streams, **options)
+    method, _ = setup.build()
+    method.views = {}
+    for _ in method.training_losses(setup.data.batch([0, 1])):
+        pass
+    mixed = next(view for key, view in method.views.items() if key in ('mixed', 'mix_source_branch'))
+    assert len(mixed['img']) == 2 * len(TARGETS)
 
 
 def test_every_target_is_used() -> None:
