@@ -1,12 +1,14 @@
-"""Cross-domain mixing of source and target images."""
+"""Mixing of source and target images."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor
 
+from ..ops.adaptive_mix import box_mask, random_half_area_box
 from ..ops.mixing import LABEL_VALUES, SCOPES, class_mix_masks, mix
 from ..registry import MIXERS
 from ..utils.rng import StepRng, rand_per_sample
@@ -23,26 +25,12 @@ class MixedBatch(NamedTuple):
     mask: Tensor
 
 
-@MIXERS.register_module()
-class ClassMixer:
-    """Pastes the pixels of half of the source classes onto the target image (DACS, arXiv 2007.08702, section 3).
+class Mixer:
+    """Pastes some pixels of the source image onto the target image; subclasses choose them."""
 
-    Args:
-        class_scope: ``batch`` draws from the classes of the whole batch, as the released code of DAFormer, HRDA and
-            MIC does (an image then may
-            lack some drawn classes); ``image`` from the image's own classes, as the papers and the DACS release of 2020
-            do.
-    """
-
-    def __init__(self, class_scope: str = 'batch') -> None:
-        if class_scope not in SCOPES:
-            raise ValueError(f"class_scope must be one of {SCOPES}, got '{class_scope}'")
-        self.class_scope = class_scope
-
+    @abstractmethod
     def draw_masks(self, label: Tensor, rng: StepRng) -> Tensor:
-        """int64 (B, 1, H, W), 1 = source pixel."""
-        scores = rand_per_sample(rng.samples, label.shape[0], LABEL_VALUES)
-        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope, current_ranks())
+        """Source label int64 (B, 1, H, W) to int64 (B, 1, H, W), 1 = source pixel."""
 
     def __call__(
         self,
@@ -76,3 +64,44 @@ class ClassMixer:
         return MixedBatch(
             mix(mask, source_img, target_img), mix(mask, source_label, target_label.unsqueeze(1)), weight, mask
         )
+
+
+@MIXERS.register_module()
+class ClassMixer(Mixer):
+    """Pastes the pixels of half of the source classes (DACS, arXiv 2007.08702, section 3).
+
+    Args:
+        class_scope: ``batch`` draws from the classes of the whole batch, as the released code of DAFormer, HRDA and
+            MIC does (an image then may
+            lack some drawn classes); ``image`` from the image's own classes, as the papers and the DACS release of 2020
+            do.
+    """
+
+    def __init__(self, class_scope: str = 'batch') -> None:
+        if class_scope not in SCOPES:
+            raise ValueError(f"class_scope must be one of {SCOPES}, got '{class_scope}'")
+        self.class_scope = class_scope
+
+    def draw_masks(self, label: Tensor, rng: StepRng) -> Tensor:
+        scores = rand_per_sample(rng.samples, label.shape[0], LABEL_VALUES)
+        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope, current_ranks())
+
+
+@MIXERS.register_module()
+class BoxMixer(Mixer):
+    """Pastes a box at a random place and of random shape (CutMix, arXiv 1905.04899; the box as in AEL, arXiv 2110.05474).
+
+    Args:
+        share: of the image that the box covers.
+    """
+
+    def __init__(self, share: float = 0.5) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f'mixer.share lies in (0, 1], got {share}')
+        self.share = share
+
+    def draw_masks(self, label: Tensor, rng: StepRng) -> Tensor:
+        size = (label.shape[2], label.shape[3])
+        draws = rand_per_sample(rng.samples, len(label), 3).tolist()
+        masks = [box_mask(random_half_area_box(size, shape, place, self.share), size) for shape, *place in draws]
+        return torch.stack(masks)[:, None].long().to(label.device, non_blocking=True)

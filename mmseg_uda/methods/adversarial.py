@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any, Callable, Iterator, Mapping, Optional
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from ..components.cross_rank import current_ranks
 from ..components.levels import classifier_levels, level_scores, level_weights
 from ..components.teacher_mode import set_teacher_mode
 from ..models.losses.segmentation import head_losses
+from ..models.training_interface import consecutive, rows_of
 from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy
 from ..ops.entropy import class_prior_loss, entropy_loss, self_information
 from ..ops.esl import class_histogram
@@ -25,6 +26,7 @@ from .base import LossTerm, UDASegmentor
 from .labeled_target import LabeledTarget
 from .masked_consistency import MaskedConsistency
 from .streams import TARGET, Stream
+from .supervised import joint_images, terms_of
 
 Scores = Mapping[str, Tensor]
 
@@ -45,8 +47,8 @@ class OutputAdaptation(UDASegmentor):
     Args:
         target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL and
             BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``override``, ``as_target``.
-            Labelled target images add their supervised loss; without a source they take its part, in the discriminators too.
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``, ``override``,
+            ``as_target``. Labelled target images add their supervised loss; without a source they take its part, in the discriminators too.
         masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency` (MIC, arXiv 2212.01322, which adds it to
             AdaptSegNet and MinEnt), with ``alpha`` (default 0.999) of the teacher it keeps and the ``pseudo_labeler``; None = off.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
@@ -60,7 +62,7 @@ class OutputAdaptation(UDASegmentor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'override', 'as_target'), type(self).__name__)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint', 'override', 'as_target'), type(self).__name__)
         self.required_streams = (*self.labeled_target.labeled_streams, TARGET)  # type: ignore[misc]
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
@@ -94,15 +96,14 @@ class OutputAdaptation(UDASegmentor):
         source, target = roles.source, roles.target
         assert target is not None
         source_scores: dict[str, Tensor] = {}
-        for stream, weight in ((source, 1.0), (roles.labeled, self.labeled_target.supervise)):
-            if stream is None or weight == 0:
-                continue
-            scores = level_scores(self.student, stream.img)
-            losses = self.label_losses(scores, stream)
-            if stream is source:
-                source_scores = _detached(scores)
-            del scores
-            yield LossTerm.from_losses(stream.name, losses, prefix=f'{stream.name}.', weight=weight, updates=SEGMENTOR)
+        for group in self.labeled_target.passes(roles.labelled, unnamed=''):
+            streams = [part.stream for part in group]
+            parts = self._scores_of(streams)
+            losses_on_labels = [self.label_losses(scores, stream) for scores, stream in zip(parts, streams)]
+            if streams[0] is source:
+                source_scores = _detached(parts[0])
+            del parts
+            yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
         scores = level_scores(self.student, target.img)
         losses = self.target_losses(scores, source)
         if self.target_ce is not None:
@@ -116,6 +117,12 @@ class OutputAdaptation(UDASegmentor):
         if self.masking is not None:
             yield replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
         yield from self.discriminator_terms(source_scores, target_scores)
+
+    def _scores_of(self, streams: Sequence[Stream]) -> list[dict[str, Tensor]]:
+        """The scores of streams that pass the network as one batch, stream by stream."""
+        scores = level_scores(self.student, joint_images(streams))
+        rows = consecutive([stream.batch_size for stream in streams])
+        return [{level: rows_of(value, images) for level, value in scores.items()} for images in rows]
 
     def label_losses(self, scores: Scores, stream: Stream) -> dict[str, Tensor]:
         """The heads' own losses on a stream's labels."""

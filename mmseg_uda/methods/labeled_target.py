@@ -4,7 +4,7 @@ adaptation)."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -12,12 +12,11 @@ from torch import Tensor
 from ..ops.known_labels import exchange_images
 from ..utils.config import check_options
 from ..utils.rng import StepRng, rand_per_sample
-from .base import LossTerm, UDASegmentor
-from .source_only import supervised_terms
 from .streams import LABELED_TARGET, SOURCE, TARGET, Stream, concat_streams, split_streams, target_names
+from .supervised import Weighted
 
 #: option -> its default; a batch without labelled target images never asks for them
-DEFAULTS: dict[str, Any] = dict(supervise=1.0, override=True, paste=0.0, mask=0.0, as_target=False)
+DEFAULTS: dict[str, Any] = dict(supervise=1.0, joint=False, override=True, paste=0.0, mask=0.0, as_target=False)
 
 
 class Roles(NamedTuple):
@@ -33,6 +32,11 @@ class Roles(NamedTuple):
     labeled: Optional[Stream]
     target: Optional[Stream]
 
+    @property
+    def labelled(self) -> list[Stream]:
+        """The streams with labels, the one in the source's part first."""
+        return [self.source] if self.labeled is None else [self.source, self.labeled]
+
 
 class LabeledTarget:
     """How a method uses the stream ``labeled_target``.
@@ -43,7 +47,9 @@ class LabeledTarget:
     that happens to be there is used with the defaults.
 
     Args:
-        options: ``supervise`` [1.0], weight of the supervised loss on the labelled images, in a forward pass of their own;
+        options: ``supervise`` [1.0], weight of the supervised loss on the labelled images;
+            ``joint`` [False], they pass the network in one batch with the source, whose statistics batch norm then takes, instead of in a
+            forward pass of their own; each loss stays the mean over its own images;
             ``override`` [True], in images of the unlabelled stream whose ground truth is known (``data.train.known_labels``), it
             replaces the pseudo-label and counts fully;
             ``paste`` [0.0], probability for each image that the pasted classes come from a labelled target image instead of the source;
@@ -66,7 +72,7 @@ class LabeledTarget:
         if not 0 <= values['paste'] <= 1:
             raise ValueError(f"labeled_target.paste is a probability in [0, 1], got {values['paste']}")
         self.supervise, self.mask, self.paste = float(values['supervise']), float(values['mask']), float(values['paste'])
-        self.override, self.as_target = bool(values['override']), bool(values['as_target'])
+        self.override, self.as_target, self.joint = bool(values['override']), bool(values['as_target']), bool(values['joint'])
 
     @property
     def labeled_streams(self) -> tuple[str, ...]:
@@ -90,13 +96,25 @@ class LabeledTarget:
             target = replace(target, truth=None)
         return Roles(source, labeled, target)
 
-    def supervised_terms(self, method: UDASegmentor, roles: Roles) -> Iterator[LossTerm]:
-        """The term ``labeled_target`` of a segmentor, when there are labelled images beside the source."""
-        if roles.labeled is None or self.supervise == 0:
-            return
-        for term in supervised_terms(method, roles.labeled, 'labeled_target.'):
-            term.weight = self.supervise
-            yield term
+    def passes(self, labelled: Sequence[Stream], unnamed: str) -> list[list[Weighted]]:
+        """Streams with labels in the groups that pass the network as one batch.
+
+        Args:
+            labelled: the streams; without a source among them the labelled target images count fully, whatever ``supervise`` says.
+            unnamed: the stream that is logged without a prefix.
+        """
+        adapts = any(stream.name == SOURCE for stream in labelled)
+        groups: list[list[Weighted]] = []
+        for stream in labelled:
+            extra = adapts and stream.name == LABELED_TARGET
+            part = Weighted(stream, self.supervise if extra else 1.0, '' if stream.name == unnamed else f'{stream.name}.')
+            if part.weight == 0:
+                continue
+            if extra and self.joint:
+                next(group for group in groups if group[0].stream.name == SOURCE).append(part)
+            else:
+                groups.append([part])
+        return groups
 
     def pasted(self, roles: Roles, rng: StepRng) -> Stream:
         """The source with some of its images exchanged for labelled target images; classes are pasted from the result.

@@ -146,7 +146,8 @@ class QuadMix(DACS):
         if self.views is None:
             return
         for domain, (mask, template) in zip('st', regions):
-            self.record_view(f'template {domain}', img=template.img, label=template.label, weight=template.weight * mask[:, 0])
+            shown = template.img.clone()  # the bank is overwritten at the end of the iteration
+            self.record_view(f'template {domain}', img=shown, label=template.label, weight=template.weight * mask[:, 0])
             for name, context in contexts.items():
                 if domain + PASSES[name] in self.quad.directions:
                     count = len(context.img)

@@ -4,7 +4,7 @@ parts."""
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from mmseg.models import build_segmentor
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from ..components.ema import EMATeacher
 from ..components.mixers import MixedBatch
 from ..components.teacher_mode import set_teacher_mode
 from ..models.pretrained import init_reference_weights
-from ..models.training_interface import Features, reference_views, segmentation_losses, training_features
+from ..models.training_interface import reference_views, segmentation_losses, training_features
 from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
@@ -22,6 +22,7 @@ from .flat_keys import FLAT_KEYS, components_from_flat_keys
 from .labeled_target import LabeledTarget, Roles
 from .masked_consistency import MaskedConsistency
 from .streams import TARGET, Stream
+from .supervised import Weighted, supervised_pass, supervised_terms, terms_of
 from .teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
@@ -44,8 +45,8 @@ class SelfTraining(UDASegmentor):
         feature_distance: config in FEATURE_DISTANCES, or None.
         masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``override``, ``paste``,
-            ``mask``.
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``, ``override``,
+            ``paste``, ``mask``.
         kwargs: of :class:`~mmseg_uda.methods.base.UDASegmentor`.
 
     Several targets are trained as one. Labelled target images add their supervised loss and whatever ``labeled_target`` says; without a
@@ -74,7 +75,7 @@ class SelfTraining(UDASegmentor):
             raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
         self.source_only = source_only
         self.teacher_bn = teacher_bn
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'override', 'paste', 'mask'), type(self).__name__)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), type(self).__name__)
         self.required_streams = (*self.labeled_target.labeled_streams, *(() if source_only else (TARGET,)))  # type: ignore[misc]
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
@@ -150,8 +151,8 @@ class SelfTraining(UDASegmentor):
         they are switched on."""
         roles = self.labeled_target.roles(batch)
         source = roles.source
-        yield from self._source_terms(source)
-        yield from self.labeled_target.supervised_terms(self, roles)
+        for group in self.labeled_target.passes(roles.labelled, unnamed=source.name):
+            yield from self._source_terms(group, source) if group[0].stream is source else supervised_terms(self, group)
         if not self.source_only:
             yield from self._target_terms(roles)
         elif self.masking is not None:
@@ -168,18 +169,13 @@ class SelfTraining(UDASegmentor):
         if self.masking is not None:
             yield self.masking.loss(self, roles.source, (target, pseudo.label, pseudo.weight))
 
-    def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
-        self.record_view(source.name, img=source.img, label=source.label)
-        features = training_features(self.student, source.img, self.rng)
-        losses = segmentation_losses(self.student, features, source.label)
-        yield LossTerm.from_losses(source.name, losses, keep_graph=self.feature_distance is not None)
+    def _source_terms(self, group: Sequence[Weighted], source: Stream) -> Iterator[LossTerm]:
+        """Losses on the source and whatever passes the network with it, and the feature distance of the source."""
+        features, losses = supervised_pass(self, [part.stream for part in group])
+        yield from terms_of(group, losses, keep_graph=self.feature_distance is not None)
         if self.feature_distance is not None:
-            yield LossTerm('feature_distance', *self._feature_distance(source, features))
-
-    def _feature_distance(self, source: Stream, features: Features) -> tuple[Tensor, float, dict[str, Tensor]]:
-        references = reference_views(self.imnet, source.img, features)
-        loss = self.feature_distance(features.views, references, source.label)
-        return loss, 1.0, {'src.loss_imnet_feat_dist': loss}
+            loss = self.feature_distance(features.views, reference_views(self.imnet, source.img, features), source.label)
+            yield LossTerm('feature_distance', loss, 1.0, {'src.loss_imnet_feat_dist': loss})
 
     def label_target(self, target: Stream) -> PseudoLabels:
         """Pseudo-labels of the clean target images."""

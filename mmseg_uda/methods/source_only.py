@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Iterator, Mapping, Optional
 
-from ..models.training_interface import segmentation_losses, training_features
-from ..registry import UDA
+import torch
+
+from ..registry import MIXERS, UDA
+from ..utils.config import build_from_config
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .streams import PASTE, Stream, split_streams
-
-
-def supervised_terms(method: UDASegmentor, stream: Stream, prefix: str = '') -> Iterator[LossTerm]:
-    """The segmentor's own losses on one labelled stream, logged with ``prefix``."""
-    method.record_view(stream.name, img=stream.img, label=stream.label)
-    losses = segmentation_losses(
-        method.student, training_features(method.student, stream.img, method.rng), stream.label
-    )
-    yield LossTerm.from_losses(stream.name, losses, prefix)
+from .labeled_target import LabeledTarget
+from .streams import LABELED_TARGET, PASTE, SOURCE, Stream, split_streams
+from .supervised import Weighted, supervised_terms
 
 
 @UDA.register_module()
@@ -25,12 +21,37 @@ class SourceOnly(UDASegmentor):
     not looked at.
 
     This is also what a config without a ``uda`` block trains.
+
+    Args:
+        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``.
+        mixer: config in MIXERS: source pixels are pasted on labelled target images, and the network sees the result alone
+            (``BoxMixer``: CutMix between the labelled domains), or None.
+        kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
-    required_streams = ()
+    def __init__(
+        self, labeled_target: Optional[Mapping[str, Any]] = None, mixer: Optional[Mapping[str, Any]] = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if mixer is not None and labeled_target is not None:
+            raise ValueError('uda.labeled_target says what happens to unmixed images, with uda.mixer there are none: leave one of them out')
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), type(self).__name__)
+        self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
+        needs = (SOURCE, LABELED_TARGET) if mixer is not None else (LABELED_TARGET,) if self.labeled_target.required else ()
+        self.required_streams = needs  # type: ignore[misc]
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """One term per labelled stream, logged as MMSeg logs them (the source without a prefix)."""
-        for name, stream in split_streams(batch).items():
-            if stream.label is not None and name != PASTE:
-                yield from supervised_terms(self, stream, '' if name == 'source' else f'{name}.')
+        """One term per labelled stream, logged as MMSeg logs them (the source without a prefix); with a mixer ``mixed_labeled``."""
+        streams = split_streams(batch)
+        if self.mixer is not None:
+            yield from self._mixed_terms(streams[SOURCE], streams[LABELED_TARGET])
+            return
+        labelled = [stream for name, stream in streams.items() if stream.label is not None and name != PASTE]
+        for group in self.labeled_target.passes(labelled, unnamed=SOURCE):
+            yield from supervised_terms(self, group)
+
+    def _mixed_terms(self, source: Stream, labeled: Stream) -> Iterator[LossTerm]:
+        assert self.mixer is not None and labeled.label is not None
+        weight = torch.ones_like(labeled.label[:, 0], dtype=torch.float32)
+        mixed = self.mixer(source.img, source.label, labeled.img, labeled.label[:, 0], weight, self.rng)
+        yield from supervised_terms(self, [Weighted(replace(labeled, name='mixed_labeled', img=mixed.img, label=mixed.label))])

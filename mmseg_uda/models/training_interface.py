@@ -8,6 +8,7 @@ functions drive the public parts of an unmodified segmentor instead: ``extract_f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
@@ -110,19 +111,41 @@ def segmentation_losses(
         Scalars by name. The mean runs over all pixels; all ignored gives 0. HRDA adds ``decode.hr.loss_ce`` (and
         ``decode.lr.loss_ce``), all of them already weighted.
     """
-    label = label[:, None] if label.dim() == 3 else label
-    if weight is not None:
-        weight = weight[:, 0] if weight.dim() == 4 else weight
+    return _losses(head_outputs(segmentor, features), label, weight)
+
+
+def segmentation_losses_of_parts(
+    segmentor: nn.Module, features: Union[Features, Any], labels: Sequence[Tensor]
+) -> list[dict[str, Tensor]]:
+    """:func:`segmentation_losses` of several groups of images that passed the network as one batch.
+
+    Args:
+        features: of all images, one group after another.
+        labels: int64 (B_i, 1, H, W) of each group; every mean runs over the pixels of its group.
+    """
+    outputs = head_outputs(segmentor, features)
+    return [
+        _losses({name: (head, rows_of(value, images)) for name, (head, value) in outputs.items()}, label)
+        for images, label in zip(consecutive([len(label) for label in labels]), labels)
+    ]
+
+
+def consecutive(sizes: Sequence[int]) -> list[slice]:
+    """The rows of groups of so many images, one after another."""
+    return [slice(end - size, end) for end, size in zip(accumulate(sizes), sizes)]
+
+
+def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[str, tuple[nn.Module, Any]]:
+    """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
-    losses: dict[str, Tensor] = {}
+    outputs: dict[str, tuple[nn.Module, Any]] = {}
     if isinstance(segmentor.decode_head, nn.ModuleList):
         previous: Any = None
         for i, head in enumerate(segmentor.decode_head):
             previous = head(inputs) if i == 0 else head(inputs, previous)
-            losses.update(add_prefix(head_losses(head, previous, label, weight), f'decode_{i}'))
+            outputs[f'decode_{i}'] = head, previous
     else:
-        head = segmentor.decode_head
-        losses.update(add_prefix(_losses_of(head, head(inputs), label, weight), 'decode'))
+        outputs['decode'] = segmentor.decode_head, segmentor.decode_head(inputs)
     if getattr(segmentor, 'with_auxiliary_head', False):
         auxiliary = segmentor.auxiliary_head
         named = (
@@ -130,8 +153,33 @@ def segmentation_losses(
             if isinstance(auxiliary, nn.ModuleList)
             else {'aux': auxiliary}
         )
-        for name, head in named.items():
-            losses.update(add_prefix(head_losses(head, head(inputs), label, weight), name))
+        outputs.update({name: (head, head(inputs)) for name, head in named.items()})
+    return outputs
+
+
+def rows_of(value: Any, images: slice) -> Any:
+    """Some images of a batch in features, and in nested tuples and lists of tensors (B, ...); what is no tensor stays."""
+    if isinstance(value, Tensor):
+        return value if images.indices(len(value)) == (0, len(value), 1) else value[images]
+    if isinstance(value, Features):
+        return Features(rows_of(value.decode, images), rows_of(value.views, images))
+    if isinstance(value, FeatureView):
+        return FeatureView(rows_of(value.maps, images), value.box)
+    if isinstance(value, (list, tuple)):
+        rows = [rows_of(item, images) for item in value]
+        return type(value)(*rows) if hasattr(value, '_fields') else type(value)(rows)
+    return value
+
+
+def _losses(
+    outputs: Mapping[str, tuple[nn.Module, Any]], label: Tensor, weight: Optional[Tensor] = None
+) -> dict[str, Tensor]:
+    label = label[:, None] if label.dim() == 3 else label
+    if weight is not None:
+        weight = weight[:, 0] if weight.dim() == 4 else weight
+    losses: dict[str, Tensor] = {}
+    for name, (head, output) in outputs.items():
+        losses.update(add_prefix(_losses_of(head, output, label, weight), name))
     return losses
 
 

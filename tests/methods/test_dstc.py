@@ -64,6 +64,28 @@ def test_two_ranks(changes: dict[str, Any], tmp_path: Path) -> None:
     check_two_ranks(config(**changes), STREAMS, tmp_path)
 
 
+TRANSFORMER = tiny_model(
+    backbone=dict(type='mit_b0', embed_dims=4, num_layers=(1, 1, 1, 1)),
+    decode_head=dict(type='SegFormerHead', in_channels=[4, 8, 20, 32], in_index=[0, 1, 2, 3], channels=8, num_classes=5,
+                     norm_cfg=dict(type='BN'), decoder_params=dict(embed_dims=6), align_corners=False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('first, second', [('cnn', 'transformer'), ('transformer', 'cnn')])
+def test_a_convolutional_network_and_a_transformer_teach_each_other(first: str, second: str, tmp_path: Path) -> None:
+    models = dict(cnn=deeplab(), transformer=TRANSFORMER)
+    setup = Setup(config(model_target=models[second]), STREAMS, model=models[first])
+    method, step = setup.build()
+    before = {name: {key: value.clone() for key, value in network.named_parameters()} for name, network in method.networks().items()}
+    step([setup.data.batch([0, 1])], 0)
+    (log,) = step.flush()
+    assert all(0 < log[name] < float('inf') for name in ('source', 'align', 'labeled_target', 'mixed_labeled', 'mix_target_branch'))
+    for name, network in method.networks().items():
+        trainable = {key: value for key, value in network.named_parameters() if value.requires_grad}
+        assert trainable and any(not torch.equal(value, before[name][key]) for key, value in trainable.items())
+    assert len(predictions(method.eval(), torch.randn(1, 3, 32, 64))) == 3
+
+
 def run(iterations: int = 1, **changes: Any) -> tuple[DSTC, list[dict[str, float]]]:
     setup = Setup(config(**changes), STREAMS)
     method, step = setup.build()

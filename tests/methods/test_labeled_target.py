@@ -15,6 +15,8 @@ from mmseg_uda.methods.labeled_target import LabeledTarget
 from mmseg_uda.methods.streams import split_streams
 from tests.harness.methods import Setup, assert_equal_state, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
+from tests.methods.test_adversarial import two_level_model
+from tests.models.networks import hrda_config
 
 STREAMS = ('source', 'labeled_target', 'target')
 MASKING = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8))
@@ -24,6 +26,9 @@ UDA = {
     'mic': dict(DACS, **MASKING, labeled_target=dict(supervise=0.5, paste=0.5, mask=0.7)),
     'advent': dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2), labeled_target=dict(as_target=True)),
     'minent': dict(type='MinEnt', lambda_prior=dict(main=0.1), labeled_target=dict()),
+    'quadmix': dict(DACS, type='QuadMix', start_iter=1, confidence=0.202, labeled_target=dict(paste=0.5)),
+    'dacs_joint': dict(DACS, labeled_target=dict(joint=True, supervise=0.5)),
+    'esl_joint': dict(type='AdaptSegNet', target_ce=1.0, discriminator=dict(type='FCDiscriminator', ndf=2), labeled_target=dict(joint=True)),
 }
 
 
@@ -42,8 +47,15 @@ def known_everywhere(sample: dict[str, Any], stream: str, generator: torch.Gener
         sample['ground_truth'] = torch.full((1, *sample['img'].shape[1:]), 3)
 
 
+def stored(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+    """Stored pseudo-labels, and ground truth for the left half of some images."""
+    known(sample, stream, generator)
+    if stream == 'target':
+        sample['gt_semantic_seg'] = torch.randint(0, 5, sample['ground_truth'].shape, generator=generator)
+
+
 def options(name: str) -> dict[str, Any]:
-    return dict(streams=STREAMS, add_extras=known)
+    return dict(streams=STREAMS, add_extras=stored if 'target_ce' in UDA[name] else known)
 
 
 @pytest.mark.parametrize('name', UDA)
@@ -66,17 +78,18 @@ def test_two_ranks_with_several_targets(name: str, tmp_path: Path) -> None:
     check_two_ranks(UDA[name], (*STREAMS, 'target2', 'target3'), tmp_path=tmp_path, add_extras=known)
 
 
-@pytest.mark.parametrize('uda', [
-    dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)),
-    dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0'])),
-], ids=['mtkt', 'coast'])
-def test_methods_with_a_classifier_per_target(uda: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize('uda, classifiers', [
+    (dict(type='MDis', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic']),
+    (dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic', 'domain0', 'domain1']),
+    (dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0'])), ['agnostic', 'domain0', 'domain1']),
+], ids=['mdis', 'mtkt', 'coast'])
+def test_methods_for_several_targets(uda: dict[str, Any], classifiers: list[str], tmp_path: Path) -> None:
     """Every classifier learns from the labelled images."""
     streams, options = (*STREAMS, 'target2'), dict(uda, num_targets=2)
     check_batch_sizes(dict(options, labeled_target=dict(supervise=0.5)), streams)
     check_two_ranks(options, streams, tmp_path)
     _, log, _ = trained(options, streams)
-    assert {f'labeled_target.{name}.loss_ce' for name in ('agnostic', 'domain0', 'domain1')} <= set(log)
+    assert {f'labeled_target.{name}.loss_ce' for name in classifiers} == {key for key in log if key.startswith('labeled_target.')}
     without, unused = (trained(changed, names) for changed, names in (
         (options, ('source', 'target', 'target2')), (dict(options, labeled_target=dict(supervise=0)), streams)))
     assert_equal_state(without[0], unused[0], 'weights')
@@ -84,7 +97,7 @@ def test_methods_with_a_classifier_per_target(uda: dict[str, Any], tmp_path: Pat
 
 @pytest.mark.parametrize('name', UDA)
 def test_semi_supervised_training_needs_no_source(name: str) -> None:
-    check_batch_sizes(UDA[name], ('labeled_target', 'target'), add_extras=known)
+    check_batch_sizes(UDA[name], **{**options(name), 'streams': ('labeled_target', 'target')})
 
 
 def trained(uda: dict[str, Any], streams: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
@@ -196,6 +209,10 @@ def test_stored_pseudo_labels_give_way_to_ground_truth() -> None:
     (dict(DACS, labeled_target=dict(paste=1.5)), r'paste is a probability in \[0, 1\]'),
     (dict(DACS, labeled_target=dict(supervise=-1)), 'supervise must not be negative'),
     (dict(DACS, labeled_target=dict(mask=1)), 'mask needs masking'),
+    (dict(type='MDis', labeled_target=dict(joint=True)), "labeled_target .MDis.: 'joint'"),
+    (dict(type='DSTC', init=None, labeled_target=dict()), "'labeled_target'"),
+    (dict(type='RIPU', labeled_target=dict()), "'labeled_target'"),
+    (dict(type='STAL', labeled_target=dict()), "'labeled_target'"),
 ])
 def test_wrong_options_are_named(uda: dict[str, Any], message: str) -> None:
     with pytest.raises((KeyError, ValueError), match=message):
@@ -222,3 +239,113 @@ def test_images_that_only_give_pixels_are_not_supervised() -> None:
     setup = Setup(None, ('source', 'labeled_target', 'paste'))
     method, _ = setup.build()
     assert [term.name for term in method.training_losses(setup.data.batch([0]))] == ['source', 'labeled_target']
+
+
+# ---- one pass for both labelled domains -------------------------------------------------------------------------------------------
+DISTANCE = dict(imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3)
+
+
+@pytest.mark.parametrize('uda', [
+    dict(type='SourceOnly'), dict(DACS, **DISTANCE), dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2)),
+], ids=['s+t', 'daformer', 'advent'])
+@pytest.mark.parametrize('backward', ['merged', 'sequential'])
+def test_one_pass_gives_the_losses_of_two(uda: dict[str, Any], backward: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without batch norm nothing changes: every loss is the mean over the images of its domain, whatever the loss divides by."""
+    monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
+    found = [
+        trained(dict(uda, labeled_target=dict(supervise=0.3, joint=joint)), STREAMS, model=two_level_model(), options=dict(backward=backward))
+        for joint in (False, True)
+    ]
+    (apart, apart_log, _), (together, together_log, _) = found
+    assert apart_log.keys() == together_log.keys() and 'labeled_target.decode.loss_ce' in apart_log
+    for key, value in apart_log.items():
+        assert together_log[key] == pytest.approx(value, rel=1e-4, abs=1e-6), key
+    for key, value in apart.items():
+        torch.testing.assert_close(together[key], value, rtol=1e-3, atol=2e-5, msg=key)
+
+
+@pytest.mark.parametrize('joint, passes', [(False, 2), (True, 1)])
+def test_batch_norm_sees_the_domains_apart_or_together(joint: bool, passes: int) -> None:
+    setup = Setup(dict(type='SourceOnly', labeled_target=dict(joint=joint)), STREAMS, model=tiny_model(norm='BN'))
+    method, step = setup.build()
+    batch = setup.data.batch([0, 1])
+    first = method.student.backbone.stages[0][0](torch.cat([batch['img'], batch['labeled_target_img']]))
+    step([batch], 0)
+    norm = method.student.backbone.stages[0][1]
+    assert int(norm.num_batches_tracked) == passes
+    if joint:
+        torch.testing.assert_close(norm.running_mean, 0.1 * first.mean((0, 2, 3)))
+
+
+def test_labelled_images_take_the_detail_crops_of_hrda() -> None:
+    hrda = hrda_config(32, num_classes=5)
+    hrda['backbone'] = dict(type='TinyBackbone')
+    hrda['decode_head'].update(in_channels=8, in_index=1)
+    for joint in (False, True):
+        _, log, _ = trained(dict(DACS, labeled_target=dict(joint=joint)), STREAMS, model=hrda, size=(64, 64))
+        assert {f'{prefix}decode.{part}loss_ce' for prefix in ('', 'labeled_target.') for part in ('', 'hr.')} <= set(log)
+
+
+def test_images_of_one_pass_need_one_size() -> None:
+    setup = Setup(dict(type='SourceOnly', labeled_target=dict(joint=True)), STREAMS)
+    batch = setup.data.batch([0])
+    for key in ('labeled_target_img', 'labeled_target_gt_semantic_seg'):
+        batch[key] = batch[key][..., :32]
+    with pytest.raises(ValueError, match='labeled_target.joint .*crop_size'):
+        setup.build()[1]([batch], 0)
+
+
+# ---- QuadMix ----------------------------------------------------------------------------------------------------------------------
+def test_quadmix_cuts_templates_from_labelled_images_and_trusts_ground_truth() -> None:
+    """With ``paste=1`` the labelled images are the source's context and template; known target pixels are confident."""
+
+    def left_half(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+        known_everywhere(sample, stream, generator)
+        if stream == 'target':
+            sample['ground_truth'][..., 32:] = 255
+
+    uda = dict(UDA['quadmix'], start_iter=0, confidence=1.0, augmentation=None, labeled_target=dict(paste=1.0))
+    setup = Setup(uda, STREAMS, add_extras=left_half)
+    method, step = setup.build()
+    method.views, batches = {}, [setup.data.batch([2 * i, 2 * i + 1]) for i in range(2)]
+    for i, batch in enumerate(batches):
+        step([batch], i)
+    log = step.flush()
+    assert {'labeled_target.decode.loss_ce', 'mix_tss.decode.loss_ce', 'mix_tst.decode.loss_ce'} <= set(log[1])
+    assert torch.equal(method.views['template s']['img'], batches[0]['labeled_target_img'])
+    assert (method.views['template t']['label'][..., :32] == 3).all() and 0 < log[1]['quad.target_share'] <= 0.5
+    mixed, current = method.views['tss'], batches[1]
+    outside = (mixed['img'] == current['labeled_target_img']).all(1)
+    assert 0 < outside.float().mean() < 1
+    assert torch.equal(mixed['label'][:, 0][outside], current['labeled_target_gt_semantic_seg'][:, 0][outside])
+
+
+# ---- CutMix between the labelled domains ------------------------------------------------------------------------------------------
+CUTMIX = dict(type='SourceOnly', mixer=dict(type='BoxMixer'))
+
+
+def test_source_boxes_on_labelled_target_images(tmp_path: Path) -> None:
+    check_batch_sizes(CUTMIX, STREAMS)
+    check_exact_resume(CUTMIX, STREAMS, tmp_path)
+    check_two_ranks(CUTMIX, STREAMS, tmp_path)
+    _, log, views = trained(CUTMIX, STREAMS)
+    assert {key for key in log if 'loss_' in key} == {'decode.loss_ce'} and set(views) == {'mixed_labeled'}
+    batch, mixed = Setup(CUTMIX, STREAMS).data.batch([2, 3]), views['mixed_labeled']
+    from_source = (mixed['img'] == batch['img']).all(1)
+    for inside, prefix in ((from_source, ''), (~from_source, 'labeled_target_')):
+        for key in ('img', 'gt_semantic_seg'):
+            chosen = inside[:, None].expand_as(batch[prefix + key])
+            assert torch.equal(mixed['img' if key == 'img' else 'label'][chosen], batch[prefix + key][chosen])
+    boxes = [mask.any(1).sum() * mask.any(0).sum() for mask in from_source]
+    assert all(box == mask.sum() and abs(box / mask.numel() - 0.5) < 0.05 for box, mask in zip(boxes, from_source))
+    assert not torch.equal(*from_source)
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(mixer=dict(type='BoxMixer', share=0)), 'mixer.share'),
+    (dict(labeled_target=dict()), 'uda.mixer'),
+    (dict(mixer=dict(type='BoxMixr')), "did you mean 'BoxMixer'"),
+])
+def test_wrong_options_of_supervised_training_are_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((KeyError, ValueError), match=message):
+        Setup({**CUTMIX, **changes}, STREAMS).build()
