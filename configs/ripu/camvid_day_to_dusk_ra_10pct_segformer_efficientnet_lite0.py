@@ -1,3 +1,3 @@
 # RIPU-RA: CamVid by day to CamVid at dusk, 10 % of the pixels of every frame.
 _base_ = ['./camvid_day_to_dusk_ra_2p2pct_segformer_efficientnet_lite0.py']
-active = dict(folder='work_dirs/ripu_camvid_ra_10pct/active', budget=dict(share=0.1))
+active = dict(budget=dict(share=0.1))

@@ -7,4 +7,3 @@ _base_ = [
     '../_base_/schedules/camvid_2500.py',
 ]
 model = dict(decode_head=dict(num_classes=11))
-active = dict(folder='work_dirs/ripu_camvid_ra/active')

@@ -1,3 +1,3 @@
 # RIPU's training with random regions, otherwise the same.
 _base_ = ['./camvid_day_to_dusk_ra_2p2pct_segformer_efficientnet_lite0.py']
-active = dict(folder='work_dirs/ripu_camvid_random/active', acquisition=dict(_delete_=True, type='RandomRegions', radius=1))
+active = dict(acquisition=dict(_delete_=True, type='RandomRegions', radius=1))

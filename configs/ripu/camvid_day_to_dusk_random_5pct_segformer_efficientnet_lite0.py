@@ -1,3 +1,3 @@
 # RIPU's training with random regions: CamVid by day to CamVid at dusk, 5 % of the pixels of every frame.
 _base_ = ['./camvid_day_to_dusk_random_2p2pct_segformer_efficientnet_lite0.py']
-active = dict(folder='work_dirs/ripu_camvid_random_5pct/active', budget=dict(share=0.05))
+active = dict(budget=dict(share=0.05))

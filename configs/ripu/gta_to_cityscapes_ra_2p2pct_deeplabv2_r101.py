@@ -6,4 +6,3 @@ _base_ = [
     '../_base_/active/ripu_gta_to_cityscapes_1280x640.py',
     '../_base_/schedules/ripu_40k.py',
 ]
-active = dict(folder='work_dirs/ripu_gta_ra_2p2pct/active')

@@ -7,5 +7,4 @@ _base_ = [
     '../_base_/schedules/ripu_sourcefree_30k.py',
 ]
 data = dict(train=dict(source=None, rare_class_sampling=None))
-active = dict(
-    folder='work_dirs/ripu_gta_sourcefree/active', acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19))
+active = dict(acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19))

@@ -7,6 +7,5 @@ _base_ = [
     '../_base_/schedules/ripu_40k.py',
 ]
 active = dict(
-    folder='work_dirs/ripu_synthia_pa_40px/active',
     budget=dict(_delete_=True, pixels=40, rounds=5, reference_size=(640, 1280)),
     acquisition=dict(_delete_=True, type='PixelImpurity', radius=32))

@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
     '../_base_/schedules/ripu_40k.py',
 ]
-active = dict(folder='work_dirs/ripu_synthia_ra_5pct/active', budget=dict(share=0.05))
+active = dict(budget=dict(share=0.05))

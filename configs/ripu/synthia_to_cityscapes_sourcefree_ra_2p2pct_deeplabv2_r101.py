@@ -6,6 +6,18 @@ _base_ = [
     '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
     '../_base_/schedules/ripu_sourcefree_30k.py',
 ]
-data = dict(train=dict(source=None, rare_class_sampling=None))
-active = dict(
-    folder='work_dirs/ripu_synthia_sourcefree/active', acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19))
+data = dict(
+    train=dict(
+        source=None,
+        rare_class_sampling=None,
+        labeled_target=dict(
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadBoughtLabels', img_suffix='_leftImg8bit.png'),
+                dict(type='ExactResize', size=(1024, 512), interpolation='bicubic'),
+                dict(type='RandomFlip', prob=0.0),
+                dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
+                dict(type='DefaultFormatBundle'),
+                dict(type='Collect', keys=['img', 'gt_semantic_seg']),
+            ])))
+active = dict(acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19), view=dict(size=(512, 1024)))

@@ -6,4 +6,3 @@ _base_ = [
     '../_base_/active/ripu_toy_gta_to_toy_cityscapes_128x256.py',
     '../_base_/schedules/toy_500.py',
 ]
-active = dict(folder='work_dirs/ripu_toy_ra/active')

@@ -1,3 +1,3 @@
 # RIPU's training with random regions, otherwise the same.
 _base_ = ['./toy_gta_to_toy_cityscapes_ra_2p2pct.py']
-active = dict(folder='work_dirs/ripu_toy_random/active', acquisition=dict(_delete_=True, type='RandomRegions', radius=1))
+active = dict(acquisition=dict(_delete_=True, type='RandomRegions', radius=1))

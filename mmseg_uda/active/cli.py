@@ -14,7 +14,7 @@ from ..engine import environment
 from ..engine.test import load_model
 from ..utils.config_errors import naming_config
 from .exchange import export_images, export_regions, import_labels
-from .label_set import write_text
+from .label_set import LabelSetError, write_text
 from .pictures import write_pictures
 from .scoring import Predict, segmentor_predict
 from .session import ActiveSession
@@ -28,7 +28,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         'rank': 'score the images of the pool with a checkpoint and write ranking.csv',
         'buy': 'choose the next round; reveal its labels (simulation) or export it for annotation',
         'import': 'check the annotations of an exported round and enter them',
-        'status': 'what has been bought, and the share of the budget',
+        'status': 'what has been bought in each round, and its share of the pool',
+        'pictures': 'draw what has been bought',
     }
     for name, text in described.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -39,12 +40,15 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
             command.add_argument('--checkpoint', type=Path, help='network that scores (acquisitions that need one)')
             command.add_argument('--test-with', help='score with this network of the method (student, teacher, ...)')
             command.add_argument('--gpu-id', type=int, default=0)
-        if name == 'buy':
-            command.add_argument('--pictures', type=int, default=8, help='draw so many purchases (0 = none)')
+        if name in ('buy', 'pictures'):
+            command.add_argument('--pictures', type=int, default=8, help='draw so many purchases of a round (0 = none)')
+        if name == 'pictures':
+            command.add_argument('--round', type=int, help='this round only (default: all)')
         if name == 'import':
             command.add_argument(
                 '--labels', type=Path, required=True, help='folder with <name>.png for every exported image'
             )
+            command.add_argument('--ignore-extra', action='store_true', help='leave files alone that were not asked for')
     return parser.parse_args(argv)
 
 
@@ -55,6 +59,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg = environment.load_config(args.config, args.cfg_options)
     with naming_config(args.config):
         session = ActiveSession(cfg, args.folder)
+    if args.command == 'pictures':
+        return draw(session, args.round, args.pictures)
     if args.command != 'status':
         with session.label_set.lock():
             run(args, cfg, session)
@@ -63,14 +69,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
 def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
     """Run a command that changes the label set."""
+    if session.pool.simulated or not session.initial or session.label_set.finished >= 0:
+        session.start()
     if args.command == 'import':
-        purchase = import_labels(session, args.labels)
+        purchase = import_labels(session, args.labels, args.ignore_extra)
         print(
             f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them without a class'
         )
         return
-    if session.pool.simulated or not session.initial:
-        session.start()
     device = environment.start_processes('none', None, args.device, args.gpu_id)
     predict: Optional[Predict] = None
     if args.checkpoint:
@@ -90,13 +96,26 @@ def export(
     session: ActiveSession, predict: Optional[Predict], device: torch.device, checkpoint: Optional[Path]
 ) -> Path:
     """Export the next round for annotation."""
-    where = str(checkpoint) if checkpoint else None
     if session.acquisition.level == 'region':
-        return export_regions(session, session.scorer(predict, device), where)
+        return export_regions(session, session.scorer(predict, device), checkpoint)
     if session.next_round == 0:
         return export_images(session, session.initial_images(), 'initial')
     names = session.choose(session.rank(predict, device, checkpoint))
-    return export_images(session, names, type(session.acquisition).__name__, where)
+    return export_images(session, names, type(session.acquisition).__name__, str(checkpoint) if checkpoint else None)
+
+
+def draw(session: ActiveSession, round_number: Optional[int], limit: int) -> None:
+    """Draw the purchases of one round, or of all.
+
+    Raises:
+        LabelSetError: the round is not bought.
+    """
+    rounds = [purchase.round for purchase in session.label_set.purchases]
+    if round_number is not None and round_number not in rounds:
+        raise LabelSetError(f'{session.label_set.folder}: round {round_number} is not bought, there are {rounds}')
+    for number in rounds if round_number is None else [round_number]:
+        files = write_pictures(session.pool, session.label_set, number, limit)
+        print(f'round {number}: {len(files)} pictures in {session.label_set.round_folder(number) / "pictures"}')
 
 
 def write_ranking(session: ActiveSession, scores: dict[str, float]) -> Path:

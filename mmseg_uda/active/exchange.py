@@ -15,8 +15,9 @@ from ..datasets.labels import decode_label, read_bytes
 from ..utils.checkpoint_io import replacing
 from .budget import RegionBudget
 from .label_set import LabelSetError, Purchase, write_text
+from .region_selection import begin, propose, region_totals
 from .regions import IGNORE, RegionLabels, region_path
-from .selection import Scorer, propose
+from .selection import Scorer, fingerprint, progress
 from .session import ActiveSession
 
 REQUEST = 'request.json'
@@ -42,17 +43,21 @@ def export_images(
     return folder
 
 
-def export_regions(session: ActiveSession, scorer: Scorer, checkpoint: Optional[str] = None) -> Path:
+def export_regions(session: ActiveSession, scorer: Scorer, checkpoint: Optional[Path] = None) -> Path:
     """Pick the regions of the next round in every image and write, besides the images, a mask of the pixels to annotate (255 = annotate).
 
-    An image whose mask exists is not picked again.
+    An image whose mask exists is not picked again. ``pending/`` holds what the masks block for later rounds.
+
+    Raises:
+        LabelSetError: the config buys images, or another network began the export.
     """
     acquisition, budget = session.acquisition, session.budget
     if not isinstance(acquisition, RegionAcquisition) or not isinstance(budget, RegionBudget):
         raise LabelSetError('the config buys whole images: there are no regions to export')
     number = session.next_round
     folder = export_folder(session, number)
-    for name in session.pool.names:
+    begin(folder / 'begun.json', fingerprint(acquisition, session.view, checkpoint), f'the export {folder}')
+    for name in progress(session.pool.names, f'choosing regions, round {number}', show=True):
         mask_path = folder / 'regions' / f'{name}.png'
         if mask_path.is_file() and decode_label(mask_path.read_bytes(), mask_path).size:
             continue
@@ -60,10 +65,9 @@ def export_regions(session: ActiveSession, scorer: Scorer, checkpoint: Optional[
         regions = RegionLabels.load(region_path(session.label_set.folder, name)) or RegionLabels.empty(height, width)
         selected = propose(regions, acquisition, budget, scorer, name, number)
         _copy_image(session, name, folder)
+        regions.save(_pending_path(folder, name))
         _write_png(mask_path, selected.astype(np.uint8) * 255)
-        blocked = folder / 'blocked' / f'{name}.png'
-        _write_png(blocked, regions.blocked.astype(np.uint8) * 255)
-    _write_request(folder, session, session.pool.names, type(acquisition).__name__, checkpoint)
+    _write_request(folder, session, session.pool.names, type(acquisition).__name__, str(checkpoint) if checkpoint else None)
     return folder
 
 
@@ -81,18 +85,20 @@ def read_request(session: ActiveSession) -> dict[str, Any]:
     return json.loads(path.read_text(encoding='utf-8'))
 
 
-def import_labels(session: ActiveSession, labels: Path) -> Purchase:
-    """Check the annotations of the next round and enter them.
+def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = False) -> Purchase:
+    """Check the annotations of the next round and enter them. Can be repeated after a kill at any point.
 
     Args:
         labels: folder with ``<name>.png`` for every requested image: class ids, 255 = no class. At region level only the requested pixels count.
+            Images that were bought before may lie there as well.
+        ignore_extra: leave files alone that nobody asked for, instead of refusing.
 
     Raises:
-        LabelSetError: lists every missing file, wrong size and wrong id; nothing is entered then.
+        LabelSetError: lists every missing file, wrong size, wrong id and file that nobody asked for; nothing is entered then.
     """
     request = read_request(session)
-    found, problems = {}, []
-    for name in request['images']:
+    found, problems = {}, [] if ignore_extra else _unasked(session, labels, request['images'])
+    for name in progress(request['images'], f'checking round {session.next_round}', show=True):
         try:
             found[name] = _read_annotation(session, name, labels)
         except (OSError, ValueError) as error:
@@ -100,33 +106,50 @@ def import_labels(session: ActiveSession, labels: Path) -> Purchase:
     if problems:
         listed = '\n  '.join(problems[:20]) + (f'\n  ... and {len(problems) - 20} more' if len(problems) > 20 else '')
         raise LabelSetError(
-            f'{len(problems)} of {len(request["images"])} annotations cannot be used, nothing was imported:\n  {listed}'
+            f'{len(problems)} problems with the annotations of {len(request["images"])} images, nothing was imported:\n  {listed}'
         )
-    purchase = Purchase(session.next_round, request['acquisition'], checkpoint=request.get('checkpoint'))
-    if session.acquisition.level == 'image':
-        purchase.images = list(request['images'])
+    number, checkpoint = session.next_round, request.get('checkpoint')
     for name, label in found.items():
-        pixels, ignored = _enter(session, name, label, purchase.round)
-        purchase.pixels += pixels
-        purchase.ignored_pixels += ignored
+        _enter(session, name, label, number)
+    if session.acquisition.level == 'image':
+        ignored = sum(int((label == IGNORE).sum()) for label in found.values())
+        pixels = sum(label.size for label in found.values())
+        purchase = Purchase(number, request['acquisition'], list(request['images']), pixels, ignored, checkpoint=checkpoint)
+    else:
+        purchase = region_totals(session.label_set, session.acquisition, number, checkpoint)
     session.label_set.commit(purchase)
     return purchase
 
 
-def _enter(session: ActiveSession, name: str, label: np.ndarray, number: int) -> tuple[int, int]:
-    """Store one image's annotation; repeating it changes nothing. Returns pixels and ignored pixels."""
+def _unasked(session: ActiveSession, labels: Path, requested: Sequence[str]) -> list[str]:
+    """Messages about files of a folder that are neither requested nor labelled before: they would be paid for and not used."""
+    expected = {*requested, *session.label_set.labeled}
+    files = sorted(path.relative_to(labels).with_suffix('').as_posix() for path in labels.rglob('*.png'))
+    return [
+        f'{labels / name}.png was not asked for: check its name, move it away, or import with --ignore-extra'
+        for name in files
+        if name not in expected
+    ]
+
+
+def _enter(session: ActiveSession, name: str, label: np.ndarray, number: int) -> None:
+    """Store one image's annotation; repeating it changes nothing."""
     folder = session.label_set.folder
     if session.acquisition.level == 'image':
         _write_png(folder / 'labels' / f'{name}.png', label)
-        return label.size, int((label == IGNORE).sum())
-    export = export_folder(session, number)
-    regions = RegionLabels.load(region_path(folder, name)) or RegionLabels.empty(*label.shape)
-    if regions.round < number:
-        selected = _read_png(export / 'regions' / f'{name}.png') > 0
-        regions.blocked = _read_png(export / 'blocked' / f'{name}.png') > 0
-        regions.buy(selected, label, number)
+        return
+    entered = RegionLabels.load(region_path(folder, name))
+    if entered is None or entered.round < number:
+        export = export_folder(session, number)
+        regions = RegionLabels.load(_pending_path(export, name))
+        if regions is None:
+            raise LabelSetError(f'{_pending_path(export, name)} is missing: it was written by "buy"; export the round again')
+        regions.buy(_read_png(export / 'regions' / f'{name}.png') > 0, label, number)
         regions.save(region_path(folder, name))
-    return regions.counts(number)
+
+
+def _pending_path(export: Path, name: str) -> Path:
+    return export / 'pending' / f'{name}.npz'
 
 
 def _read_annotation(session: ActiveSession, name: str, labels: Path) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
 from mmcv.runner import HOOKS, Hook
 
 from ..engine.distributed import barrier
 from ..engine.inference import inference_mode
+from .pictures import write_pictures
 from .regions import LoadBoughtLabels
 from .scoring import segmentor_predict
 from .session import ActiveSession
@@ -22,18 +24,23 @@ class ActiveSelectionHook(Hook):
 
     Args:
         iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000); 0 = before the first.
+        pictures: so many purchases of every round are drawn into ``rounds/round_NN/pictures`` of the label set.
+
+    The label set lies in ``active.folder``, or in the folder ``active`` of the run where the config names none.
     """
 
     session: ActiveSession
 
-    def __init__(self, iters: Sequence[int]) -> None:
+    def __init__(self, iters: Sequence[int], pictures: int = 8) -> None:
         self.iters = [int(i) for i in iters]
+        self.pictures = pictures
         if self.iters != sorted(set(self.iters)) or not self.iters or self.iters[0] < 0:
             raise ValueError(f'ActiveSelectionHook.iters must ascend, got {self.iters}')
 
     def configure(self, cfg: Mapping[str, Any]) -> None:
         """Read the config's ``active`` block; called before training."""
-        self.session = ActiveSession(cfg)
+        own = None if (cfg.get('active') or {}).get('folder') else str(Path(cfg.get('work_dir') or '.') / 'active')
+        self.session = ActiveSession(cfg, own)
         if self.session.acquisition.level != 'region':
             raise ValueError(
                 'ActiveSelectionHook buys regions; whole images are bought between runs, by tools/active_loop.py'
@@ -49,11 +56,17 @@ class ActiveSelectionHook(Hook):
             self.session.start()
         barrier()
         self.session.reload()
+        bought = self.session.label_set.finished
+        if bought > 0 and runner.iter == 0:
+            runner.logger.warning(
+                '%s holds %d rounds: this run shows them again from their iterations on and buys nothing for them. '
+                'A run that buys for itself needs an active.folder of its own',
+                self.session.label_set.folder,
+                bought,
+            )
         due = [number for number, i in enumerate(self.iters, start=1) if i <= runner.iter]
         self._show(runner, len(due), runner.iter)
-        for (
-            number
-        ) in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
+        for number in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
             self._select(runner, number, runner.iter)
 
     def after_train_iter(self, runner: Any) -> None:
@@ -66,9 +79,13 @@ class ActiveSelectionHook(Hook):
         device = runner.step.device
         if round_number > self.session.label_set.finished:
             with inference_mode(runner.model, device):
-                self.session.select(round_number, segmentor_predict(runner.model), device)
-            pixels = self.session.label_set.status()['pixels']
-            runner.logger.info('active round %d bought, %d pixels in all', round_number, pixels)
+                network = f'seed {(runner.meta or {}).get("seed")}, iteration {iteration}'
+                self.session.select(round_number, segmentor_predict(runner.model), device, network=network)
+            if runner.rank == 0:
+                write_pictures(self.session.pool, self.session.label_set, round_number, self.pictures)
+            status = self.session.label_set.status()
+            share = 100 * status.get('pixel_share', 0)
+            runner.logger.info('active round %d bought, %d pixels in all (%.2f %%)', round_number, status['pixels'], share)
         self._show(runner, sum(i <= iteration for i in self.iters), iteration)
 
     def _show(self, runner: Any, rounds: int, iteration: int) -> None:

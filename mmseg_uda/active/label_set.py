@@ -28,7 +28,7 @@ class Purchase:
         images: names bought as a whole (image level), in the order of their score; empty at region level.
         pixels: pixels that were paid for; ``ignored_pixels`` of them have no class.
         regions: number of regions (region level).
-        checkpoint: file that scored the images, if any.
+        checkpoint: file of the network that scored the images, or seed and iteration of a run that buys by itself.
     """
 
     round: int
@@ -69,6 +69,7 @@ class LabelSet:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.purchases: list[Purchase] = []
         self.pool_pixels = pool_pixels
+        self._locked = False
         if self.manifest.is_file():
             self._read()
         else:
@@ -137,7 +138,7 @@ class LabelSet:
                     _write_if_changed(self.folder / f'{kind}.txt', text)
 
     def status(self) -> dict[str, Any]:
-        """Totals: rounds, images, pixels, shares of the pool."""
+        """Totals, and what each round bought: images or regions, pixels, shares of the pool."""
         pixels = sum(p.pixels for p in self.purchases)
         summary: dict[str, Any] = {
             'folder': str(self.folder),
@@ -153,15 +154,31 @@ class LabelSet:
             summary['regions'] = sum(p.regions for p in self.purchases)
         if self.pool_pixels:
             summary['pixel_share'] = pixels / self.pool_pixels
+        summary['rounds'] = [self._round_status(purchase) for purchase in self.purchases]
         return summary
+
+    def _round_status(self, purchase: Purchase) -> dict[str, Any]:
+        entry = {'round': purchase.round, 'acquisition': purchase.acquisition, 'pixels': purchase.pixels, 'ignored_pixels': purchase.ignored_pixels}
+        if self.level == 'image':
+            spent = len(self.labeled_after(purchase.round)), len(purchase.images), max(len(self.names), 1)
+            entry['images'] = len(purchase.images)
+        else:
+            spent = sum(p.pixels for p in self.purchases if p.round <= purchase.round), purchase.pixels, self.pool_pixels or 0
+            entry['regions'] = purchase.regions
+        if spent[2]:
+            entry.update(share=spent[1] / spent[2], share_so_far=spent[0] / spent[2])
+        return entry
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from buying at the same time; a killed process leaves no lock behind.
+        """Keep other processes from buying at the same time; a killed process leaves no lock behind. May be entered again inside.
 
         Raises:
             LabelSetError: another process holds it.
         """
+        if self._locked:
+            yield
+            return
         with open(self.folder / '.lock', 'w') as file:
             try:
                 import fcntl
@@ -171,7 +188,11 @@ class LabelSet:
                 pass
             except OSError:
                 raise LabelSetError(f'{self.folder} is in use by another process: wait for it or end it') from None
-            yield
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
 
     def _read(self) -> None:
         try:

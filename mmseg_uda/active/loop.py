@@ -168,11 +168,13 @@ def round_config(cfg: Config, session: ActiveSession, number: int) -> Config:
     training = staged.data.train
     if session.acquisition.level == 'image':
         lists = session.label_set.round_folder(number).resolve()
-        if training.get('labeled_target') is None:
-            raise ValueError('data.train.labeled_target is missing: the bought images are read from there')
-        training.labeled_target.split = str(lists / 'labeled.txt')
-        if training.get('target') is not None:
-            training.target.split = str(lists / 'unlabeled.txt')
+        readers = _pool_readers(training.get('labeled_target'), cfg.active.pool)
+        if not readers:
+            raise ValueError('data.train.labeled_target is missing, or reads no images of active.pool: the bought images are read from there')
+        for reader in [*readers, *_pool_readers(training.get('paste'), cfg.active.pool)]:
+            reader['split'] = str(lists / 'labeled.txt')
+        for reader in _pool_readers(training.get('target'), cfg.active.pool):
+            reader['split'] = str(lists / 'unlabeled.txt')
         return staged
     loaders = list(_bought_label_steps(training))
     if not loaders:
@@ -180,6 +182,12 @@ def round_config(cfg: Config, session: ActiveSession, number: int) -> Config:
     for step in loaders:
         step['folder'], step['rounds'] = str(session.label_set.folder), number
     return staged
+
+
+def _pool_readers(stream: Any, pool: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a stream that read the images of the pool."""
+    parts = stream if isinstance(stream, (list, tuple)) else [] if stream is None else [stream]
+    return [part for part in parts if all(part.get(key) == pool.get(key) for key in ('type', 'data_root', 'img_dir'))]
 
 
 def _bought_label_steps(cfg: Any) -> Iterator[dict[str, Any]]:

@@ -16,19 +16,20 @@ WIDTH = 640
 
 
 def draw_regions(
-    image: np.ndarray, regions: RegionLabels, palette: Sequence[Sequence[int]], thicken: int = 2
+    image: np.ndarray, regions: RegionLabels, palette: Sequence[Sequence[int]], thicken: int = 2, rounds: int = 255
 ) -> np.ndarray:
-    """The darkened image with the bought pixels in the colours of their classes (white: no class).
+    """The darkened image with the pixels bought up to a round in the colours of their classes (white: no class).
 
     Args:
         image: uint8 BGR (H, W, 3).
         palette: RGB per class.
         thicken: regions of few pixels are drawn larger by this radius, to be seen at all.
+        rounds: later rounds are not drawn.
     """
     colours = np.full((256, 3), 255, np.uint8)
     colours[: len(palette)] = np.asarray(palette, np.uint8)[:, ::-1]
     picture: np.ndarray = (image * 0.45).astype(np.uint8)
-    bought = regions.bought > 0
+    bought = (regions.bought > 0) & (regions.bought <= rounds)
     painted = np.where(bought[..., None], colours[np.where(bought, regions.label, IGNORE)], 0).astype(np.uint8)
     if thicken:
         kernel = np.ones((2 * thicken + 1, 2 * thicken + 1), np.uint8)
@@ -56,7 +57,7 @@ def write_pictures(pool: Pool, label_set: LabelSet, round_number: int, limit: in
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name in names[:limit]:
-        picture = _picture(pool, label_set, name)
+        picture = _picture(pool, label_set, name, round_number)
         if picture is None:
             continue
         height = round(picture.shape[0] * WIDTH / picture.shape[1])
@@ -67,9 +68,9 @@ def write_pictures(pool: Pool, label_set: LabelSet, round_number: int, limit: in
     return files
 
 
-def _picture(pool: Pool, label_set: LabelSet, name: str) -> Optional[np.ndarray]:
+def _picture(pool: Pool, label_set: LabelSet, name: str, round_number: int) -> Optional[np.ndarray]:
     image = pool.read_image(name)
     if label_set.level == 'region':
         regions = RegionLabels.load(region_path(label_set.folder, name))
-        return None if regions is None else draw_regions(image, regions, pool.palette)
+        return None if regions is None else draw_regions(image, regions, pool.palette, rounds=round_number)
     return draw_label(image, pool.read_label(name), pool.palette) if pool.simulated else image

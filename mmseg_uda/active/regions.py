@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -29,12 +29,14 @@ class RegionLabels:
         bought: uint8 (H, W), the round (from 1) in which a pixel was bought, 0 = not bought.
         blocked: bool (H, W), pixels that cannot become centres any more.
         round: last round that this image has been through.
+        picks: int64, number of regions chosen in each round.
     """
 
     label: np.ndarray
     bought: np.ndarray
     blocked: np.ndarray
     round: int = 0
+    picks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def empty(cls, height: int, width: int) -> RegionLabels:
@@ -56,7 +58,8 @@ class RegionLabels:
             with np.load(path, allow_pickle=False) as data:
                 shape = data['label'].shape
                 blocked = np.unpackbits(data['blocked'], count=shape[0] * shape[1]).reshape(shape).astype(bool)
-                return cls(data['label'], data['bought'], blocked, int(data['round']))
+                picks = data['picks'] if 'picks' in data.files else np.zeros(int(data['round']), np.int64)
+                return cls(data['label'], data['bought'], blocked, int(data['round']), picks)
         except FileNotFoundError:
             return None
         except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
@@ -74,13 +77,16 @@ class RegionLabels:
                 bought=self.bought,
                 blocked=np.packbits(self.blocked),
                 round=np.int64(self.round),
+                picks=self.picks,
             )
             file.flush()
             os.fsync(file.fileno())
 
     def select(self, score: np.ndarray, picks: int, label_radius: int, block_radius: int) -> np.ndarray:
-        """The pixels that the next round buys, bool (H, W); nothing is changed but ``blocked``."""
-        return greedy_select(score, self.blocked, picks, label_radius, block_radius)[1] & (self.bought == NOT_BOUGHT)
+        """The pixels that the next round buys, bool (H, W); nothing is changed but ``blocked`` and ``picks``."""
+        centres, selected = greedy_select(score, self.blocked, picks, label_radius, block_radius)
+        self.picks = np.append(self.picks, len(centres))
+        return selected & (self.bought == NOT_BOUGHT)
 
     def buy(self, selected: np.ndarray, truth: np.ndarray, round_number: int) -> None:
         """Enter the labels of ``selected`` pixels."""
@@ -88,10 +94,11 @@ class RegionLabels:
         self.bought[selected] = round_number
         self.round = round_number
 
-    def counts(self, round_number: int) -> tuple[int, int]:
-        """Pixels bought in a round, and how many of them have no class."""
+    def counts(self, round_number: int) -> tuple[int, int, int]:
+        """Regions and pixels bought in a round, and how many of the pixels have no class."""
         mine = self.bought == round_number
-        return int(mine.sum()), int((self.label[mine] == IGNORE).sum())
+        regions = int(self.picks[round_number - 1]) if round_number <= len(self.picks) else 0
+        return regions, int(mine.sum()), int((self.label[mine] == IGNORE).sum())
 
 
 def region_path(folder: os.PathLike[str] | str, name: str) -> Path:

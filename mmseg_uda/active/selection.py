@@ -1,12 +1,13 @@
-"""Ranking and buying, image after image, so that both can be stopped anywhere and go on."""
+"""Ranking and buying whole images, one after another, so that both can be stopped anywhere and go on."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+import math
+import warnings
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 import mmcv
 import numpy as np
@@ -14,14 +15,15 @@ import torch
 from mmcv.runner import get_dist_info
 from torch import Tensor
 
-from ..components.acquisition import ImageAcquisition, RegionAcquisition
+from ..components.acquisition import ImageAcquisition
 from ..engine.distributed import barrier
 from ..ops.acquisition import group_quota, rank_names, select_images
-from .budget import ImageBudget, RegionBudget
+from .budget import ImageBudget
 from .label_set import LabelSet, LabelSetError, Purchase, write_text
 from .pool import Pool, strip_suffix
-from .regions import RegionLabels, region_path
 from .scoring import Predict, ScoringView
+
+DIVERGED = 'has the training of the network diverged? Nothing was bought; score with another checkpoint'
 
 
 class Scorer:
@@ -46,7 +48,8 @@ class Scorer:
         return self.view(self.predict, self.pool.network_input(name, self.device))
 
 
-def _progress(names: Sequence[str], label: str, show: bool) -> Iterable[str]:
+def progress(names: Sequence[str], label: str, show: bool) -> Iterable[str]:
+    """``names`` with a progress bar and the time left, on rank 0."""
     if not show or get_dist_info()[0] != 0:
         return names
     print(f'{label}: {len(names)} images', flush=True)
@@ -82,8 +85,11 @@ def score_images(
     todo = [name for name in label_set.names if name not in known and name not in done][rank::world_size]
     barrier()  # no rank may write before every rank has counted what is left
     with _score_file(folder / f'scores_{rank}.csv', fingerprint) as writer:
-        for name in _progress(todo, f'scoring round {round_number}', show):
-            writer.add(name, acquisition.score(scorer(name), name, round_number))
+        for name in progress(todo, f'scoring round {round_number}', show):
+            score = acquisition.score(scorer(name), name, round_number)
+            if math.isnan(score):
+                raise LabelSetError(f'{type(acquisition).__name__} scores {name} as NaN: {DIVERGED}')
+            writer.add(name, score)
     barrier()
     return {name: score for name, score in read_scores(folder, fingerprint).items() if name not in known}
 
@@ -119,7 +125,8 @@ def _rows(path: Path, fingerprint: str) -> dict[str, float]:
         raise LabelSetError(
             f'{path} holds scores of another network or acquisition ({lines[0][2:]}): delete the file to score again'
         )
-    return {name: float(score) for name, score in csv.reader(lines[2:])}
+    rows = (line.rpartition(',') for line in lines[2:])  # a name may hold commas, a score does not
+    return {name: float(score) for name, _, score in rows}
 
 
 def read_scores(folder: Path, fingerprint: str) -> dict[str, float]:
@@ -142,6 +149,9 @@ def choose_images(pool: Pool, label_set: LabelSet, scores: Mapping[str, float], 
     counts = [sum(name in known for name in names) for names in groups.values()]
     quota = group_quota([len(names) for names in groups.values()], counts, budget)
     chosen = select_images(rankings, quota, labeled)
+    if len(chosen) < budget:
+        left = f'the budget pays for {budget} images, but only {len(chosen)} of the pool are without labels: all of them are bought'
+        warnings.warn(left, stacklevel=2)
     return sorted(chosen, key=lambda name: (-scores[name], name))
 
 
@@ -175,91 +185,6 @@ def enter(label_set: LabelSet, purchase: Purchase) -> Purchase:
     return purchase
 
 
-# ---- region level -----------------------------------------------------------------------------------------------------------------
-def buy_regions(
-    pool: Pool,
-    label_set: LabelSet,
-    acquisition: RegionAcquisition,
-    budget: RegionBudget,
-    scorer: Scorer,
-    round_number: int,
-    checkpoint: Optional[str] = None,
-    show: bool = True,
-) -> Purchase:
-    """Score every image, pick its regions, reveal their labels, and record the round; each rank takes its share of the images.
-
-    An image's file is replaced once; images that are through this round are skipped, so that nothing is bought twice.
-    """
-    rank, world_size = get_dist_info()
-    for name in _progress(label_set.names[rank::world_size], f'buying regions, round {round_number}', show):
-        regions = _open_regions(label_set, name, round_number)
-        if regions is None:
-            continue
-        truth = pool.read_label(name)
-        if not regions.label.size:
-            regions = RegionLabels.empty(*truth.shape)
-        selected = propose(regions, acquisition, budget, scorer, name, round_number)
-        regions.buy(selected, truth, round_number)
-        regions.save(region_path(label_set.folder, name))
-    barrier()
-    purchase = region_totals(label_set, acquisition, budget, round_number, checkpoint)
-    return enter(label_set, purchase)
-
-
-def _open_regions(label_set: LabelSet, name: str, round_number: int) -> Optional[RegionLabels]:
-    """The regions of an image that this round has still to extend; None when it is through."""
-    regions = RegionLabels.load(region_path(label_set.folder, name))
-    if regions is None:
-        return RegionLabels.empty(0, 0)
-    return None if regions.round >= round_number else regions
-
-
-def propose(
-    regions: RegionLabels,
-    acquisition: RegionAcquisition,
-    budget: RegionBudget,
-    scorer: Scorer,
-    name: str,
-    round_number: int,
-) -> np.ndarray:
-    """The pixels of an image that a round buys, bool (H, W); blocks them in ``regions``."""
-    height, width = regions.label.shape
-    scores = scorer(name)
-    if scores is not None and tuple(scores.shape[1:]) != (height, width):
-        raise ValueError(
-            f'{name}: the label map is {width}x{height}, the image {scores.shape[2]}x{scores.shape[1]}: they must be equally large'
-        )
-    score = acquisition.score_map(scores, name, round_number, (height, width)).cpu().numpy()
-    picks = budget.picks(height, width, acquisition.label_radius)
-    return regions.select(score, picks, acquisition.label_radius, acquisition.block_radius)
-
-
-def region_totals(
-    label_set: LabelSet,
-    acquisition: RegionAcquisition,
-    budget: RegionBudget,
-    round_number: int,
-    checkpoint: Optional[str] = None,
-) -> Purchase:
-    """Count what a round bought, from the files."""
-    purchase = Purchase(round_number, type(acquisition).__name__, checkpoint=checkpoint)
-    for regions in each_region_file(label_set):
-        pixels, ignored = regions.counts(round_number)
-        purchase.pixels += pixels
-        purchase.ignored_pixels += ignored
-        height, width = regions.label.shape
-        purchase.regions += min(budget.picks(height, width, acquisition.label_radius), pixels)
-    return purchase
-
-
-def each_region_file(label_set: LabelSet) -> Iterator[RegionLabels]:
-    """The region files of all images."""
-    for name in label_set.names:
-        regions = RegionLabels.load(region_path(label_set.folder, name))
-        if regions is not None:
-            yield regions
-
-
 # ---- what a round is made with ----------------------------------------------------------------------------------------------------
 def initial_images(pool: Pool, cfg: Mapping[str, Any]) -> list[str]:
     """The images of round 0: ``dict(list='file')`` (one name a line, with or without suffix) or ``dict(count=30, seed=0)``.
@@ -289,14 +214,20 @@ def _bare(name: str, pool: Pool) -> str:
     return strip_suffix(name.rsplit('/', 1)[-1], getattr(pool.dataset, 'img_suffixes', (pool.dataset.img_suffix,)))
 
 
-def fingerprint(acquisition: Any, view: ScoringView, checkpoint: Optional[Path]) -> str:
-    """Text that tells scores of different networks, views or acquisitions apart."""
+def fingerprint(acquisition: Any, view: ScoringView, network: Union[None, str, Path]) -> str:
+    """Text that tells scores of different networks, views or acquisitions apart.
+
+    Args:
+        network: its checkpoint, or a text that names it.
+    """
     options = {
         key: value for key, value in vars(acquisition).items() if isinstance(value, (int, float, str, bool, type(None)))
     }
     described = {'acquisition': type(acquisition).__name__, **options, 'view': view.mode, 'size': list(view.size)}
-    if checkpoint is not None:
-        with open(checkpoint, 'rb') as file:
+    if isinstance(network, str):
+        described['network'] = network
+    elif network is not None:
+        with open(network, 'rb') as file:
             digest = hashlib.sha256()
             for block in iter(lambda: file.read(1 << 20), b''):
                 digest.update(block)
@@ -308,8 +239,10 @@ def images_of_round(budget: ImageBudget, round_number: int) -> int:
     """How many images a round buys.
 
     Raises:
-        LabelSetError: the budget is spent.
+        LabelSetError: the budget is spent, or the initial images are missing.
     """
+    if round_number < 1:
+        raise LabelSetError('the initial images are not labelled yet: run "tools/select_active.py buy" and "import" for them first')
     if round_number > budget.rounds:
         raise LabelSetError(f'round {round_number}: the budget has {budget.rounds} rounds, all are bought')
     return budget.per_round[round_number - 1]

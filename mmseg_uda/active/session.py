@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import torch
+from mmcv.runner import get_dist_info
 
 from ..components.acquisition import ImageAcquisition, RegionAcquisition
 from ..registry import ACQUISITIONS
-from ..utils.config import build_from_config, check_options
+from ..utils.config import build_from_config, check_options, option_names
 from .budget import Budget, ImageBudget, RegionBudget, build_budget
 from .label_set import LabelSet, LabelSetError, Purchase
 from .pool import Pool, find_norm_cfg
+from .region_selection import buy_regions
 from .scoring import Predict, ScoringView
 from .selection import (
     Scorer,
-    buy_regions,
     choose_images,
     enter,
     fingerprint,
@@ -36,7 +38,7 @@ class ActiveSession:
     ``active`` holds
 
     * ``pool``: config of the data set of target images; with ``ann_dir`` the labels are revealed from files (simulation);
-    * ``folder``: where the label set lies;
+    * ``folder``: where the label set lies (runs that buy by themselves have a folder of their own);
     * ``budget``: see :func:`~mmseg_uda.active.budget.build_budget`;
     * ``acquisition``: a component of the registry ``ACQUISITIONS``;
     * ``initial`` (image level): images of round 0, ``dict(list='file')`` or ``dict(count=30, seed=0)``;
@@ -58,7 +60,8 @@ class ActiveSession:
         missing = [key for key in REQUIRED if active.get(key) is None and not (key == 'folder' and folder)]
         if missing:
             raise KeyError(
-                f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} (docs/guides/active.md)'
+                f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} (docs/guides/active.md); '
+                'the folder may also be given as --folder, and is that of the run where a hook buys'
             )
         norm = active.get('img_norm_cfg') or find_norm_cfg((cfg.get('data') or {}).get('test'))
         if norm is None:
@@ -66,8 +69,11 @@ class ActiveSession:
         self.pool = Pool(active['pool'], norm, active.get('group_by'))
         self.budget: Budget = build_budget(active['budget'])
         self.acquisition: Any = build_from_config(active['acquisition'], ACQUISITIONS)
-        self.view = ScoringView(**(active.get('view') or {}))
+        view = active.get('view') or {}
+        check_options(view, option_names(ScoringView) or (), 'active.view')
+        self.view = ScoringView(**view)
         self.initial = dict(active.get('initial') or {})
+        check_options(self.initial, ('list', 'count', 'seed'), 'active.initial')
         self._check_units()
         self.label_set = LabelSet(
             folder or active['folder'], self.acquisition.level, self.pool.names, self.pool.digest()
@@ -144,11 +150,16 @@ class ActiveSession:
         device: torch.device,
         checkpoint: Optional[Path] = None,
         show: bool = True,
+        network: Optional[str] = None,
     ) -> Optional[Purchase]:
         """Rank and buy one round of a simulation; None when it is bought already. Can be repeated after a kill at any point.
 
+        Args:
+            checkpoint: file of the network that scores.
+            network: what names the network where there is no file.
+
         Raises:
-            LabelSetError: earlier rounds are missing, or the budget is spent.
+            LabelSetError: earlier rounds are missing, the budget is spent, another process is buying, or another network began the round.
         """
         if round_number <= self.label_set.finished:
             return None
@@ -156,11 +167,24 @@ class ActiveSession:
             raise LabelSetError(
                 f'{self.label_set.folder}: round {round_number} is not the next one ({self.next_round} of {self.rounds})'
             )
-        where = str(checkpoint) if checkpoint is not None else None
+        with self.label_set.lock() if get_dist_info()[0] == 0 else nullcontext():
+            return self._select(round_number, predict, device, checkpoint, show, network)
+
+    def _select(
+        self,
+        round_number: int,
+        predict: Optional[Predict],
+        device: torch.device,
+        checkpoint: Optional[Path],
+        show: bool,
+        network: Optional[str],
+    ) -> Purchase:
+        where = str(checkpoint) if checkpoint is not None else network
         if isinstance(self.acquisition, RegionAcquisition) and isinstance(self.budget, RegionBudget):
             scorer = self.scorer(predict, device)
+            mark = fingerprint(self.acquisition, self.view, checkpoint or network)
             return buy_regions(
-                self.pool, self.label_set, self.acquisition, self.budget, scorer, round_number, where, show
+                self.pool, self.label_set, self.acquisition, self.budget, scorer, round_number, where, show, mark
             )
         names = self.choose(self.rank(predict, device, checkpoint, show))
         return enter(

@@ -72,6 +72,7 @@ class MemoryBankContrast(nn.Module):
             )
         self.num_classes = num_classes
         self.official = official
+        self.entropy_tie = 0.0 if official else ENTROPY_TIE  # the released code compares exactly
         self.low_percent = low_percent
         self.high_percent = high_percent
         overrides = {int(label): size for label, size in (bank_size_overrides or {}).items()}
@@ -86,7 +87,7 @@ class MemoryBankContrast(nn.Module):
         high = 100 - share if self.high_percent is None else self.high_percent
         size = (mixed.keys.shape[2], mixed.keys.shape[3])
         return ops.contrast_masks(
-            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks, tie=ENTROPY_TIE
+            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks, tie=self.entropy_tie
         )
 
     @torch.no_grad()

@@ -105,6 +105,7 @@ class STAL(UDASegmentor):
         self._build_cutmix(dict(cutmix or {}))
         self._build_contrast(contrast, channels)
         self.num_mixed, self.drop, self.drop_percent = num_mixed, drop, drop_percent
+        self.entropy_tie = 0.0 if drop == 'low_official' else ops.ENTROPY_TIE  # the released code compares exactly
         self.teacher_eval, self.joint_forward, self.epoch_iters = teacher_eval, joint_forward, epoch_iters
         self.test_with = test_with
 
@@ -146,7 +147,7 @@ class STAL(UDASegmentor):
         entropy = entropy_map(scores_m)
         share = self.drop_percent * (1 - self.progress())
         percent = share if self.drop == 'low_official' else 100 - share
-        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, ranks, ops.ENTROPY_TIE)
+        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, ranks, self.entropy_tie)
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
         scores_l = self.upsample(teacher_l.logits, img_l).float()
@@ -265,7 +266,7 @@ class STAL(UDASegmentor):
     # ---- losses -----------------------------------------------------------------------------------------------------------------
     def supervised_loss(self, output: SegmentorOutput, predicted: Tensor, label: Tensor, ranks: ops.Ranks) -> Tensor:
         """Hard-example cross entropy of the main and the auxiliary heads, each with its own mining."""
-        min_kept = int(self.ohem['min_kept_per_image'] * len(label) * ranks.world_size)
+        min_kept = round(self.ohem['min_kept_per_image'] * len(label) * ranks.world_size)
 
         def mined(scores: Tensor) -> Tensor:
             return ops.ohem_cross_entropy(scores.float(), label, self.ohem['threshold'], min_kept, ranks=ranks)

@@ -15,6 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def single_precision(values: Tensor) -> Tensor:
+    """Half-precision values as float32: 1e-10 is 0 in float16, and sums over pixels leave its range. Others as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 def entropy_map(logits: Tensor, eps: float = 1e-10) -> Tensor:
     """Pixel entropy -sum_c p_c log(p_c + eps), natural logarithm.
 
@@ -23,9 +28,9 @@ def entropy_map(logits: Tensor, eps: float = 1e-10) -> Tensor:
         eps: added inside the logarithm (1e-10 in U2PL/STAL training, 1e-6 in the acquisition scores of STAL and RIPU).
 
     Returns:
-        (B, H, W) float, in nats.
+        (B, H, W) float (float32 for half-precision logits), in nats.
     """
-    prob = torch.softmax(logits, dim=1)
+    prob = torch.softmax(single_precision(logits), dim=1)
     return -(prob * torch.log(prob + eps)).sum(dim=1)
 
 
@@ -45,7 +50,7 @@ def mean_entropy_score(logits: Tensor, norm_classes: Optional[int] = None, eps: 
 
 def margin_map(logits: Tensor) -> Tensor:
     """1 - (largest - second largest softmax probability) per pixel: (B, C, H, W) -> (B, H, W), 1 is most uncertain (best versus second best)."""
-    top = torch.softmax(logits, dim=1).topk(2, dim=1).values
+    top = torch.softmax(single_precision(logits), dim=1).topk(2, dim=1).values
     return 1 - (top[:, 0] - top[:, 1])
 
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .acquisition import single_precision
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks, percentile
 
 
@@ -161,6 +162,7 @@ def class_prototypes(features: Tensor, sets: ContrastSets, confidence: Optional[
         features: (N, D).
         confidence: (N,) largest teacher probability of each pixel, to weight the mean by it; None for a plain mean.
     """
+    features = single_precision(features)
     weight = sets.valid.to(features.dtype)
     if confidence is not None:
         weight = weight * confidence.to(features.dtype)
@@ -204,7 +206,7 @@ def contrast_loss(
         Scalar; 0 with a graph when no slot is active.
     """
     candidates = torch.cat([positives[:, :, None], negatives], dim=2)
-    cosine = F.cosine_similarity(anchors[:, :, None], candidates, dim=3)
+    cosine = F.cosine_similarity(single_precision(anchors)[:, :, None], single_precision(candidates), dim=3)
     losses = -F.log_softmax(cosine / temperature, dim=2)[..., 0].mean(dim=1)
     return torch.where(slots.active, losses, torch.zeros_like(losses)).sum() / slots.present.clamp(min=1)
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .acquisition import single_precision
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
 
@@ -24,7 +25,8 @@ def labeled_cross_entropy(logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROC
     Args:
         logits: (B, C, H, W); label: (B, H, W) int64, 255 = not labelled.
     """
-    return mean_where(F.cross_entropy(logits, label, ignore_index=IGNORE, reduction='none'), label != IGNORE, ranks)
+    losses = F.cross_entropy(single_precision(logits), label, ignore_index=IGNORE, reduction='none')
+    return mean_where(losses, label != IGNORE, ranks)
 
 
 def negative_learning_loss(
@@ -35,8 +37,9 @@ def negative_learning_loss(
     Args:
         prob: (B, C, H, W) softmax probabilities.
     """
+    prob = single_precision(prob)
     chosen = (prob < threshold).detach()
-    # entries outside are replaced before the logarithm: it has an infinite slope at p = 1 when eps vanishes in half precision
+    # entries outside are replaced before the logarithm, which has no finite slope at p = 1 without eps
     return mean_where(-torch.log(1 - prob.masked_fill(~chosen, 0) + eps), chosen, ranks)
 
 
@@ -64,6 +67,7 @@ def local_discrepancy(prob: Tensor, kind: str = 'l1') -> Tensor:
     Returns:
         (B, H, W).
     """
+    prob = single_precision(prob)
     mean = F.avg_pool2d(F.pad(prob, (1, 1, 1, 1), mode='replicate'), 3, stride=1)
     if kind == 'kl':
         return (prob * torch.log(prob / (mean + 1e-6) + 1e-6)).sum(dim=1)

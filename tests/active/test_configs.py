@@ -71,3 +71,10 @@ def test_config(path: Path, world: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def _device_free(batch: dict[str, Any]) -> dict[str, Any]:
     return {key: value.data[0] for key, value in batch.items()}
+
+
+@pytest.mark.parametrize('path', [path for path in FILES if path.parent.name == 'stal'], ids=lambda path: path.stem)
+def test_padding_is_trained_as_road_only_where_the_released_code_is_followed(path: Path) -> None:
+    cfg = Config.fromfile(str(path))
+    steps = [step for name in ('source', 'labeled_target') for step in cfg.data.train[name].pipeline if step.type == 'PaddedCrop']
+    assert {step.get('seg_pad_val', 255) for step in steps} <= {0 if cfg.uda.get('drop') == 'low_official' else 255}

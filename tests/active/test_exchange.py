@@ -15,7 +15,7 @@ from mmseg_uda.active import cli
 from mmseg_uda.active.label_set import LabelSetError
 from mmseg_uda.active.session import ActiveSession
 
-from .test_selection import Killed, Network
+from .test_selection import Killed, Network, content
 from .world import SIZE, folder_set, image_config, make_world, region_config
 
 CPU = torch.device('cpu')
@@ -41,7 +41,7 @@ def test_images_go_out_and_come_back(world: Path, tmp_path: Path) -> None:
         assert len(request['images']) == 2
         assert all((folder / 'images' / f'{name}.png').is_file() for name in request['images'])
         assert session.label_set.finished == number - 1, 'nothing counts before the annotations are there'
-        purchase = cli.import_labels(session, world / 'ann')
+        purchase = cli.import_labels(session, world / 'ann', ignore_extra=True)
         assert purchase.images == request['images'] and purchase.pixels == 2 * SIZE[0] * SIZE[1]
         for name in purchase.images:
             truth = np.asarray(Image.open(world / 'ann' / f'{name}.png'))
@@ -57,9 +57,13 @@ def test_regions_go_out_and_come_back(world: Path, tmp_path: Path) -> None:
         expected = simulated.select(number, Network(), CPU, show=False)
         with pytest.raises(Killed):
             cli.export(session, Network(calls=4), CPU, None)
+        other = tmp_path / 'other.pth'
+        other.write_bytes(b'')
+        with pytest.raises(LabelSetError, match='begun with another network'):
+            cli.export(session, Network(), CPU, other)
         cli.export(session, Network(), CPU, None)
-        purchase = cli.import_labels(session, world / 'ann')
-        assert expected is not None and (purchase.pixels, purchase.ignored_pixels) == (expected.pixels, expected.ignored_pixels)
+        assert cli.import_labels(session, world / 'ann') == expected
+    assert content(tmp_path / 'real') == content(tmp_path / 'simulated')
 
 
 def spoil_missing(path: Path) -> None:
@@ -70,11 +74,18 @@ def spoil_size(path: Path) -> None:
     Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
 
 
+def spoil_extra(path: Path) -> None:
+    path.with_name('bonn_77.png').write_bytes(path.read_bytes())
+
+
 def spoil_id(path: Path) -> None:
     Image.fromarray(np.full(SIZE, 77, np.uint8)).save(path)
 
 
-@pytest.mark.parametrize(('spoil', 'message'), [(spoil_missing, 'not found'), (spoil_size, '3x3'), (spoil_id, r'ids \[77\]')])
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [(spoil_missing, 'not found'), (spoil_size, '3x3'), (spoil_id, r'ids \[77\]'), (spoil_extra, 'bonn_77.png was not asked for')],
+)
 def test_wrong_annotations_enter_nothing(spoil: Callable[[Path], None], message: str, world: Path, tmp_path: Path) -> None:
     session = session_of(image_config, world, tmp_path / 'set')
     folder = cli.export(session, None, CPU, None)
@@ -87,6 +98,25 @@ def test_wrong_annotations_enter_nothing(spoil: Callable[[Path], None], message:
     with pytest.raises(LabelSetError, match=message):
         cli.import_labels(session, tmp_path / 'labels')
     assert session.label_set.finished == -1 and not (tmp_path / 'set' / 'labels').exists()
+    if spoil is spoil_extra:
+        assert cli.import_labels(session, tmp_path / 'labels', ignore_extra=True).images == names
+
+
+def test_earlier_annotations_may_stay_in_the_folder(world: Path, tmp_path: Path) -> None:
+    session = session_of(image_config, world, tmp_path / 'set', acquisition=dict(type='RandomImages'))
+    for number in (0, 1):
+        request = json.loads((cli.export(session, None, CPU, None) / 'request.json').read_text())
+        for name in request['images']:
+            path = tmp_path / 'labels' / f'{name}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((world / 'ann' / f'{name}.png').read_bytes())
+        assert cli.import_labels(session, tmp_path / 'labels').round == number
+
+
+def test_the_initial_images_come_before_a_ranking(world: Path, tmp_path: Path) -> None:
+    session = session_of(image_config, world, tmp_path / 'set')
+    with pytest.raises(LabelSetError, match='initial images are not labelled yet'):
+        session.rank(Network(), CPU, show=False)
 
 
 def test_command_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,3 +131,20 @@ def test_command_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     cli.main(['status', str(config)])
     status = json.loads(capsys.readouterr().out)
     assert status['images'] == 4 and status['last_round'] == 1
+    assert [entry['share'] for entry in status['rounds']] == [2 / 9, 2 / 9]
+    cli.main(['pictures', str(config), '--pictures', '2'])
+    assert len(list((tmp_path / 'set' / 'rounds' / 'round_00' / 'pictures').iterdir())) == 2
+    with pytest.raises(LabelSetError, match='round 2 is not bought'):
+        cli.main(['pictures', str(config), '--round', '2'])
+
+
+def test_command_line_of_real_annotation(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / 'config.py'
+    image_config(world, tmp_path / 'set', pool=folder_set(world), acquisition=dict(type='RandomImages')).dump(str(config))
+    for _ in range(2):
+        cli.main(['buy', str(config), '--device', 'cpu'])
+        cli.main(['import', str(config), '--labels', str(world / 'ann'), '--ignore-extra'])
+    (tmp_path / 'set' / 'labeled.txt').unlink()  # as if it had been killed before the lists were written
+    cli.main(['buy', str(config), '--device', 'cpu'])
+    assert len((tmp_path / 'set' / 'labeled.txt').read_text().split()) == 4
+    assert (tmp_path / 'set' / 'export' / 'round_02' / 'request.json').is_file()

@@ -14,6 +14,8 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmseg_uda.active.cli import export
+from mmseg_uda.active.exchange import import_labels
 from mmseg_uda.active.loop import config_text, run_loop
 from mmseg_uda.active.selection import Scorer
 from mmseg_uda.active.session import ActiveSession
@@ -84,7 +86,7 @@ def test_a_loop_killed_at_random_points_ends_with_the_same_label_set(config: Any
         run_loop(path, folder, StageContext(path, CPU, LOGGER))
 
     loop(tmp_path / 'straight')
-    finish_in_spite_of_kills(tmp_path / 'kills', lambda: loop(tmp_path / 'killed'), seed=0, most=24)
+    finish_in_spite_of_kills(tmp_path / 'kills', lambda: loop(tmp_path / 'killed'), seed=3, most=24)
     assert set((tmp_path / 'kills').read_text().split()) == {name for _, name in POINTS}
     assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
     name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
@@ -104,6 +106,56 @@ def test_a_run_killed_at_random_points_ends_with_the_same_regions(world: Path, t
     assert {'train', '__call__'} <= set((tmp_path / 'kills').read_text().split())
     assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
     assert_equal_state(*(load_checkpoint_file(tmp_path / run / 'iter_6.pth')['state_dict'] for run in ('straight', 'killed')), 'network')
+
+
+def buy_one_round(cfg: Config) -> None:
+    """Buy until the first round is entered, whatever a killed process has left."""
+    session = ActiveSession(cfg)
+    session.start()
+    if session.next_round == 1:
+        session.select(1, Network(), CPU, show=False)
+
+
+def annotate_one_round(cfg: Config) -> None:
+    """The same with labels that somebody hands in."""
+    truth = str(cfg.active.pool.data_root) + '/ann'
+    cfg.active.pool.ann_dir = None
+    session = ActiveSession(cfg)
+    if session.acquisition.level == 'region':
+        session.start()
+    while session.next_round <= 1:
+        export(session, Network(), CPU, None)
+        import_labels(session, Path(truth), ignore_extra=True)
+    session.label_set.write_lists()
+
+
+@pytest.mark.parametrize('work', [buy_one_round, annotate_one_round])
+@pytest.mark.parametrize('config', [image_config, region_config])
+def test_killed_between_any_two_files_nothing_is_lost_or_bought_twice(config: Any, work: Callable[..., None], world: Path, tmp_path: Path) -> None:
+    """Every single point: between two label files, between the last one and the manifest, between the manifest and the lists."""
+    work(config(world, tmp_path / 'straight'))
+    expected = files(tmp_path / 'straight')
+    context = multiprocessing.get_context('fork')
+    for point in range(1, 200):
+        folder = tmp_path / str(point)
+        arguments = (point, tmp_path / 'kills', lambda folder=folder: work(config(world, folder)))
+        process = context.Process(target=killed_at, args=arguments)
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            assert point > 15
+            break
+        assert process.exitcode == -signal.SIGKILL, f'exit code {process.exitcode}'
+        work(config(world, folder))
+        assert files(folder) == expected, f'killed before point {point}'
+    else:
+        raise AssertionError('no process came to its end')
+
+
+def files(folder: Path) -> dict[str, Any]:
+    """The label set, its lists and the labels that were handed in."""
+    texts = {str(path.relative_to(folder)): path.read_bytes() for kind in ('*.txt', 'labels/**/*.png') for path in sorted(folder.glob(kind))}
+    return {**content(folder), **texts}
 
 
 def buy_on_rank(rank: int, cfg: Config, rounds: tuple[int, ...]) -> None:

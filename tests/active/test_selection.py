@@ -16,7 +16,7 @@ from mmseg_uda.active.pictures import write_pictures
 from mmseg_uda.active.regions import RegionLabels, region_path
 from mmseg_uda.active.session import ActiveSession
 
-from .world import SIZE, active, image_config, make_world, region_config
+from .world import NORM, SIZE, active, image_config, make_world, region_config
 
 CPU = torch.device('cpu')
 
@@ -48,7 +48,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content(folder: Path) -> dict[str, Any]:
     """Everything that a label set holds, except the paths of the networks that chose."""
     regions = {path.name: RegionLabels.load(path) for path in sorted((folder / 'regions').rglob('*.npz'))}
-    arrays = {f'{name}.{key}': getattr(value, key).tolist() for name, value in regions.items() for key in ('label', 'bought', 'blocked')}
+    keys = ('label', 'bought', 'blocked', 'picks')
+    arrays = {f'{name}.{key}': getattr(value, key).tolist() for name, value in regions.items() for key in keys}
     manifest = json.loads((folder / 'manifest.json').read_text())
     return {**manifest, 'rounds': [{**purchase, 'checkpoint': None} for purchase in manifest['rounds']], **arrays}
 
@@ -85,6 +86,17 @@ def test_quota_per_city_and_lists(world: Path, tmp_path: Path) -> None:
     assert sorted(labeled + (folder / 'unlabeled.txt').read_text().split()) == sorted(session.pool.names)
     status = session.label_set.status()
     assert status['images'] == 5 and status['pixels'] == 5 * SIZE[0] * SIZE[1] and status['ignored_pixels'] > 0
+    assert [(entry['images'], entry['share_so_far']) for entry in status['rounds']] == [(1, 1 / 9), (4, 5 / 9)]
+
+
+def test_a_pool_smaller_than_the_budget_is_bought_whole(world: Path, tmp_path: Path) -> None:
+    session = ActiveSession(image_config(world, tmp_path / 'set', budget=dict(images=[100, 1])))
+    session.start()
+    for number, count in ((1, 7), (2, 0)):
+        with pytest.warns(UserWarning, match=f'only {count} of the pool'):
+            purchase = session.select(number, Network(), CPU, show=False)
+        assert purchase is not None and len(purchase.images) == count
+    assert sorted(session.label_set.labeled) == sorted(session.pool.names)
 
 
 def test_regions_cost_what_the_budget_says(world: Path, tmp_path: Path) -> None:
@@ -100,9 +112,25 @@ def test_regions_cost_what_the_budget_says(world: Path, tmp_path: Path) -> None:
     bought = regions.bought > 0
     assert np.array_equal(regions.label[bought], truth[bought]) and (regions.label[~bought] == 255).all()
     picks = session.budget.picks(*SIZE, 1)
-    assert all(0 < regions.counts(number)[0] <= 9 * picks for number in (1, 2))
-    assert session.label_set.status()['pixels'] == sum(p.pixels for p in session.label_set.purchases)
-    assert write_pictures(session.pool, session.label_set, 2, limit=2)
+    for number in (1, 2):
+        chosen, pixels, _ = regions.counts(number)
+        assert 0 < chosen <= picks and 4 * chosen <= pixels <= 9 * chosen
+    status = session.label_set.status()
+    assert status['pixels'] == sum(p.pixels for p in session.label_set.purchases)
+    assert status['pixel_share'] == pytest.approx(status['pixels'] / (9 * SIZE[0] * SIZE[1])) == status['rounds'][2]['share_so_far']
+    assert [entry['round'] for entry in status['rounds']] == [0, 1, 2]
+    assert sum(entry['share'] for entry in status['rounds']) == pytest.approx(status['pixel_share'])
+    assert status['regions'] == sum(sum(RegionLabels.load(region_path(tmp_path / 'set', name)).picks) for name in session.pool.names)
+    first, both = (write_pictures(session.pool, session.label_set, number, limit=2)[0].read_bytes() for number in (1, 2))
+    assert first != both, 'the picture of a round does not show later ones'
+
+
+def test_exhausted_images_are_booked_as_they_are(world: Path, tmp_path: Path) -> None:
+    options = dict(budget=dict(share=1.0, rounds=2), acquisition=dict(type='PixelImpurity', radius=40))
+    session = ActiveSession({'active': {**active(world, tmp_path / 'set', **options), 'initial': None, 'img_norm_cfg': NORM}})
+    session.start()
+    purchases = [session.select(number, Network(), CPU, show=False) for number in (1, 2)]
+    assert [(p.regions, p.pixels) for p in purchases if p] == [(9, 9), (0, 0)], 'one pixel blocks each of the nine images'
 
 
 @pytest.mark.parametrize('acquisition', ['RandomRegions', 'RegionUncertainty', 'PixelImpurity'])
@@ -146,6 +174,25 @@ def test_scores_of_another_network_are_refused(world: Path, tmp_path: Path) -> N
         session.rank(Network(), CPU, tmp_path / 'b.pth', show=False)
 
 
+def test_regions_are_not_chosen_by_two_networks(world: Path, tmp_path: Path) -> None:
+    session = ActiveSession(region_config(world, tmp_path / 'set'))
+    session.start()
+    with pytest.raises(Killed):
+        session.select(1, Network(calls=3), CPU, show=False, network='iteration 10')
+    with pytest.raises(LabelSetError, match='begun with another network.*iteration 10'):
+        session.select(1, Network(), CPU, show=False, network='iteration 20')
+    assert session.select(1, Network(), CPU, show=False, network='iteration 10') is not None
+
+
+@pytest.mark.parametrize('config', [image_config, region_config])
+def test_a_network_that_gives_nan_buys_nothing(config: Any, world: Path, tmp_path: Path) -> None:
+    session = ActiveSession(config(world, tmp_path / 'set'))
+    session.start()
+    with pytest.raises(LabelSetError, match='as NaN: has the training'):
+        session.select(1, lambda image: torch.full((1, 4, *image.shape[2:]), float('nan')), CPU, show=False)
+    assert session.label_set.finished == 0
+
+
 def test_a_label_set_refuses_what_does_not_fit(world: Path, tmp_path: Path) -> None:
     session = ActiveSession(image_config(world, tmp_path / 'set'))
     session.start()
@@ -160,8 +207,9 @@ def test_a_label_set_refuses_what_does_not_fit(world: Path, tmp_path: Path) -> N
         ActiveSession(region_config(world, tmp_path / 'set'))
     with pytest.raises(LabelSetError, match='another pool'):
         LabelSet(tmp_path / 'set', 'image', ['a'], 'other')
-    with session.label_set.lock(), pytest.raises(LabelSetError, match='in use'), session.label_set.lock():
-        pass
+    other = ActiveSession(image_config(world, tmp_path / 'set'))
+    with session.label_set.lock(), session.label_set.lock(), pytest.raises(LabelSetError, match='in use'):
+        other.select(1, Network(), CPU, show=False)
     (tmp_path / 'set' / 'manifest.json').write_text('{"format"')
     with pytest.raises(LabelSetError, match='damaged'):
         ActiveSession(image_config(world, tmp_path / 'set'))
@@ -178,6 +226,8 @@ def test_a_label_set_refuses_what_does_not_fit(world: Path, tmp_path: Path) -> N
         (dict(initial=None), 'active.initial is missing'),
         (dict(pool=None), 'active.pool is missing'),
         (dict(group_by='city'), 'group_by'),
+        (dict(initial=dict(cuont=2)), "did you mean 'count'"),
+        (dict(view=dict(mode='whole', sise=32)), "did you mean 'size'"),
     ],
 )
 def test_wrong_configs_are_named(changes: dict[str, Any], message: str, world: Path, tmp_path: Path) -> None:

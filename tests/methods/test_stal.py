@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
+import torch
+from torch import Tensor
 
-from tests.harness.methods import check_batch_sizes, check_exact_resume, check_two_ranks
-from tests.harness.synthetic import tiny_model
+from mmseg_uda.methods.stal import STAL
+from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
+from tests.harness.synthetic import AddExtras, tiny_model
 
 STREAMS = ('source', 'labeled_target', 'target')
-CONTRAST = dict(start=0.0, low_rank=1, num_queries=8, num_negatives=4, bank_size=40, bank_size_overrides={0: 60})
+# an untrained network is sure of nothing: every pixel may be an anchor
+CONTRAST = dict(start=0.0, low_rank=1, anchor_threshold=0.0, num_queries=8, num_negatives=4, bank_size=40, bank_size_overrides={0: 60})
 
 
 def stal(**changes: Any) -> dict[str, Any]:
@@ -36,6 +40,35 @@ VARIANTS = {
     ),
     'no_contrast': stal(contrast=None, copy_paste=None, teacher_eval=True),
 }
+FCN = dict(type='FCNHead', in_channels=16, in_index=2, channels=8, num_convs=1, concat_input=False, num_classes=5, align_corners=False)
+LEVELS = dict(in_channels=[8, 8, 16, 16], in_index=[0, 1, 2, 3], channels=8, num_classes=5, dropout_ratio=0.0, align_corners=False)
+#: heads of MMSegmentation and of this package, all without a representation of their own
+HEADS = {
+    'segformer': dict(type='SegformerHead', **LEVELS, norm_cfg=dict(type='BN')),
+    'segformer_here': dict(type='SegFormerHead', **LEVELS, norm_cfg=dict(type='BN'), decoder_params=dict(embed_dims=8)),
+    'upernet': dict(type='UPerHead', **LEVELS, pool_scales=(1, 2), norm_cfg=dict(type='GN', num_groups=2)),
+    'deeplabv2': dict(type='DLV2Head', in_channels=16, in_index=3, num_classes=5, dilations=(1, 2), align_corners=False),
+}
+
+
+def spoiled(change: Callable[[Tensor], Tensor]) -> AddExtras:
+    """Changes the label of every sample that has one."""
+
+    def add(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+        if 'gt_semantic_seg' in sample:
+            sample['gt_semantic_seg'] = change(sample['gt_semantic_seg'])
+
+    return add
+
+
+def losses(uda: dict[str, Any], **options: Any) -> dict[str, Tensor]:
+    """Loss terms of one iteration by name, after checking that they and their gradients are finite."""
+    setup = Setup(uda, STREAMS, **options)
+    method, _ = setup.build()
+    terms = {term.name: term.loss for term in method.training_losses(setup.data.batch([0, 1]))}
+    gradients = torch.autograd.grad(sum(terms.values()), list(method.student.parameters()), allow_unused=True)
+    assert all(torch.isfinite(value).all() for value in [*terms.values(), *(g for g in gradients if g is not None)])
+    return terms
 
 
 @pytest.mark.parametrize('name', VARIANTS)
@@ -49,6 +82,57 @@ def test_batch_norm_with_single_images() -> None:
 
 def test_without_source() -> None:
     check_batch_sizes(stal(), STREAMS[1:])
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_other_segmentors_get_a_representation(head: str) -> None:
+    model = tiny_model(decode_head=HEADS[head], auxiliary_head=FCN)
+    setup = Setup(stal(), STREAMS, model=model)
+    method, step = setup.build()
+    assert hasattr(method.student, 'representation_head') and hasattr(method.teacher.model, 'representation_head')
+    before = [value.clone() for value in method.student.representation_head.parameters()]
+    for iteration in range(2):
+        step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+    assert step.flush()[-1]['contrast'] > 0
+    assert any(not torch.equal(old, new) for old, new in zip(before, method.student.representation_head.parameters())), 'it learns nothing'
+
+
+@pytest.mark.parametrize('official', [False, True])
+def test_labels_that_are_ignored_everywhere(official: bool) -> None:
+    terms = losses(VARIANTS['official' if official else 'default'], add_extras=spoiled(lambda label: torch.full_like(label, 255)))
+    assert terms['supervised'] == 0
+
+
+def test_one_class_alone_has_nothing_to_contrast_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    upsample = STAL.upsample
+
+    def certain(self: STAL, scores: Tensor, img: Tensor) -> Tensor:
+        return upsample(self, scores, img) + torch.tensor([99.0, 0, 0, 0, 0])[:, None, None]
+
+    monkeypatch.setattr(STAL, 'upsample', certain)
+    terms = losses(stal(), add_extras=spoiled(torch.zeros_like))
+    assert terms['contrast'] == 0
+
+
+def test_a_bank_that_stays_empty() -> None:
+    """So few labels that no pixel is surely of another class."""
+    terms = losses(stal(contrast=dict(CONTRAST, negative_threshold=0.0)))
+    assert terms['contrast'] == 0 and terms['supervised'] > 0
+
+
+def test_autocast() -> None:
+    check_batch_sizes(stal(), STREAMS, options=dict(precision='bf16'))
+
+
+def test_one_mixed_image_of_many() -> None:
+    check_batch_sizes(stal(num_mixed=1, joint_forward=True), STREAMS)
+
+
+def test_donors_from_a_stream_of_their_own(tmp_path: Path) -> None:
+    streams = (*STREAMS, 'paste')
+    check_batch_sizes(stal(), streams)
+    check_exact_resume(stal(), streams, tmp_path / 'resume')
+    check_two_ranks(stal(), streams, tmp_path / 'ranks')
 
 
 @pytest.mark.parametrize('name', VARIANTS)

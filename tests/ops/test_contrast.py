@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_uda.ops import contrast, semi_supervised
+from mmseg_uda.ops import acquisition, contrast, partial_label, semi_supervised
 from mmseg_uda.ops.contrast import ContrastRules, ContrastSets
 
 
@@ -95,3 +95,29 @@ def test_classes_are_drawn_by_probability() -> None:
     draws = torch.linspace(0, 0.999, 1000)
     counts = semi_supervised.draw_classes(torch.tensor([0.25, 0.0, 0.75]), draws).bincount(minlength=3)
     assert counts[1] == 0 and counts[0] == pytest.approx(250, abs=2)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 9 * torch.randn(1, 5, 300, 300, generator=generator).to(dtype)
+    label = torch.randint(0, 5, (1, 300, 300), generator=generator)
+    kappa, confidence = torch.rand(5, generator=generator), torch.rand(1, 300, 300, generator=generator).to(dtype)
+    prob = logits.softmax(1)
+    functions = (
+        acquisition.entropy_map,
+        acquisition.mean_entropy_score,
+        acquisition.margin_map,
+        lambda x: acquisition.region_score(x[0], 1)[0],
+        lambda x: semi_supervised.class_confidence(x, label),
+        lambda x: semi_supervised.ohem_cross_entropy(x, label, min_kept=1000),
+        lambda x: semi_supervised.confidence_weighted_ce(x, confidence, label, kappa, None),
+        lambda x: semi_supervised.percentile_cross_entropy(x, label, x, 80.0)[0],
+        lambda x: partial_label.labeled_cross_entropy(x, label),
+    )
+    for function in functions:
+        actual = function(logits)
+        assert actual.dtype == torch.float32 and torch.isfinite(actual).all()
+        torch.testing.assert_close(actual, function(logits.float()))
+    for function in (partial_label.negative_learning_loss, lambda p: partial_label.local_consistency_loss(p, label)):
+        torch.testing.assert_close(function(prob), function(prob.float()))

@@ -5,8 +5,7 @@ img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
 crop_steps = [
     dict(type='MedianScaleResize', scale_range=(0.5, 2.0)),
     dict(type='RandomFlip', prob=0.5),
-    # 0: the released code trains the padding as road; 255 ignores it
-    dict(type='PaddedCrop', crop_size=769, seg_pad_val=0),
+    dict(type='PaddedCrop', crop_size=769),
     dict(type='Normalize', **img_norm_cfg),
     dict(type='DefaultFormatBundle'),
 ]
