@@ -1,7 +1,6 @@
 """CoaST's stages run from one recipe on tiny images of two targets: warm-up, soft labels, self-training, new labels, further training."""
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from mmcv import Config
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore
 from mmseg_uda.engine.stages import main
+from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.datasets.worlds import NORM, make_cityscapes, make_gta
 from tests.harness.synthetic import tiny_model
@@ -89,15 +89,56 @@ def test_all_stages_run_and_training_goes_on_with_new_labels(run: tuple[Path, li
     assert before == {path: path.stat().st_mtime_ns for path in folders['second'].glob('*.pth')}, 'a finished recipe ran again'
 
 
-def test_an_interrupted_recipe_ends_as_the_straight_one(run: tuple[Path, list[str], dict[str, Path]], tmp_path: Path) -> None:
-    root, arguments, folders = run
-    copy = tmp_path / 'work'
-    shutil.copytree(root / 'work', copy, symlinks=True)
-    second = copy / folders['second'].name
-    shutil.rmtree(second)
-    again = main([*arguments[:2], str(copy), *arguments[3:]])
-    left, right = (load_checkpoint_file(folder / 'latest.pth')['state_dict'] for folder in (folders['second'], again['second']))
-    assert all((left[key] == right[key]).all() for key in left)
+class Killed(BaseException):
+    """What no part of the package catches."""
+
+
+def test_a_recipe_killed_in_every_stage_ends_as_the_straight_one(
+    run: tuple[Path, list[str], dict[str, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dies in the middle of every training, between two images, and before the label maps of every folder; runs again each time."""
+    _, arguments, folders = run
+    dead: set[tuple[str, ...]] = set()
+
+    def die_once(*place: str) -> None:
+        if place not in dead:
+            dead.add(place)
+            raise Killed(place)
+
+    step, write, threshold = TrainStep.__call__, PseudoLabelStore.write, PseudoLabelStore.write_labels
+
+    def mortal_step(self: TrainStep, batches: Any, iteration: int) -> Any:
+        if iteration >= 1:  # in the last stage before it has a checkpoint of its own
+            die_once(type(self.method).__name__, str(iteration))
+        return step(self, batches, iteration)
+
+    def mortal_write(self: PseudoLabelStore, key: str, *maps: Any) -> None:
+        if key == self.keys[1]:
+            die_once(self.folder.name, 'image')
+        write(self, key, *maps)
+
+    def mortal_labels(self: PseudoLabelStore, *options: Any) -> Any:
+        die_once(self.folder.name, 'labels')
+        return threshold(self, *options)
+
+    monkeypatch.setattr(TrainStep, '__call__', mortal_step)
+    monkeypatch.setattr(PseudoLabelStore, 'write', mortal_write)
+    monkeypatch.setattr(PseudoLabelStore, 'write_labels', mortal_labels)
+    again = None
+    while again is None:
+        try:
+            again = main([*arguments[:2], str(tmp_path / 'work'), *arguments[3:]])
+        except Killed:
+            pass
+    assert len(dead) == 3 + 2 * 4, dead
+    for name in ('warmup', 'first', 'second'):
+        left, right = (load_checkpoint_file(found[name] / 'latest.pth')['state_dict'] for found in (folders, again))
+        assert left.keys() == right.keys() and all((left[key] == right[key]).all() for key in left), name
+    for name in ('warmup_labels0', 'first_labels1'):
+        stores = [PseudoLabelStore.open(found[name]) for found in (folders, again)]
+        assert stores[0].labels == stores[1].labels
+        for key in stores[0].keys:
+            assert stores[0].path('soft', key).read_bytes() == stores[1].path('soft', key).read_bytes()
 
 
 def _training_set(targets: list[dict[str, Any]], root: Path) -> None:
