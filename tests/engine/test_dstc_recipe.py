@@ -25,6 +25,9 @@ RECIPE = '''stages = [
          options=dict(uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), runner=dict(max_iters=4))),
 ]
 '''
+FINETUNE = '''    dict(name='finetune', type='train', config='st.py', load_from='{source}/latest.pth',
+         options={'data.train.source': None, 'optimizer.lr': 0.0, 'optimizer.weight_decay': 0.0})]
+'''
 
 
 def write_recipe(root: Path) -> Path:
@@ -76,9 +79,12 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     again = weights(folders['dstc'] / 'iter_4.pth')
     assert final.keys() == again.keys() and all(torch.equal(final[key], again[key]) for key in final)
 
-    # the source warm-up does not depend on the number of labels: another recipe takes it as it is
+    # the source warm-up does not depend on the number of labels: the fine-tuning recipe takes it as it is and starts from its weights
     shutil.copytree(folders['source'], tmp_path / 'other/1_source')
     before = (tmp_path / 'other/1_source/iter_2.pth').stat().st_mtime_ns
-    (tmp_path / 'other.py').write_text(RECIPE.split('    dict(name=\'target\'')[0] + "    dict(name='more', type='train', config='st.py')]\n")
+    (tmp_path / 'other.py').write_text(RECIPE.split("    dict(name='target'")[0] + FINETUNE)
     folders = main([str(tmp_path / 'other.py'), '--work-dir', str(tmp_path / 'other'), *arguments[3:]])
-    assert (folders['source'] / 'iter_2.pth').stat().st_mtime_ns == before and (folders['more'] / 'iter_2.pth').is_file()
+    assert (folders['source'] / 'iter_2.pth').stat().st_mtime_ns == before
+    start, tuned = weights(folders['source'] / 'iter_2.pth'), weights(folders['finetune'] / 'iter_2.pth')
+    changed = {key.rsplit('.', 1)[1] for key, value in start.items() if not torch.equal(value, tuned[key])}
+    assert changed == {'running_mean', 'running_var', 'num_batches_tracked'}, 'without a learning rate only statistics change'
