@@ -22,15 +22,20 @@ targets = {
     number: {name: dict(options, label_space=space, pipeline=[_crops[number]]) for name, options in _images.items()}
     for number, (space, _) in _classes.items()
 }
-# targets of the self-training: stored probabilities as labels, strong augmentation as released; a recipe sets the folders
-pseudo_targets = {
-    number: {
-        name: dict(type='PseudoLabelDataset', folder=f'work_dirs/coast/{name}', soft=True, dataset=dict(
-            options, label_space=space, pipeline=[dict(_crops[number], strong=dict(number=2, label_mode='official'))]))
-        for name, options in _images.items()
+# targets of the self-training: stored probabilities as labels, strong augmentation; a recipe sets the folders. Labels follow the
+# image as released (pseudo_targets), or exactly (exact_targets)
+_moved = {
+    mode: {
+        number: {
+            name: dict(type='PseudoLabelDataset', folder=f'work_dirs/coast/{name}', soft=True, dataset=dict(
+                options, label_space=space, pipeline=[dict(_crops[number], strong=dict(number=2, label_mode=mode))]))
+            for name, options in _images.items()
+        }
+        for number, (space, _) in _classes.items()
     }
-    for number, (space, _) in _classes.items()
+    for mode in ('official', 'exact')
 }
+pseudo_targets, exact_targets = _moved['official'], _moved['exact']
 sources = {number: {name: dict(options, ann_dir=_labels[name]) for name, options in streams.items()} for number, streams in targets.items()}
 tests = {
     number: {

@@ -1,0 +1,4 @@
+# CoaST, G2CMI: GTA5 to Cityscapes, Mapillary Vistas and IDD, 19 classes, as in the paper. A recipe for tools/run_stages.py.
+_base_ = ['../_base_/stages/coast.py']
+setting = 'gta_to_cityscapes_mapillary_idd_19cls'
+stages = {{_base_.recipes.three_targets_paper}}
