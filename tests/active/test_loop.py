@@ -12,7 +12,8 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.active.label_set import LabelSet
-from mmseg_uda.active.loop import config_text, run_loop
+from mmseg_uda.active.loop import config_text, round_config, run_loop
+from mmseg_uda.active.session import ActiveSession
 from mmseg_uda.engine.runner import UDARunner, find_resumable
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
@@ -20,7 +21,7 @@ from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.harness.methods import assert_equal_state
 
 from .test_selection import Killed, content
-from .world import image_config, make_world, region_config
+from .world import folder_set, image_config, make_world, region_config, steps
 
 CPU = torch.device('cpu')
 LOGGER = logging.getLogger('active-test')
@@ -67,6 +68,28 @@ def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None
     assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
 
 
+def test_every_stream_that_reads_the_pool_gets_the_lists_of_the_round(world: Path, tmp_path: Path) -> None:
+    """Labelled streams of several data sets in given shares, with donors for pasting from the bought images."""
+    cfg = image_config(world, tmp_path / 'active')
+    training = cfg.data.train
+    donors = folder_set(world, ann_dir='ann', pipeline=steps(dict(type='LoadAnnotations')))
+    elsewhere = {**donors, 'data_root': str(make_world(tmp_path / 'game'))}
+    cfg.data.train = Config(dict(t={**training, 'labeled_target': [donors, elsewhere], 'paste': donors, 'shares': dict(labeled_target=[0.6, 0.4])})).t
+    session = ActiveSession(cfg)
+    session.start()
+    staged = round_config(cfg, session, 0)
+    lists = tmp_path / 'active' / 'rounds' / 'round_00'
+    first, second = staged.data.train.labeled_target
+    assert first.split == staged.data.train.paste.split == str(lists / 'labeled.txt') and 'split' not in second
+    assert staged.data.train.target.split == str(lists / 'unlabeled.txt')
+    staged.work_dir = str(tmp_path)
+    runner = train(staged, CPU, validate=False, meta={}, logger=LOGGER)
+    assert runner.iter == 3 and len(runner.data_loader.dataset.streams['paste'].parts[0]) == 2
+    cfg.data.train.labeled_target = [elsewhere]
+    with pytest.raises(ValueError, match='reads no images of active.pool'):
+        round_config(cfg, session, 0)
+
+
 def hook_config(world: Path, folder: Path) -> Config:
     """RIPU with two rounds inside a run of six iterations."""
     cfg = region_config(world, folder / 'active', max_iters=6)
@@ -87,6 +110,9 @@ def test_buying_inside_a_run_resumes_exactly(workers: int, world: Path, tmp_path
         return train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
 
     straight = run(tmp_path / 'straight')
+    for number in (1, 2):
+        pictures = tmp_path / 'straight' / 'active' / 'rounds' / f'round_{number:02d}' / 'pictures'
+        assert len(list(pictures.glob('*.jpg'))) == 8
     assert LabelSet(tmp_path / 'straight' / 'active', 'region', *_pool(straight)).finished == 2
     killed = tmp_path / 'killed'
     for target, name, calls in ((UDARunner, 'train', 3), (LabelSet, 'commit', 0), (UDARunner, 'train', 1)):
@@ -103,6 +129,17 @@ def test_buying_inside_a_run_resumes_exactly(workers: int, world: Path, tmp_path
 def _pool(runner: UDARunner) -> tuple[list[str], str]:
     hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'ActiveSelectionHook')
     return hook.session.pool.names, hook.session.pool.digest()
+
+
+def test_a_run_has_a_label_set_of_its_own(world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, known in (('first', False), ('second', False), ('first', True)):
+        cfg = hook_config(world, tmp_path / name)
+        del cfg.active['folder']
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, LOGGER.name):
+            train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
+        assert ('buys nothing for them' in caplog.text) == known
+        assert (tmp_path / name / 'active' / 'manifest.json').is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,6 @@
+"""mIoU against bought labels: ``python tools/active_curve.py [NAME=]WORK_DIR[,WORK_DIR] ... --out curve.png``."""
+import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
+from mmseg_uda.active.curve import main
+
+if __name__ == '__main__':
+    main()
