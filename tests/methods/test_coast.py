@@ -26,13 +26,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     'coast_official': dict(type='CoaST', loss_mode='official', styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official')),
     'mtkt': dict(type='MTKT', discriminator=SMALL),
     'mdis': dict(type='MDis', discriminator=SMALL),
+    'baseline': dict(type='MDis', game='shared', official=True, discriminator=SMALL),
     'warm_up': dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
 }
 
 
 def _options(name: str, streams: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The ``uda`` config, and the model: with an auxiliary head where the method uses it."""
-    model = tiny_model(auxiliary_head=AUXILIARY) if name in ('mtkt', 'mdis') else tiny_model()
+    model = tiny_model(auxiliary_head=AUXILIARY) if name in ('mtkt', 'mdis', 'baseline') else tiny_model()
     return dict(VARIANTS[name], num_targets=len(streams) - 1), model
 
 
