@@ -110,7 +110,7 @@ def draw(session: ActiveSession, round_number: Optional[int], limit: int) -> Non
     Raises:
         LabelSetError: the round is not bought.
     """
-    rounds = [purchase.round for purchase in session.label_set.purchases]
+    rounds = [purchase.round for purchase in session.label_set.purchases if purchase.images or purchase.pixels]
     if round_number is not None and round_number not in rounds:
         raise LabelSetError(f'{session.label_set.folder}: round {round_number} is not bought, there are {rounds}')
     for number in rounds if round_number is None else [round_number]:
