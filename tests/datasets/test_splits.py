@@ -79,3 +79,23 @@ def test_written_lists_are_read_as_splits(tmp_path: Path) -> None:
     labelled, unlabelled = write_lists(build_dataset(config), 2, 0, tmp_path / 'splits')
     sizes = [len(build_dataset(config | dict(split=f'splits/{path.name}'))) for path in (labelled, unlabelled)]
     assert sizes == [2, 3]
+
+
+@pytest.mark.parametrize('options, names', [
+    (dict(strategy='folders'), ('train_labeled_2_folders_seed7.txt', 'train_unlabeled_2_folders_seed7.txt')),
+    (dict(strategy='classes', prefix='dusk'), ('dusk_labeled_2_classes_seed7.txt', 'dusk_unlabeled_2_classes_seed7.txt')),
+    (dict(unlabeled='all'), ('train_labeled_2_seed7.txt', 'train_all_seed7.txt')),
+])
+def test_the_name_of_a_list_says_how_it_was_made(tmp_path: Path, options: dict[str, str], names: tuple[str, str]) -> None:
+    make_cityscapes(tmp_path, 5)
+    paths = write_lists(build_dataset(cityscapes_config(tmp_path, pipeline=[])), 2, 7, tmp_path / 'splits', **options)
+    assert tuple(path.name for path in paths) == names
+    labelled, rest = (path.read_text().split() for path in paths)
+    assert len(labelled) == 2 and len(rest) == (5 if options.get('unlabeled') else 3)
+    assert len({*labelled, *rest}) == 5
+
+
+def test_balancing_classes_without_labels_says_what_is_missing(tmp_path: Path) -> None:
+    make_cityscapes(tmp_path, 5)
+    with pytest.raises(ValueError, match='ann_dir'):
+        write_lists(build_dataset(cityscapes_config(tmp_path, ann_dir=None, pipeline=[])), 2, 0, tmp_path, 'classes')

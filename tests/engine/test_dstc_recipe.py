@@ -14,7 +14,9 @@ from mmseg_uda.compat.keys import below
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.stages import main
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from tests.active.test_processes import finish_in_spite_of_kills
 from tests.datasets.worlds import make_cityscapes, make_gta
+from tests.harness.methods import assert_equal_state
 from tests.harness.synthetic import tiny_model
 
 BRANCHES = {'source': '', 'target': 'uda.target_branch.'}
@@ -88,3 +90,17 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     start, tuned = weights(folders['source'] / 'iter_2.pth'), weights(folders['finetune'] / 'iter_2.pth')
     changed = {key.rsplit('.', 1)[1] for key, value in start.items() if not torch.equal(value, tuned[key])}
     assert changed == {'running_mean', 'running_var', 'num_batches_tracked'}, 'without a learning rate only statistics change'
+
+
+def test_a_recipe_killed_at_random_points_ends_with_the_same_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, 'environment_text', lambda: '')
+    recipe = str(write_recipe(tmp_path))
+
+    def run(folder: Path) -> None:
+        main([recipe, '--work-dir', str(folder), '--device', 'cpu', '--no-validate'])
+
+    run(tmp_path / 'straight')
+    finish_in_spite_of_kills(tmp_path / 'kills', lambda: run(tmp_path / 'killed'), seed=0, most=14)
+    assert {'train', 'replace'} <= set((tmp_path / 'kills').read_text().split())
+    for name in ('1_source/iter_2.pth', '2_target/iter_2.pth', '3_dstc/iter_4.pth'):
+        assert_equal_state(*(weights(tmp_path / run_name / name) for run_name in ('straight', 'killed')), name)

@@ -125,7 +125,7 @@ def check_exact_resume(uda: Optional[dict[str, Any]], streams: Sequence[str] = (
 
 def check_two_ranks(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), tmp_path: Optional[Path] = None,
                     tolerance: float = 2e-6, iterations: int = 3, **options: Any) -> None:
-    """Two gloo ranks with one image each train the same network as one process with two images (the ranks agree exactly)."""
+    """Two gloo ranks with one image each train the same networks as one process with two images (the ranks agree exactly)."""
     folder = Path(tmp_path or tempfile.mkdtemp())
     options.setdefault('optimizer', dict(type='SGD', lr=0.05, momentum=0.9))
     setup = Setup(uda, streams, **options)
@@ -134,8 +134,7 @@ def check_two_ranks(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('so
         step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
     states = run_ranks(_train_rank, folder, setup, iterations)
     assert_equal_state(states[0], states[1], 'rank 0 and rank 1')
-    trained = {name: value.detach() for name, value in method.student.named_parameters()}
-    for name, value in trained.items():
+    for name, value in _trained(method).items():
         difference = (value - states[0][name]).abs().max().item()
         assert difference <= tolerance, f'{name}: two ranks differ from one process by {difference:.3g}'
 
@@ -144,7 +143,13 @@ def _train_rank(rank: int, setup: Setup, iterations: int) -> dict[str, Tensor]:
     method, step = setup.build()
     for iteration in range(iterations):
         step([setup.data.batch([2 * iteration + rank])], iteration)
-    return {name: value.detach().clone() for name, value in method.student.named_parameters()}
+    return _trained(method)
+
+
+def _trained(method: UDASegmentor) -> dict[str, Tensor]:
+    """The parameters of all networks that the method trains."""
+    networks = method.networks().items()
+    return {f'{network}.{name}': value.detach().clone() for network, module in networks for name, value in module.named_parameters()}
 
 
 def run_ranks(function: Any, folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
