@@ -50,6 +50,7 @@ class STAL(UDASegmentor):
         aux_weight: weight of each auxiliary head's supervised loss.
         ohem: ``threshold``, ``min_kept_per_image`` (over all labelled images of the step) of the supervised loss.
         gamma, class_gamma: exponents of the confidence and of the class shares in the consistency loss.
+        label_threshold: teacher's labels of labelled images with a smaller confidence are ignored (released code: 0 = none).
         confidence: options of :class:`ClassConfidenceBank`.
         copy_paste: options of :class:`ClassCopyPaste`, None = off.
         cutmix: ``area_threshold`` of a component and options of :class:`ImageBank`.
@@ -73,6 +74,7 @@ class STAL(UDASegmentor):
         ohem: Optional[Mapping[str, Any]] = None,
         gamma: float = 2.0,
         class_gamma: float = 1.0,
+        label_threshold: float = 0.0,
         confidence: Optional[Mapping[str, Any]] = None,
         copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
         cutmix: Optional[Mapping[str, Any]] = None,
@@ -92,12 +94,14 @@ class STAL(UDASegmentor):
             raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
         if num_mixed is not None and num_mixed < 1:
             raise ValueError(f'num_mixed must be at least 1 or None, got {num_mixed}')
+        if not 0 <= label_threshold < 1:
+            raise ValueError(f'label_threshold is a probability below 1, got {label_threshold}')
         if not self.max_iters:
             raise ValueError('STAL schedules its thresholds over the run: set runner.max_iters')
         self.num_classes = self.student.decode_head.num_classes
         channels = attach_representation(self.student, **(representation or {}))
         self.teacher = EMATeacher(self.student, alpha)
-        self.aux_weight, self.gamma, self.class_gamma = aux_weight, gamma, class_gamma
+        self.aux_weight, self.gamma, self.class_gamma, self.label_threshold = aux_weight, gamma, class_gamma, label_threshold
         self.ohem = {'threshold': 0.7, 'min_kept_per_image': 25000, **(ohem or {})}
         check_options(self.ohem, ('threshold', 'min_kept_per_image'), 'uda.ohem')
         self.confidence = ClassConfidenceBank(self.num_classes, **{'seed': self.seed, **(confidence or {})})
@@ -161,7 +165,7 @@ class STAL(UDASegmentor):
         self.confidence.update(ranks.total(sums), ranks.total(counts))
         yield LossTerm(
             'consistency_labeled',
-            self.consistency_loss(predicted_l, scores_l, scores_l.argmax(dim=1), draws, 'labeled', ranks),
+            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, 'labeled', ranks),
             keep_graph=True,
         )
         yield LossTerm(
@@ -275,6 +279,11 @@ class STAL(UDASegmentor):
         for auxiliary in output.auxiliary:
             total = total + self.aux_weight * mined(self.upsample(auxiliary, label[:, None]))
         return total
+
+    def sure_labels(self, scores: Tensor) -> Tensor:
+        """The teacher's labels (B, H, W), 255 where it is less sure than ``label_threshold``."""
+        confidence = torch.softmax(scores, dim=1).amax(dim=1)
+        return scores.argmax(dim=1).masked_fill(confidence < self.label_threshold, ops.IGNORE)
 
     def consistency_loss(
         self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, ranks: ops.Ranks

@@ -120,6 +120,20 @@ def test_a_bank_that_stays_empty() -> None:
     assert terms['contrast'] == 0 and terms['supervised'] > 0
 
 
+def test_unsure_labels_of_labelled_images_may_be_ignored() -> None:
+    """An untrained network is never surer than 0.99 of five classes."""
+    assert losses(stal(label_threshold=0.99))['consistency_labeled'] == 0 < losses(stal())['consistency_labeled']
+
+
+WRONG = {'label_threshold': 1.0, 'num_mixed': 0, 'drop': 'low'}
+
+
+@pytest.mark.parametrize('option', WRONG)
+def test_wrong_options_are_named(option: str) -> None:
+    with pytest.raises(ValueError, match=option):
+        Setup(stal(**{option: WRONG[option]}), STREAMS).build()
+
+
 def test_autocast() -> None:
     check_batch_sizes(stal(), STREAMS, options=dict(precision='bf16'))
 
