@@ -168,6 +168,10 @@ class SegmentationDataset(CustomDataset):
             )
         return forms
 
+    def id_table(self, ids: str) -> Mapping[int, int]:
+        """Class ids of the label files' ids of a kind (see :class:`LabelFiles`)."""
+        return label_spaces.table(ids, self.label_space)
+
     def _reader(self, label_ids: Any, strict: bool) -> LabelReader:
         ids = self.label_form.ids
         if isinstance(label_ids, Mapping):
@@ -176,7 +180,7 @@ class SegmentationDataset(CustomDataset):
         elif ids is None:
             return stock_reader(self, strict)
         else:
-            mapping = label_spaces.table(ids, self.label_space)
+            mapping = self.id_table(ids)
             known = 18 if ids == 'train_ids' else label_spaces.RAW_ID_LIMIT[ids]
         reader = LabelReader(mapping, len(self.CLASSES), known, strict)
         return reader.then(self.label_map, len(self.CLASSES)) if self.label_map else reader

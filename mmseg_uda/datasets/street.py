@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import os.path as osp
-from typing import Any, Optional, Sequence
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 from mmseg.datasets import CityscapesDataset as StockCityscapes
@@ -13,6 +14,7 @@ from PIL import Image
 
 from . import label_spaces
 from .base import LabelFiles, SegmentationDataset
+from .mapillary import id_table, released_labels
 
 
 @DATASETS.register_module()
@@ -191,3 +193,8 @@ class MapillaryDataset(SegmentationDataset):
     IMG_SUFFIX = ('.jpg',)
     LABEL_FILES = (LabelFiles('_labelTrainIds.png'), LabelFiles('.png', 'mapillary'))
     CONVERTER = 'Check ann_dir: training/labels (v1.x) or training/v1.2/labels (v2.0).'
+
+    def id_table(self, ids: str) -> Mapping[int, int]:
+        """As usual; raw ids are those of the release's ``config.json`` if it lies in ``data_root``."""
+        labels = released_labels(Path(self.data_root)) if ids == 'mapillary' and self.data_root else None
+        return super().id_table(ids) if labels is None else id_table(labels, self.label_space)

@@ -118,6 +118,8 @@ def test_mapillary_labels_in_another_order_are_matched_by_name(tmp_path: Path) -
     conversion.convert_mapillary(tmp_path, workers=0)
     converted = np.array(Image.open(tmp_path / 'training/labels/a_labelTrainIds.png'))
     assert np.unique(converted).tolist() == [0, 13, 255]
+    super7 = build('MapillaryDataset', tmp_path, 'training/images', 'training/labels', label_space='super7')
+    assert classes_of(super7) == [0, 6, 255] and super7.read_label(0)[0, 0] == 0
 
 
 def test_other_versions_and_folders_of_mapillary_are_refused(tmp_path: Path) -> None:
