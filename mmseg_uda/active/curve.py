@@ -15,11 +15,11 @@ UNITS = {'image': 'whole images, % of the pool', 'region': 'pixels of every imag
 
 
 class Point(NamedTuple):
-    """One trained network: unit of its annotation, what was paid (share of the pool, 0 to 1, and count), mIoU in percent."""
+    """One trained network: unit of its annotation, what was paid (share of the pool, 0 to 1, and amount), mIoU in percent."""
 
     level: str
     share: float
-    count: int
+    amount: int
     score: float
 
 
@@ -71,7 +71,7 @@ def read_curves(arguments: Sequence[str]) -> dict[str, list[Point]]:
 def table(curves: dict[str, list[Point]], level: str) -> str:
     """A Markdown table of one unit, a row per point."""
     rows = [
-        f'| {name} | {point.count} | {100 * point.share:.2f} | {point.score:.1f} |'
+        f'| {name} | {point.amount} | {100 * point.share:.2f} | {point.score:.1f} |'
         for name, points in curves.items()
         for point in points
         if point.level == level

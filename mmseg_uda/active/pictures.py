@@ -29,8 +29,8 @@ def draw_regions(
     colours = np.full((256, 3), 255, np.uint8)
     colours[: len(palette)] = np.asarray(palette, np.uint8)[:, ::-1]
     picture: np.ndarray = (image * 0.45).astype(np.uint8)
-    bought = (regions.bought > 0) & (regions.bought <= rounds)
-    painted = np.where(bought[..., None], colours[np.where(bought, regions.label, IGNORE)], 0).astype(np.uint8)
+    bought: np.ndarray = (regions.bought > 0) & (regions.bought <= rounds)
+    painted: np.ndarray = np.where(bought[..., None], colours[np.where(bought, regions.label, IGNORE)], 0).astype(np.uint8)
     if thicken:
         kernel = np.ones((2 * thicken + 1, 2 * thicken + 1), np.uint8)
         painted = cv2.dilate(painted, kernel)
