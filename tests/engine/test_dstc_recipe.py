@@ -13,9 +13,10 @@ from mmcv import Config
 from mmseg_uda.compat.keys import below
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.stages import main
-from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from mmseg_uda.engine.test import main as test_tool
+from mmseg_uda.utils.checkpoint_io import load_checkpoint_file, save_checkpoint_file
 from tests.active.test_processes import finish_in_spite_of_kills
-from tests.datasets.worlds import make_cityscapes, make_gta
+from tests.datasets.worlds import NORM, make_cityscapes, make_gta
 from tests.harness.methods import assert_equal_state
 from tests.harness.synthetic import tiny_model
 
@@ -46,9 +47,15 @@ def write_recipe(root: Path) -> Path:
         target=dict(split='unlabeled.txt', **target),
         labeled_target=dict(split='labeled.txt', ann_dir='gtFine/train', **target),
     )
+    test_steps = [
+        dict(type='ExactResize', size=(64, 32), interpolation='bilinear'), dict(type='RandomFlip'), dict(type='Normalize', **NORM),
+        dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img']),
+    ]  # fmt: skip
+    test_pipeline = [dict(type='LoadImageFromFile'), dict(type='MultiScaleFlipAug', img_scale=(64, 32), flip=False, transforms=test_steps)]
     Config(dict(
         model=tiny_model(19, norm='BN'), uda=dict(type='DSTC', init=dict(source='none.pth', target='none.pth')),
-        data=dict(samples_per_gpu=2, workers_per_gpu=0, train=train), optimizer=dict(type='SGD', lr=0.05, momentum=0.9),
+        data=dict(samples_per_gpu=2, workers_per_gpu=0, train=train, test=dict(target, ann_dir='gtFine/train', pipeline=test_pipeline)),
+        optimizer=dict(type='SGD', lr=0.05, momentum=0.9),
         optimizer_config=dict(), lr_config=dict(policy='PolyHorizon', horizon=10, power=0.9),
         runner=dict(type='IterBasedRunner', max_iters=2), checkpoint_config=dict(by_epoch=False, interval=1),
     )).dump(str(root / 'dstc.py'))  # fmt: skip
@@ -80,6 +87,20 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     main(arguments)
     again = weights(folders['dstc'] / 'iter_4.pth')
     assert final.keys() == again.keys() and all(torch.equal(final[key], again[key]) for key in final)
+
+    # tools/test.py asks any of the three; the target branch unless told otherwise; a plain config sees the source branch
+    for key, cls, score in (('decode_head.conv_seg.bias', 0, 50.0), ('uda.target_branch.decode_head.conv_seg.bias', 2, 5.0)):
+        final[key][cls] = score  # the source branch is sure of road, the target branch prefers buildings
+    save_checkpoint_file(dict(state_dict=final), tmp_path / 'both.pth')
+
+    def ious(config: str, *options: str) -> list[bool]:
+        paths = [str(tmp_path / config), str(tmp_path / 'both.pth'), '--work-dir', str(tmp_path / 'tested')]
+        metrics = test_tool([*paths, '--device', 'cpu', *options])
+        return [metrics['IoU.road'] > 0, metrics['IoU.building'] > 0]
+
+    found = {name: ious('dstc.py', '--test-with', name) for name in ('source_branch', 'target_branch', 'ensemble')}
+    assert found == dict(source_branch=[True, False], target_branch=[False, True], ensemble=[True, False])
+    assert ious('dstc.py') == found['target_branch'] and ious('st.py') == found['source_branch']
 
     # the source warm-up does not depend on the number of labels: the fine-tuning recipe takes it as it is and starts from its weights
     shutil.copytree(folders['source'], tmp_path / 'other/1_source')
