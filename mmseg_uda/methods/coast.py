@@ -62,6 +62,8 @@ class CoaST(DomainHeads):
         kd_reduction: mean of the distillation over ``element`` (pixels and classes, as released) or ``pixel``.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
+        head_by_head: the source's losses of each classifier are a term of their own. With ``optimizer_config.backward='sequential'`` only
+            one classifier's graph is alive at a time, and the encoder's backward pass runs once for each.
         stylised_statistics: stylised views renew the running statistics of batch norm too, as released; False: only images as they are do.
         kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
     """
@@ -77,6 +79,7 @@ class CoaST(DomainHeads):
         threshold: float = -1.0,
         styliser: Optional[Mapping[str, Any]] = None,
         stylised_statistics: bool = True,
+        head_by_head: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,20 +96,30 @@ class CoaST(DomainHeads):
         self.kd_reduction = kd_reduction
         self.threshold = threshold
         self.stylised_statistics = stylised_statistics
+        self.head_by_head = head_by_head
         self.styliser = build_from_config(dict(styliser or dict(type='ChannelStatistics')), STYLISERS, num_domains=self.num_targets)
         self.styliser.attach(self.student.backbone)
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
         labels = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
-        with self.styliser.source_pass():
-            features = self.student.extract_feat(source.img)
-        heads = {'agnostic': self.student.decode_head, **{f'domain{i}': head for i, head in enumerate(self.student.domain_heads)}}
-        losses = self.source_losses('main', {name: scores_at(head, features, source.img.shape[2:]) for name, head in heads.items()}, source)
-        del features
-        yield LossTerm.from_losses('source', losses, prefix='source.')
+        yield from self._source_terms(source)
         for i, (target, label) in enumerate(zip(targets, labels)):
             losses = self._target_losses(i, target.img, label)
             yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.')
+
+    def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
+        """The source's losses of all classifiers on the same features."""
+        with self.styliser.source_pass():
+            features = self.student.extract_feat(source.img)
+        heads = self.classifiers()
+        groups = [[name] for name in heads] if self.head_by_head else [list(heads)]
+        for number, names in enumerate(groups, start=1):
+            scores = {name: scores_at(heads[name], features, source.img.shape[2:]) for name in names}
+            losses = self.source_losses('main', scores, source)
+            del scores
+            title = f'source.{names[0]}' if self.head_by_head else 'source'
+            yield LossTerm.from_losses(title, losses, prefix='source.', keep_graph=number < len(groups))
+            del losses
 
     def end_iteration(self) -> None:
         self.styliser.synchronise(current_ranks())

@@ -112,6 +112,18 @@ def test_statistics_of_stylised_views_may_be_left_out(stylised: bool) -> None:
     assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
 
 
+@pytest.mark.parametrize('backward', ['merged', 'sequential'])
+def test_one_head_after_the_other_trains_the_same(backward: str) -> None:
+    weights = []
+    for head_by_head in (False, True):
+        setup = Setup(dict(VARIANTS['coast'], num_targets=2, head_by_head=head_by_head), TWO, optimizer=dict(type='SGD', lr=0.05),
+                      options=dict(backward=backward))
+        method, step = setup.build()
+        step([setup.data.batch([0, 1])], 0)
+        weights.append({name: value.detach() for name, value in method.student.named_parameters()})
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-5, atol=1e-6)
+
+
 def test_distillation_over_pixels_is_the_classes_times_larger() -> None:
     losses = []
     for reduction in ('element', 'pixel'):
@@ -122,8 +134,10 @@ def test_distillation_over_pixels_is_the_classes_times_larger() -> None:
     torch.testing.assert_close(losses[0] * CLASSES, losses[1])
 
 
-def test_one_target_needs_no_styles() -> None:
-    setup = Setup(dict(VARIANTS['coast'], num_targets=1), TWO[:2])
+@pytest.mark.parametrize('name', VARIANTS)
+def test_one_target_is_enough(name: str) -> None:
+    uda, model = _options(name, TWO[:2])
+    setup = Setup(uda, TWO[:2], model=model)
     _, step = setup.build()
     step([setup.data.batch([0, 1])], 0)
     assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
