@@ -96,7 +96,7 @@ class OutputAdaptation(UDASegmentor):
         source, target = roles.source, roles.target
         assert target is not None
         source_scores: dict[str, Tensor] = {}
-        for group in self.labeled_target.passes(roles.labelled, unnamed=''):
+        for group in self.labeled_target.passes(roles.supervised, unnamed=''):
             streams = [part.stream for part in group]
             parts = self._scores_of(streams)
             losses_on_labels = [self.label_losses(scores, stream) for scores, stream in zip(parts, streams)]

@@ -33,7 +33,7 @@ class Roles(NamedTuple):
     target: Optional[Stream]
 
     @property
-    def labelled(self) -> list[Stream]:
+    def supervised(self) -> list[Stream]:
         """The streams with labels, the one in the source's part first."""
         return [self.source] if self.labeled is None else [self.source, self.labeled]
 

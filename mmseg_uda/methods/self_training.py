@@ -151,7 +151,7 @@ class SelfTraining(UDASegmentor):
         they are switched on."""
         roles = self.labeled_target.roles(batch)
         source = roles.source
-        for group in self.labeled_target.passes(roles.labelled, unnamed=source.name):
+        for group in self.labeled_target.passes(roles.supervised, unnamed=source.name):
             yield from self._source_terms(group, source) if group[0].stream is source else supervised_terms(self, group)
         if not self.source_only:
             yield from self._target_terms(roles)

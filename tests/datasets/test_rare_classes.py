@@ -31,11 +31,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_folder(tmp_path / 'data', 4, half)
 
 
-def sampled(world: Path, **options: Any) -> UDADataset:
-    return UDADataset(
-        source=folder_config(world),
-        rare_class_sampling=dict(min_pixels=50, class_temp=0.1, min_crop_ratio=0.5, workers=0) | options,
-    )
+def sampled(world: Path, stream: str = 'source', **options: Any) -> UDADataset:
+    key = 'rare_class_sampling' if stream == 'source' else 'labeled_rare_class_sampling'
+    rule = dict(min_pixels=50, class_temp=0.1, min_crop_ratio=0.5, workers=0) | options
+    return UDADataset(**{stream: folder_config(world), key: rule})
 
 
 def test_classes_are_drawn_with_their_probabilities(world: Path) -> None:
@@ -47,13 +46,14 @@ def test_classes_are_drawn_with_their_probabilities(world: Path) -> None:
     assert abs(np.mean([cls for _, cls in drawn]) - 0.5) < 0.08
 
 
-def test_a_crop_is_drawn_again_until_it_shows_the_class(world: Path) -> None:
-    dataset = sampled(world, class_temp=0.02)
-    chosen = [i for i in range(40) if dataset.samplers['source'].choose(i)[1] == 1]
-    counts = [int((dataset[i]['gt_semantic_seg'].data == 1).sum()) for i in chosen]
+@pytest.mark.parametrize('stream, prefix', [('source', ''), ('labeled_target', 'labeled_target_')])
+def test_a_crop_is_drawn_again_until_it_shows_the_class(stream: str, prefix: str, world: Path) -> None:
+    dataset = sampled(world, stream, class_temp=0.02, max_crops=80)
+    chosen = [i for i in range(40) if dataset.samplers[stream].choose(i)[1] == 1]
+    counts = [int((dataset[i][f'{prefix}gt_semantic_seg'].data == 1).sum()) for i in chosen]
     assert len(chosen) > 30 and min(counts) > 25
-    once = sampled(world, class_temp=0.02, max_crops=1)
-    assert min(int((once[i]['gt_semantic_seg'].data == 1).sum()) for i in chosen) <= 25
+    once = sampled(world, stream, class_temp=0.02, max_crops=1)
+    assert min(int((once[i][f'{prefix}gt_semantic_seg'].data == 1).sum()) for i in chosen) <= 25
 
 
 def test_a_file_is_decoded_once_however_often_it_is_cropped(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

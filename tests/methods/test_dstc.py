@@ -59,6 +59,35 @@ def test_exact_resume_with_the_released_optimiser(tmp_path: Path) -> None:
     check_exact_resume(config(), STREAMS, tmp_path, optimizer=optimizer)
 
 
+def test_exact_resume_with_accumulated_gradients(tmp_path: Path) -> None:
+    """Possible when both branches step at the end; the released order says why it is not."""
+    check_exact_resume(config(update='simultaneous'), STREAMS, tmp_path, options=dict(cumulative_iters=2))
+    setup = Setup(config(), STREAMS, options=dict(cumulative_iters=2))
+    with pytest.raises(ValueError, match='cumulative_iters=1'):
+        setup.build()[1]([setup.data.batch([0, 1]), setup.data.batch([2, 3])], 0)
+
+
+@pytest.mark.filterwarnings('ignore:one unlabelled image')
+def test_half_precision() -> None:
+    check_batch_sizes(config(), STREAMS, options=dict(precision='bf16', grad_clip=dict(max_norm=1.0)))
+
+
+@pytest.mark.parametrize('nothing', ['source', 'labeled_target', 'everything'])
+def test_images_without_any_label_give_no_loss_and_no_nan(nothing: str) -> None:
+    def ignored(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+        if 'gt_semantic_seg' in sample and nothing in (stream, 'everything'):
+            sample['gt_semantic_seg'].fill_(255)
+
+    setup = Setup(config(align_ignore=False), STREAMS, add_extras=ignored)
+    _, step = setup.build()
+    for iteration in range(2):
+        step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+    zero = dict(source=('source', 'align'), labeled_target=('labeled_target',), everything=('source', 'align', 'labeled_target', 'mixed_labeled'))
+    for log in step.flush():
+        assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
+        assert {name for name in zero['everything'] if log[name] == 0} == set(zero[nothing])
+
+
 @pytest.mark.parametrize('changes', [{}, {**SWITCHED, 'model_target': None}], ids=['default', 'switched'])
 def test_two_ranks(changes: dict[str, Any], tmp_path: Path) -> None:
     check_two_ranks(config(**changes), STREAMS, tmp_path)

@@ -141,11 +141,12 @@ def test_preprocessing(path: Path) -> None:
     ids = np.array([7, 8, 11, 17, 21, 24, 26, 33, 0, 1])
     raw = ids[((x // 3) * 3 + (y // 2) * 5 + (x * y) // 1009) % 10]
     train = Config.fromfile(str(CONFIG)).data.train
-    steps = {step['type']: step for step in flattened((train.source if kind == 'gta' else train.labeled_target).pipeline)}
+    steps = {step['type']: step for step in flattened((train.labeled_target if kind == 'cityscapes' else train.source).pipeline)}
     assert steps['Normalize'] == dict(type='Normalize', **NORM) and steps['RandomFlip']['prob'] == 0
     assert tuple(steps['RandomCrop']['crop_size']) == (512, 512) and steps['RandomCrop']['cat_max_ratio'] == 1
 
-    label = label_spaces.lookup_array(label_spaces.table(kind))[raw]
+    table = label_spaces.table(kind, 'city16') if kind == 'synthia' else label_spaces.table(kind)
+    label = label_spaces.lookup_array(table)[raw]
     resize = ExactResize([int(value) for value in d['out_hw'][::-1]], steps['ExactResize']['interpolation'])
     results = resize(dict(img=img[..., ::-1], gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
     out = normalize_on_device(torch.from_numpy(results['img']).permute(2, 0, 1)[None], [dict(img_norm_cfg=NORM)])[0].numpy()
