@@ -31,10 +31,10 @@ class RecordedHead(BaseDecodeHead):
 class RecordedSegmentor(nn.Module):
     """``extract_feat`` names the stream: images are constant, 0 for the source and 1 + i for target i."""
 
-    def __init__(self, num_classes: int, auxiliary_weight: float = 0.0) -> None:
+    def __init__(self, num_classes: int, auxiliary_weight: float = 0.0, main_weight: float = 1.0) -> None:
         super().__init__()
         self.backbone = nn.Identity()
-        self.decode_head = RecordedHead(num_classes)
+        self.decode_head = RecordedHead(num_classes, main_weight)
         if auxiliary_weight:
             self.auxiliary_head = RecordedHead(num_classes, auxiliary_weight)
 

@@ -64,7 +64,7 @@ def _network(data: Vectors, leaves: Leaves) -> dict[str, Any]:
     classes = _classes(leaves)
     width = _width(FCDiscriminator, classes, tensor(data['D_flat']))
     return dict(discriminator=dict(type='FCDiscriminator', ndf=width), official=True, num_targets=int(data['num_targets']),
-                model=RecordedSegmentor(classes, float(data['lambdas'][1])))
+                model=RecordedSegmentor(classes, float(data['lambdas'][1]), float(data['lambdas'][0])))
 
 
 def _streams(data: Vectors) -> list[str]:
