@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..datasets.label_spaces import CITY19, eval_subsets
+from ..utils.config import nearest
 from ..utils.progress import progress
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
@@ -156,6 +157,13 @@ class UDAEvalHook(EvalHook):
         self.workers = workers
         self.precision = precision
         self.test_with = tuple(test_with)
+
+    def before_run(self, runner: Any) -> None:
+        offered = runner.model.test_networks() if self.test_with else ()
+        for name in self.test_with:
+            if name not in offered:
+                raise ValueError(f"evaluation.test_with: {type(runner.model).__name__} has no network '{name}': {nearest(name, offered)}")
+        super().before_run(runner)
 
     def _evaluate(self, runner: Any) -> dict[str, float]:
         return evaluate_all(runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs)

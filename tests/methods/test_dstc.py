@@ -348,3 +348,9 @@ def test_evaluation_during_training_scores_several_networks(monkeypatch: pytest.
     found = runner.log_buffer.output
     assert found['mIoU'] == 0.1 and found['mIoU.source_branch'] == 0.2 and found['mIoU.ensemble'] == pytest.approx(0.3)
     assert 'aAcc.ensemble' not in found
+
+
+def test_unknown_networks_are_refused_before_training() -> None:
+    hook = evaluation.UDAEvalHook(dict(target=[0]), torch.device('cpu'), test_with=['sorce_branch'], interval=1)
+    with pytest.raises(ValueError, match="evaluation.test_with: DSTC has no network 'sorce_branch': did you mean 'source_branch'"):
+        hook.before_run(SimpleNamespace(model=build()))
