@@ -50,6 +50,8 @@ class STAL(UDASegmentor):
         aux_weight: weight of each auxiliary head's supervised loss.
         ohem: ``threshold``, ``min_kept_per_image`` (over all labelled images of the step) of the supervised loss.
         gamma, class_gamma: exponents of the confidence and of the class shares in the consistency loss.
+        consistency_start: share of the run that is trained without consistency; a network that knows nothing yet, taught by itself, spreads
+            whatever class it began with over the target. Short runs need it, the released code has none (0).
         label_threshold: teacher's labels of labelled images with a smaller confidence are ignored (released code: 0 = none).
         confidence: options of :class:`ClassConfidenceBank`.
         copy_paste: options of :class:`ClassCopyPaste`, None = off.
@@ -74,6 +76,7 @@ class STAL(UDASegmentor):
         ohem: Optional[Mapping[str, Any]] = None,
         gamma: float = 2.0,
         class_gamma: float = 1.0,
+        consistency_start: float = 0.0,
         label_threshold: float = 0.0,
         confidence: Optional[Mapping[str, Any]] = None,
         copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
@@ -101,7 +104,8 @@ class STAL(UDASegmentor):
         self.num_classes = self.student.decode_head.num_classes
         channels = attach_representation(self.student, **(representation or {}))
         self.teacher = EMATeacher(self.student, alpha)
-        self.aux_weight, self.gamma, self.class_gamma, self.label_threshold = aux_weight, gamma, class_gamma, label_threshold
+        self.aux_weight, self.gamma, self.class_gamma = aux_weight, gamma, class_gamma
+        self.consistency_start, self.label_threshold = consistency_start, label_threshold
         self.ohem = {'threshold': 0.7, 'min_kept_per_image': 25000, **(ohem or {})}
         check_options(self.ohem, ('threshold', 'min_kept_per_image'), 'uda.ohem')
         self.confidence = ClassConfidenceBank(self.num_classes, **{'seed': self.seed, **(confidence or {})})
@@ -163,14 +167,17 @@ class STAL(UDASegmentor):
 
         sums, counts = ops.class_confidence_sums(predicted_l.float(), label_l)
         self.confidence.update(ranks.total(sums), ranks.total(counts))
+        consistency_weight = float(self.progress() >= self.consistency_start)
         yield LossTerm(
             'consistency_labeled',
             self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, 'labeled', ranks),
+            weight=consistency_weight,
             keep_graph=True,
         )
         yield LossTerm(
             'consistency_mixed',
             self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', ranks),
+            weight=consistency_weight,
             keep_graph=self.contrast is not None,
         )
         if self.contrast is not None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmseg_uda.methods.stal import STAL
+from mmseg_uda.utils.rng import StepRng
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import AddExtras, tiny_model
 
@@ -126,6 +127,14 @@ def test_unsure_labels_of_labelled_images_may_be_ignored() -> None:
 
 
 WRONG = {'label_threshold': 1.0, 'num_mixed': 0, 'drop': 'low'}
+
+
+def test_consistency_may_start_later() -> None:
+    method, _ = (setup := Setup(stal(consistency_start=0.5), STREAMS)).build()
+    for iteration, expected in ((0, 0.0), (setup.max_iters // 2, 1.0)):
+        method.begin_iteration(iteration, StepRng(0, iteration, batch_size=2))
+        weights = {term.name: term.weight for term in method.training_losses(setup.data.batch([0, 1]))}
+        assert weights['consistency_labeled'] == weights['consistency_mixed'] == expected
 
 
 @pytest.mark.parametrize('option', WRONG)
