@@ -10,13 +10,14 @@ from mmcv import Config
 
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore
-from mmseg_uda.engine.stages import main
+from mmseg_uda.engine.stages import main, recipe_stages
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
 from tests.datasets.worlds import NORM, make_cityscapes, make_gta
 from tests.harness.synthetic import tiny_model
 
 NEW_LABELS_AT, ITERATIONS = 2, 3
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'coast'
 
 
 def _crops(**more: Any) -> list[dict[str, Any]]:
@@ -159,3 +160,20 @@ def test_unusable_targets_are_refused(run: tuple[Path, list[str], dict[str, Path
         _training_set([dict(pseudo, dataset=city, soft=True)], root)
     with pytest.raises(PseudoLabelError, match='7'):
         _training_set([dict(pseudo, dataset=dict(_target(root / 'city', strong=dict()), label_space='super7'))], root)
+
+
+@pytest.mark.parametrize('setting', ['gta_to_cityscapes_idd_7cls', 'gta_to_cityscapes_mapillary_idd_19cls'])
+def test_configs_after_the_paper_differ_in_three_switches(setting: str) -> None:
+    released, paper = (Config.fromfile(str(CONFIGS / f'coast_{setting}{kind}.py')) for kind in ('', '_paper'))
+    assert (released.uda.loss_mode, released.uda.styliser.mode) == ('official', 'official')
+    released.merge_from_dict({'uda.loss_mode': 'paper', 'uda.styliser.mode': 'clean'})
+    for target in released.data.train.target:
+        strong = target.dataset.pipeline[0].strong
+        assert strong.label_mode == 'official'
+        strong.label_mode = 'exact'
+    for part in ('model', 'uda', 'data', 'optimizer', 'lr_config', 'runner', 'evaluation'):
+        assert released[part] == paper[part], part
+    stages = {kind: recipe_stages(Config.fromfile(str(CONFIGS / f'{setting}{kind}_stages.py'))) for kind in ('', '_paper')}
+    assert [{**stage, 'config': stage['config'].replace('_paper', '')} for stage in stages['_paper']] == stages['']
+    assert stages['_paper'][-1]['config'] == f'coast_{setting}_paper.py'
+    assert stages[''][-1]['options']['runner.max_iters'] == released.runner.max_iters, 'the last round ends the run'
