@@ -3,7 +3,6 @@
 # In so short a run the class confidences have to forget their random start soon (0.99), and a teacher that knows nothing yet must not teach.
 _base_ = ['stal.py']
 uda = dict(
-    consistency_start=0.2,
     confidence=dict(momentum=0.99),
     ohem=dict(min_kept_per_image=1400),
     consistency_start=0.3,
