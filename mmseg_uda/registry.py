@@ -38,7 +38,8 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
         ``SourceOnly``, so that plain supervised training goes through the same engine.
 
     Raises:
-        KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling.
+        KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling. ValueError: another number of targets
+            than the data have.
     """
     from .utils.config import build_from_config, option_names
     uda_cfg = dict(cfg.get('uda') or dict(type='SourceOnly'))
@@ -48,8 +49,10 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
     runner = cfg.get('runner') or {}
     uda_cfg.setdefault('max_iters', runner.get('max_iters'))
     uda_cfg.setdefault('seed', seed)
-    if 'num_targets' in (option_names(UDA.get(uda_cfg.get('type')) or object) or ()) and _num_targets(cfg):
-        uda_cfg.setdefault('num_targets', _num_targets(cfg))
+    targets = _num_targets(cfg)
+    if 'num_targets' in (option_names(UDA.get(uda_cfg.get('type')) or object) or ()) and targets:
+        if uda_cfg.setdefault('num_targets', targets) != targets:
+            raise ValueError(f"uda.num_targets={uda_cfg['num_targets']}, but data.train.target has {targets} data sets: leave num_targets out")
     return build_from_config(uda_cfg, UDA)
 
 

@@ -213,6 +213,9 @@ def test_statistics_of_tokens_are_those_of_the_map() -> None:
 def test_the_number_of_targets_is_that_of_the_data() -> None:
     config = Config(dict(model=tiny_model(), uda=dict(type='MDis', discriminator=SMALL), data=dict(train=dict(target=[dict()] * 3))))
     assert build_train_model(config).num_targets == 3
+    config.uda.num_targets = 2
+    with pytest.raises(ValueError, match='uda.num_targets=2, but data.train.target has 3 data sets'):
+        build_train_model(config)
     setup = Setup(VARIANTS['coast'], TWO[:2])
     _, step = setup.build()
     with pytest.raises(ValueError, match='num_targets=2'):
