@@ -34,6 +34,22 @@ def close(actual: Any, expected: Any, **tolerance: float) -> None:
     torch.testing.assert_close(actual, torch.as_tensor(expected).to(actual.dtype), **(tolerance or LOSS))
 
 
+def official_rules(d: dict[str, Tensor]) -> contrast.ContrastRules:
+    """The contrastive loss as released, with the options of a vector."""
+    return contrast.ContrastRules(
+        low_rank=int(d['cfg_low_rank']),
+        high_rank=int(d['cfg_high_rank']),
+        anchor_threshold=float(d['cfg_current_class_threshold']),
+        negative_threshold=float(d['cfg_current_class_negative_threshold']),
+        num_queries=int(d['cfg_num_queries']),
+        num_negatives=int(d['cfg_num_negatives']),
+        temperature=float(d['cfg_temperature']),
+        official_keys=True,
+        official_slots=True,
+        confidence_weighted=bool(d['conf_weight']),
+    )
+
+
 def or_zero(loss: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The recorded loss and gradient, or zeros where the released code divides by zero."""
     defined = bool(torch.isfinite(loss))

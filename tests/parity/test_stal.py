@@ -27,6 +27,7 @@ from tests.parity.stal_replay import (
     GRAD,
     close,
     formula_state,
+    official_rules,
     official_shapes,
     official_tensors,
     or_zero,
@@ -171,18 +172,7 @@ def test_queue(path: Path) -> None:
 @vectors('stal_contra_*.npz')
 def test_memory_bank_contrastive_loss(path: Path) -> None:
     d = tensors(path)
-    rules = contrast.ContrastRules(
-        low_rank=int(d['cfg_low_rank']),
-        high_rank=int(d['cfg_high_rank']),
-        anchor_threshold=float(d['cfg_current_class_threshold']),
-        negative_threshold=float(d['cfg_current_class_negative_threshold']),
-        num_queries=int(d['cfg_num_queries']),
-        num_negatives=int(d['cfg_num_negatives']),
-        temperature=float(d['cfg_temperature']),
-        official_keys=True,
-        official_slots=True,
-        confidence_weighted=bool(d['conf_weight']),
-    )
+    rules = official_rules(d)
     classes = int(d['num_classes'])
     bank = KeyBank(classes, d['rep'].shape[1], d['queue_size'].tolist())
     bank.load(d['bank_before'], d['bank_len_before'])
