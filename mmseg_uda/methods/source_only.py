@@ -30,9 +30,9 @@ class SourceOnly(UDASegmentor):
     """
 
     def __init__(
-        self, labeled_target: Optional[Mapping[str, Any]] = None, mixer: Optional[Mapping[str, Any]] = None, **kwargs: Any
+        self, model: Any, labeled_target: Optional[Mapping[str, Any]] = None, mixer: Optional[Mapping[str, Any]] = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(model, **kwargs)
         if mixer is not None and labeled_target is not None:
             raise ValueError('uda.labeled_target says what happens to unmixed images, with uda.mixer there are none: leave one of them out')
         self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), type(self).__name__)

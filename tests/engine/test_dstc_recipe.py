@@ -13,7 +13,7 @@ from mmcv import Config
 from mmseg_uda.compat.keys import below
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.stages import main
-from mmseg_uda.engine.test import main as test_tool
+from mmseg_uda.engine.test import main as run_test
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file, save_checkpoint_file
 from tests.active.test_processes import finish_in_spite_of_kills
 from tests.datasets.worlds import NORM, make_cityscapes, make_gta
@@ -95,7 +95,7 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
 
     def ious(config: str, *options: str) -> list[bool]:
         paths = [str(tmp_path / config), str(tmp_path / 'both.pth'), '--work-dir', str(tmp_path / 'tested')]
-        metrics = test_tool([*paths, '--device', 'cpu', *options])
+        metrics = run_test([*paths, '--device', 'cpu', *options])
         return [metrics['IoU.road'] > 0, metrics['IoU.building'] > 0]
 
     found = {name: ious('dstc.py', '--test-with', name) for name in ('source_branch', 'target_branch', 'ensemble')}
