@@ -99,6 +99,8 @@ class STAL(UDASegmentor):
             raise ValueError(f'num_mixed must be at least 1 or None, got {num_mixed}')
         if not 0 <= label_threshold < 1:
             raise ValueError(f'label_threshold is a probability below 1, got {label_threshold}')
+        if not 0 <= consistency_start <= 1:
+            raise ValueError(f'consistency_start is a share of the run, between 0 and 1, got {consistency_start}')
         if not self.max_iters:
             raise ValueError('STAL schedules its thresholds over the run: set runner.max_iters')
         self.num_classes = self.student.decode_head.num_classes

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import single_precision
+
 NOT_APPLIED = 1e4
 #: in the order in which the released code applies them
 GEOMETRIC_OPS = ('ShearX', 'ShearY', 'TranslateX', 'TranslateY', 'Rotate')
@@ -30,8 +32,7 @@ def harden(soft: Tensor, threshold: float = -1.0, scale: float = 0.25, ignore: i
     Returns:
         int64 (B, 1, floor(scale H), floor(scale W)); ties go to the lowest class.
     """
-    wide = soft.float() if soft.dtype in (torch.float16, torch.bfloat16) else soft
-    small = F.interpolate(wide, scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True)
+    small = F.interpolate(single_precision(soft), scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True)
     peak = small.amax(dim=1, keepdim=True)
     label = (small == peak).to(torch.uint8).argmax(dim=1, keepdim=True)
     return label.masked_fill(peak / small.sum(dim=1, keepdim=True) < threshold, ignore)

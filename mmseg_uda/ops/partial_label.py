@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .acquisition import single_precision
+from .precision import single_precision
 from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
 
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .acquisition import entropy_map, single_precision
+from .acquisition import entropy_map
+from .precision import single_precision
 
 IGNORE = 255
 #: Nats. Pixels with the same prediction (flat areas, replicated borders) have entropies that differ in the last float32 digits; a percentile

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from .precision import single_precision
 
 EPS = 1e-5
 
@@ -18,7 +19,7 @@ def instance_stats(x: Tensor, eps: float = EPS) -> tuple[Tensor, Tensor]:
     Returns:
         mean and std, both (B, C, 1, 1).
     """
-    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    wide = single_precision(x)
     mean = wide.mean(dim=(2, 3), keepdim=True)
     divisor = max(1, x.shape[2] * x.shape[3] - 1)
     variance = (wide - mean).square().sum(dim=(2, 3), keepdim=True) / divisor

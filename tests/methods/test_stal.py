@@ -126,7 +126,7 @@ def test_unsure_labels_of_labelled_images_may_be_ignored() -> None:
     assert losses(stal(label_threshold=0.99))['consistency_labeled'] == 0 < losses(stal())['consistency_labeled']
 
 
-WRONG = {'label_threshold': 1.0, 'num_mixed': 0, 'drop': 'low'}
+WRONG = {'label_threshold': 1.0, 'consistency_start': 150, 'num_mixed': 0, 'drop': 'low'}
 
 
 def test_consistency_may_start_later() -> None:
