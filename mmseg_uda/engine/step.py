@@ -96,6 +96,8 @@ class TrainStep:
         self.method = method
         self.optimizers = optimizers
         self.options = options or StepOptions()
+        if method.steps_within_iteration:
+            self._refuse_accumulation()
         self.seed = seed
         self.rank, self.world_size = get_dist_info()
         self.parameters = {name: [p for group in optimizer.param_groups for p in group['params']] for name, optimizer in optimizers.items()}
@@ -194,9 +196,14 @@ class TrainStep:
             raise KeyError(f"{where} of {type(self.method).__name__} names network '{unknown[0]}', the method has {sorted(self.optimizers)}")
 
     # ---- stepping ---------------------------------------------------------------------------------------------------------------
-    def _step_in_between(self, event: OptimizerStep, state: _Pass) -> None:
+    def _refuse_accumulation(self) -> None:
         if self.options.cumulative_iters > 1:
-            raise ValueError(f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set cumulative_iters=1')
+            raise ValueError(
+                f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set optimizer_config.cumulative_iters=1'
+            )
+
+    def _step_in_between(self, event: OptimizerStep, state: _Pass) -> None:
+        self._refuse_accumulation()
         self._check_networks(event.networks, 'OptimizerStep')
         self._flush_pending(state)
         self._step(list(event.networks), state)

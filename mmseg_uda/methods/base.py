@@ -88,6 +88,8 @@ class UDASegmentor(BaseSegmentor):
     required_streams: ClassVar[tuple[str, ...]] = ('source',)
     #: attribute names of frozen networks that are rebuilt from their own files and never saved
     frozen_references: ClassVar[tuple[str, ...]] = ()
+    #: whether iterations hold an :class:`OptimizerStep`, which excludes gradient accumulation
+    steps_within_iteration: bool = False
 
     def __init__(self, model: Any, train_cfg: Any = None, test_cfg: Any = None, max_iters: Optional[int] = None, seed: int = 0,
                  test_with: str = 'student') -> None:

@@ -117,7 +117,8 @@ class DSTC(UDASegmentor):
         self.init = init
         self.align_weight, self.align_ignore = align_weight, align_ignore
         self.labeled_replacement, self.pseudo_replacement = labeled_replacement, pseudo_replacement
-        self.pseudo_bn, self.update = pseudo_bn, update
+        self.pseudo_bn = pseudo_bn
+        self.steps_within_iteration = update == 'alternating'
         self.pseudo_threshold, self.threshold_mode = pseudo_threshold, threshold_mode
         self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
         self.test_with = test_with
@@ -159,7 +160,7 @@ class DSTC(UDASegmentor):
         yield from self._supervised_source_branch(source, label_s, labeled, label_t, ranks)
         first = self.label_images(self.target_branch, target.img)
         yield self.unlabeled_term('mix_source_branch', self.student, first, target, ranks, SOURCE_BRANCH, number)
-        if self.update == 'alternating':
+        if self.steps_within_iteration:
             yield OptimizerStep((SOURCE_BRANCH,))
 
         chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
