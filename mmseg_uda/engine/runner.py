@@ -24,19 +24,29 @@ TERMINATED = 143
 
 
 class DeferredLogBuffer(LogBuffer):
-    """A log buffer that fetches values from the device when a logger asks for averages."""
+    """A log buffer that fetches values from the device when a logger asks for averages.
+
+    Averages are over the last ``n`` iterations. mmcv's are over the last ``n`` values of each name: a loss that a method no longer has
+    would be logged with its last value until the end.
+    """
 
     def __init__(self, step: TrainStep) -> None:
         super().__init__()
         self._step = step
+        self._recorded: dict[str, None] = {}
 
     def pull(self) -> None:
-        """Take over what the step has recorded."""
+        """Take over what the step has recorded; a value that an iteration lacks counts zero times."""
         for entry in self._step.flush():
+            self._recorded.update(dict.fromkeys(entry))
             self.update(entry)
+            self.update({name: 0.0 for name in self._recorded if name not in entry}, count=0)
 
     def average(self, n: int = 0) -> None:
         self.pull()
+        for name in [name for name, counts in self.n_history.items() if not any(counts[-n:])]:
+            del self.val_history[name], self.n_history[name]
+            self.output.pop(name, None)
         super().average(n)
 
 

@@ -1,6 +1,7 @@
 """The runner: checkpoints, resume, retention, SIGTERM, loading into and from stock MMSegmentation."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -137,6 +138,21 @@ def test_mmcv_loggers_see_averages_without_a_transfer_per_iteration(tmp_path: Pa
     assert '"decode.loss_ce"' in log and '"iter": 6' in log
     assert any(isinstance(hook, TextLoggerHook) for hook in runner.hooks)
     assert not any(isinstance(hook, CheckpointHook) for hook in runner.hooks)
+
+
+@pytest.mark.parametrize('present', [(0, 1), (0, 1, 5), (3,)])
+def test_a_loss_is_logged_while_it_exists(tmp_path: Path, present: tuple[int, ...]) -> None:
+    """mmcv would repeat the last value of a loss of a warm-up until the end of the run."""
+    setup = Setup(dict(type='ToySometimes', present=present))
+    runner = setup.runner(tmp_path)
+    runner.register_logger_hooks(dict(interval=2, hooks=[dict(type='TextLoggerHook', by_epoch=False)] * 2))
+    runner.register_timer_hook(dict(type='IterTimerHook'))
+    setup.train(runner)
+    lines = [json.loads(line) for line in next(tmp_path.glob('*.log.json')).read_text().splitlines()]
+    logged = {line['iter']: line.get('sometimes') for line in lines if line.get('mode') == 'train'}
+    for end in (2, 4, 6):
+        values = [iteration + 1 for iteration in present if end - 2 <= iteration < end]
+        assert logged[end] == (pytest.approx(sum(values) / len(values)) if values else None)
 
 
 def test_tensorboard_is_one_line_in_the_config(tmp_path: Path) -> None:

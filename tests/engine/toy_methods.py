@@ -54,6 +54,22 @@ class ToySharedGraph(UDASegmentor):
         yield LossTerm('other', self.student.encode_decode(batch['img'], batch['img_metas']).square().mean() * factor, weight=0.1)
 
 
+@UDA.register_module()
+class ToySometimes(UDASegmentor):
+    """A term of every iteration, and in the iterations ``present`` (0-based) a second one that logs the number of the iteration."""
+
+    def __init__(self, present: tuple[int, ...] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.present = tuple(present)
+
+    def training_losses(self, batch: Any) -> Iterator[TrainingEvent]:
+        scores = self.student.encode_decode(batch['img'], batch['img_metas'])
+        yield LossTerm('source', scores.square().mean())
+        if self.iteration in self.present:
+            number = torch.tensor(self.iteration + 1.0)
+            yield LossTerm('warm_up', self.student.encode_decode(batch['img'], batch['img_metas']).mean(), log={'sometimes': number})
+
+
 def gradients(module: nn.Module) -> dict[str, torch.Tensor]:
     """Copies of the gradients by parameter name."""
     return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
