@@ -23,8 +23,12 @@ from .step import TrainStep
 TERMINATED = 143
 
 
+#: values of each name that a log buffer keeps: no logger averages more iterations
+LONGEST_AVERAGE = 10_000
+
+
 class DeferredLogBuffer(LogBuffer):
-    """A log buffer that fetches values from the device when a logger asks for averages.
+    """A log buffer that fetches values from the device when a logger asks for averages, and forgets old ones.
 
     Averages are over the last ``n`` iterations. mmcv's are over the last ``n`` values of each name: a loss that a method no longer has
     would be logged with its last value until the end.
@@ -44,9 +48,12 @@ class DeferredLogBuffer(LogBuffer):
 
     def average(self, n: int = 0) -> None:
         self.pull()
-        for name in [name for name, counts in self.n_history.items() if not any(counts[-n:])]:
-            del self.val_history[name], self.n_history[name]
-            self.output.pop(name, None)
+        for name in list(self.n_history):
+            if not any(self.n_history[name][-n:]):
+                del self.val_history[name], self.n_history[name]
+                self.output.pop(name, None)
+            elif len(self.n_history[name]) > 2 * LONGEST_AVERAGE:
+                del self.val_history[name][:-LONGEST_AVERAGE], self.n_history[name][:-LONGEST_AVERAGE]
         super().average(n)
 
 

@@ -155,6 +155,19 @@ def test_a_loss_is_logged_while_it_exists(tmp_path: Path, present: tuple[int, ..
         assert logged[end] == (pytest.approx(sum(values) / len(values)) if values else None)
 
 
+def test_the_log_buffer_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmcv keeps every value of an iteration-based run."""
+    monkeypatch.setattr('mmseg_uda.engine.runner.LONGEST_AVERAGE', 2)
+    setup = Setup(SHARED, max_iters=12)
+    runner = setup.runner(tmp_path)
+    runner.register_logger_hooks(dict(interval=2, hooks=[dict(type='TextLoggerHook', by_epoch=False)]))
+    runner.register_timer_hook(dict(type='IterTimerHook'))
+    logs = setup.train(runner)
+    assert {len(values) for values in runner.log_buffer.val_history.values()} <= {2, 3, 4}
+    last = json.loads(next(tmp_path.glob('*.log.json')).read_text().splitlines()[-1])
+    assert last['loss'] == pytest.approx((logs[10]['loss'] + logs[11]['loss']) / 2, abs=1e-5)
+
+
 def test_tensorboard_is_one_line_in_the_config(tmp_path: Path) -> None:
     setup = Setup(SHARED)
     runner = setup.runner(tmp_path)
