@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -55,23 +55,20 @@ class EMATeacher(nn.Module):
     @torch.no_grad()
     def update(self, student: nn.Module, iteration: int) -> None:
         """Follow ``student``; called once per iteration with the 0-based iteration number t."""
-        targets = list(self.model.parameters())
-        sources = list(student.parameters())
         if not self._ready:
-            torch._foreach_copy_([p.data for p in targets], [p.data for p in sources])
-            for mine, theirs in zip(self.model.buffers(), student.buffers()):
-                mine.copy_(theirs)
+            _copy(self.model.parameters(), student.parameters())
+            _copy(self.model.buffers(), student.buffers())
             self.initialized.fill_(True)
             self._ready = True
         else:
-            ema_update_(targets, sources, self._rate(iteration))
+            ema_update_(list(self.model.parameters()), list(student.parameters()), self._rate(iteration))
         self._update_buffers(student, iteration)
 
     @torch.no_grad()
     def restart(self, student: nn.Module) -> None:
         """Set the parameters to the student's and keep the buffers (the published warm start of QuadMix)."""
         if self._ready:
-            torch._foreach_copy_([p.data for p in self.model.parameters()], [p.data for p in student.parameters()])
+            _copy(self.model.parameters(), student.parameters())
 
     def _rate(self, iteration: int) -> float:
         return ema_alpha(max(iteration - self.delay, 0), self.alpha)
@@ -84,3 +81,8 @@ class EMATeacher(nn.Module):
                 mine.lerp_(theirs, 1 - self._rate(iteration))
             else:
                 mine.copy_(theirs)
+
+
+def _copy(targets: Iterable[Tensor], sources: Iterable[Tensor]) -> None:
+    for target, source in zip(targets, sources):
+        target.copy_(source)
