@@ -48,8 +48,31 @@ def existing(owned: bool, present: dict[str, str]):
 def test_an_existing_environment_keeps_what_works(tmp_path):
     file = tmp_path / 'requirements.txt'
     file.write_text('# pinned\ntorch==2.11.0\nnumpy==2.4.6\ntqdm==4.70.1\n')
-    assert existing(False, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == ['tqdm==4.70.1']
+    assert existing(False, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == ['tqdm<=4.70.1']
     assert existing(True, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == ['torch==2.11.0', 'numpy==2.4.6', 'tqdm==4.70.1']
+
+
+def test_nothing_in_an_existing_environment_changes_its_version(monkeypatch):
+    """OpenCV 5 wants NumPy 2, with which torch 2.0 does not work: pip has to find an older OpenCV."""
+    calls = []
+
+    def pip(self, *arguments):
+        constraints = Path(arguments[-1]).read_text().split() if '--constraint' in arguments else None
+        calls.append((arguments[:2], constraints))
+
+    monkeypatch.setattr(environment.Environment, 'pip', pip)
+    existing(False, {'torch': '2.0.1+cu117', 'numpy': '1.26.4', 'setuptools': '82.0.0'}).add(['opencv-python-headless<=5.0', 'setuptools<81'])
+    existing(True, {'numpy': '1.26.4'}).add(['numpy==2.4.6', 'wheel'])
+    assert calls == [(('opencv-python-headless<=5.0', 'setuptools<81'), ['torch==2.0.1+cu117', 'numpy==1.26.4']), (('numpy==2.4.6', 'wheel'), None)]
+
+
+@pytest.mark.parametrize('requirement, torch, bound', [
+    ('tqdm==4.70.1; python_version >= "3.10"', '2.11.0', 'tqdm<=4.70.1; python_version >= "3.10"'), ('wheel', None, 'wheel'),
+    ('Pillow>=10', '2.0.1', 'Pillow>=10'), ('timm>=1.0.15,<1.1; python_version == "3.9"', '2.0.1', 'timm>=1.0.15,<1.1; python_version == "3.9"'),
+    ('numpy==2.4.6', '2.2.2+cpu', 'numpy<2'), ('numpy==2.4.6', '2.3.0', 'numpy<=2.4.6'), ('numpy==2.4.6', None, 'numpy<=2.4.6'),
+])
+def test_pins_are_upper_bounds_beside_other_packages(requirement, torch, bound):
+    assert environment.at_most(requirement, torch) == bound
 
 
 def test_an_existing_environment_with_an_unsupported_stack_is_refused(tmp_path):

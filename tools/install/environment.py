@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,6 +28,8 @@ RANGES: dict[str, tuple[tuple[int, int], tuple[int, int] | None]] = {
     'torch': ((2, 0), None), 'mmsegmentation': ((0, 30), (1, 0)), 'mmcv': ((1, 7), (1, 8)), 'mmcv-full': ((1, 7), (1, 8)),
     'setuptools': ((0, 0), (81, 0))
 }
+# The first torch that works with NumPy 2; older ones do not say so in their metadata.
+NUMPY_2 = (2, 3)
 INSTALLED = ('import json, re; from importlib import metadata; '
              'print(json.dumps({re.sub("[-_.]+", "-", d.metadata["Name"] or "").lower(): d.version for d in metadata.distributions()}))')
 
@@ -61,6 +64,17 @@ class Environment:
         self.run('-m', 'pip', 'install', '--disable-pip-version-check', *quiet, *arguments, **environment)
         say(f'done in {time.monotonic() - begin:.0f} s')
 
+    def add(self, requirements: list[str], *options: str) -> None:
+        """Install ``requirements``; in an environment that this program does not own, no other package changes its version."""
+        if self.owned:
+            return self.pip(*requirements, *options)
+        names = {requirement_name(line) for line in requirements}
+        kept = [f'{name}=={version}' for name, version in self.installed().items() if name and name not in names]
+        with tempfile.TemporaryDirectory() as folder:
+            constraints = Path(folder) / 'installed.txt'
+            constraints.write_text('\n'.join(kept) + '\n', encoding='utf-8')
+            self.pip(*requirements, *options, '--constraint', str(constraints))
+
     def installed(self) -> dict[str, str]:
         """Return the version of every installed distribution, by normalised name."""
         output = subprocess.run([str(self.python), '-c', INSTALLED], check=True, stdout=subprocess.PIPE).stdout
@@ -75,7 +89,10 @@ class Environment:
                          'its own (call make without PYTHON=), or change the version there yourself')
 
     def missing(self, file: Path) -> list[str]:
-        """Return the lines of a requirement file that this environment has to install."""
+        """Return the lines of a requirement file that this environment has to install.
+
+        Pinned versions in an environment of this program, at most these in another, where they have to suit what is there.
+        """
         present = self.installed()
         self.refuse_unsupported(present)
         wanted = []
@@ -84,8 +101,10 @@ class Environment:
             if not requirement:
                 continue
             name = requirement_name(requirement)
-            if self.owned or name not in present or not in_range(name, present[name]):
+            if self.owned:
                 wanted.append(requirement)
+            elif name not in present or not in_range(name, present[name]):
+                wanted.append(requirement if name in RANGES else at_most(requirement, present.get('torch')))
         return wanted
 
 
@@ -97,13 +116,24 @@ def requirement_name(requirement: str) -> str:
     return name.replace('_', '-').replace('.', '-').lower()
 
 
+def at_most(requirement: str, torch: str | None) -> str:
+    """Return a pinned requirement as an upper bound, for an environment with this version of torch."""
+    if torch and requirement_name(requirement) == 'numpy' and numbers(torch) < NUMPY_2:
+        return 'numpy<2'
+    return requirement.replace('==', '<=', 1) if '==' in requirement.split(';')[0] else requirement
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return major and minor number of a version."""
+    return tuple(int(part) for part in version.split('+')[0].split('.')[:2] if part.isdigit())
+
+
 def in_range(name: str, version: str) -> bool:
     """Return whether an installed version is one that this package supports."""
     if name not in RANGES:
         return True
-    numbers = tuple(int(part) for part in version.split('+')[0].split('.')[:2] if part.isdigit())
     lowest, below = RANGES[name]
-    return numbers >= lowest and (below is None or numbers < below)
+    return numbers(version) >= lowest and (below is None or numbers(version) < below)
 
 
 def create_venv(folder: Path) -> Environment:
@@ -136,10 +166,10 @@ def install(environment: Environment) -> None:
     index = os.environ.get('TORCH_INDEX_URL')
     if torch:
         say('torch and torchvision (the largest download)' + (f' from {index}' if index else ''))
-        environment.pip(*torch, *(['--index-url', index] if index else []))
+        environment.add(torch, *(['--index-url', index] if index else []))
     if build:
         say('what mmcv needs to be built')
-        environment.pip(*build)
+        environment.add(build)
     present = environment.installed()
     mmcv = present.get('mmcv-full') or present.get('mmcv')
     if mmcv is None or (environment.owned and mmcv != MMCV):
@@ -147,7 +177,7 @@ def install(environment: Environment) -> None:
         environment.pip('--no-build-isolation', '--no-deps', f'mmcv=={MMCV}', MMCV_WITH_OPS='0')
     if runtime or tests:
         say('mmsegmentation, the other libraries and the test tools')
-        environment.pip(*runtime, *tests)
+        environment.add(runtime + tests)
     say('mmseg_uda in editable mode')
     environment.pip('--no-build-isolation', '--no-deps', '--editable', str(ROOT))
     say('checking that everything imports')
