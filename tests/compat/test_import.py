@@ -21,7 +21,8 @@ def test_the_package_imports_before_mmseg_and_quietly():
     result = run('import mmseg_uda, mmseg.apis, mmcv.ops; print(mmseg_uda.__version__)')
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == mmseg_uda.__version__
-    assert result.stderr == ''
+    # older torch says this where it finds a CUDA toolkit and no GPU
+    assert not [line for line in result.stderr.splitlines() if not line.startswith('No CUDA runtime is found')]
 
 
 def test_a_wrong_mmcv_is_refused_before_mmseg_complains():

@@ -53,8 +53,7 @@ def test_a_shared_graph_is_walked_once_when_merged(monkeypatch: pytest.MonkeyPat
 def test_an_adversarial_term_updates_the_segmentor_only() -> None:
     """The gradient runs through the discriminator but its weights get only its own term's gradient."""
     setup = Setup(ADVERSARIAL, optimizer=SGD)
-    method, step = setup.build()
-    reference = copy.deepcopy(method)
+    (method, step), (reference, _) = setup.build(), setup.build()
     batch = setup.data.batch([0, 1])
     step([batch], 0)
     terms = {term.name: term for term in reference.training_losses(batch)}

@@ -103,7 +103,7 @@ def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
     logits = 9 * torch.randn(1, 5, 300, 300, generator=generator).to(dtype)
     label = torch.randint(0, 5, (1, 300, 300), generator=generator)
     kappa, confidence = torch.rand(5, generator=generator), torch.rand(1, 300, 300, generator=generator).to(dtype)
-    prob = logits.softmax(1)
+    prob = logits.float().softmax(1).to(dtype)
     functions = (
         acquisition.entropy_map,
         acquisition.mean_entropy_score,
