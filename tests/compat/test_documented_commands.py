@@ -13,7 +13,7 @@ import runpy
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable
 from unittest import mock
 
 import pytest
@@ -73,12 +73,15 @@ def arguments(tool: Path, words: list[str]) -> argparse.Namespace:
     raise AssertionError(f'{relative(tool)} reads no arguments')
 
 
-def missing_options(cfg: Config, options: dict[str, Any]) -> list[str]:
-    """Options below an entry that the config does not have."""
+def missing_options(path: Path, options: Iterable[str]) -> list[str]:
+    """Options below an entry that the config does not have; those of a recipe's stage are looked for in the config of the stage."""
     missing = []
     for name in options:
-        entry: Any = cfg
-        for key in name.split('.')[:-1]:
+        entry: Any = Config.fromfile(str(path))
+        *keys, _ = name.split('.')
+        if len(keys) > 2 and (keys[0], keys[2]) == ('stages', 'options'):
+            entry, keys = Config.fromfile(str(path.parent / entry.stages[int(keys[1])].config)), keys[3:]
+        for key in keys:
             entry = entry[int(key)] if isinstance(entry, (list, tuple)) else entry.get(key)
             if entry is None:
                 missing.append(name)
@@ -105,7 +108,7 @@ def test_commands_of_a_page_are_taken(page: Path, tmp_path: Path) -> None:
         assert not absent, f'{absent} of {" ".join(command)}'
         args = arguments(ROOT / command[0], command[1:])
         if configs and getattr(args, 'cfg_options', None):
-            missing = missing_options(Config.fromfile(configs[0]), args.cfg_options)
+            missing = missing_options(ROOT / configs[0], args.cfg_options)
             assert not missing, f'{configs[0]} has no entry for {missing}'
 
 
@@ -115,4 +118,7 @@ def test_what_no_page_should_show_is_found(tmp_path: Path) -> None:
     assert commands(page, tmp_path) == [['tools/train.py', f'configs/{n}.py', '--cfg-options', f'a.b={n}'] for n in (1, 2)]
     with pytest.raises(AssertionError, match='tools/train.py does not take'):
         arguments(ROOT / 'tools/train.py', ['config.py', '--no-such-flag'])
-    assert missing_options(Config(dict(a=dict(b=1), c=[dict(d=1)])), {'a.x': 1, 'c.0.d': 1, 'e.f.g': 1}) == ['e.f.g']
+    (tmp_path / 'config.py').write_text('a = dict(b=1)\nc = [dict(d=1)]\n')
+    (tmp_path / 'recipe.py').write_text("stages = [dict(config='config.py')]\n")
+    assert missing_options(tmp_path / 'config.py', ['a.x', 'c.0.d', 'e.f.g']) == ['e.f.g']
+    assert missing_options(tmp_path / 'recipe.py', ['stages.0.options.a.x', 'stages.0.options.e.x']) == ['stages.0.options.e.x']
