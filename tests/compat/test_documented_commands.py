@@ -19,6 +19,7 @@ from unittest import mock
 import pytest
 from mmcv import Config
 
+from mmseg_uda.engine.stages import recipe_stages
 from tests.compat.test_catalogue import pages, relative
 from tests.compat.test_repository import ROOT
 
@@ -31,7 +32,7 @@ note() { printf '%s\x1f' "$@" >&3; printf '\x1e' >&3; }
 command_not_found_handle() { :; }
 python() { note "$@"; }
 make() { note make "$@"; }
-torchrun() { while [[ $1 != tools/* ]]; do shift; done; note "$@"; }
+torchrun() { while [[ $# -gt 0 && $1 != tools/* ]]; do shift; done; note "$@"; }
 dist_train() { note tools/train.py "$1" "${@:3}"; }
 dist_test() { note tools/test.py "$1" "$2" "${@:4}"; }
 slurm_train() { note tools/train.py "$3" --work-dir "$4" "${@:5}"; }
@@ -80,7 +81,7 @@ def missing_options(path: Path, options: Iterable[str]) -> list[str]:
         entry: Any = Config.fromfile(str(path))
         *keys, _ = name.split('.')
         if len(keys) > 2 and (keys[0], keys[2]) == ('stages', 'options'):
-            entry, keys = Config.fromfile(str(path.parent / entry.stages[int(keys[1])].config)), keys[3:]
+            entry, keys = Config.fromfile(str(path.parent / recipe_stages(entry)[int(keys[1])]['config'])), keys[3:]
         for key in keys:
             entry = entry[int(key)] if isinstance(entry, (list, tuple)) else entry.get(key)
             if entry is None:
@@ -107,9 +108,20 @@ def test_commands_of_a_page_are_taken(page: Path, tmp_path: Path) -> None:
         absent = [word for word in configs if not (ROOT / word).is_file()]
         assert not absent, f'{absent} of {" ".join(command)}'
         args = arguments(ROOT / command[0], command[1:])
-        if configs and getattr(args, 'cfg_options', None):
-            missing = missing_options(ROOT / configs[0], args.cfg_options)
+        options = [*(getattr(args, 'cfg_options', None) or ()), *(f'stages.0.options.{name}' for name in getattr(args, 'train_options', None) or ())]
+        if configs and options:
+            missing = missing_options(ROOT / configs[0], options)
             assert not missing, f'{configs[0]} has no entry for {missing}'
+
+
+def test_launchers_are_read_as_the_tools_they_start(tmp_path: Path) -> None:
+    page = tmp_path / 'page.md'
+    page.write_text('```bash\ntorchrun --nproc_per_node 2 tools/run_stages.py a.py --launcher pytorch\ntools/dist_train.sh b.py 2 --seed 1\n'
+                    'bash tools/dist_test.sh c.py c.pth 2 --eval mIoU\ntools/slurm_train.sh P J d.py work --seed 2\n```\n')
+    assert commands(page, tmp_path) == [
+        ['tools/run_stages.py', 'a.py', '--launcher', 'pytorch'], ['tools/train.py', 'b.py', '--seed', '1'],
+        ['tools/test.py', 'c.py', 'c.pth', '--eval', 'mIoU'], ['tools/train.py', 'd.py', '--work-dir', 'work', '--seed', '2'],
+    ]  # fmt: skip
 
 
 def test_what_no_page_should_show_is_found(tmp_path: Path) -> None:
@@ -119,6 +131,6 @@ def test_what_no_page_should_show_is_found(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match='tools/train.py does not take'):
         arguments(ROOT / 'tools/train.py', ['config.py', '--no-such-flag'])
     (tmp_path / 'config.py').write_text('a = dict(b=1)\nc = [dict(d=1)]\n')
-    (tmp_path / 'recipe.py').write_text("stages = [dict(config='config.py')]\n")
+    (tmp_path / 'recipe.py').write_text("stages = [dict(name='a', type='train', config='config.py')]\n")
     assert missing_options(tmp_path / 'config.py', ['a.x', 'c.0.d', 'e.f.g']) == ['e.f.g']
     assert missing_options(tmp_path / 'recipe.py', ['stages.0.options.a.x', 'stages.0.options.e.x']) == ['stages.0.options.e.x']
