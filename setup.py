@@ -1,8 +1,10 @@
 """Packaging of mmseg_uda.
 
-mmcv is deliberately not among the requirements: it comes either without compiled ops (``mmcv``) or with them (``mmcv-full``), both are
-1.7.2, and both need ``--no-build-isolation``; docs/getting_started.md shows the commands. Importing mmseg_uda checks the version.
+mmcv is deliberately not among the requirements: it comes either without compiled ops (``mmcv``) or with them
+(``mmcv-full``), both are 1.7.2, and both need ``--no-build-isolation``; docs/getting_started.md shows the commands.
+Importing mmseg_uda checks the version.
 """
+
 from __future__ import annotations
 
 import re
@@ -31,7 +33,8 @@ def pinned(name: str) -> list[str]:
 setup(
     name='mmseg-uda',
     version=version(),
-    description='Domain adaptation for MMSegmentation: UDA, multi-target, semi-supervised and active settings in one code base',
+    description='Domain adaptation for MMSegmentation: UDA, multi-target, semi-supervised and active settings '
+    'in one code base',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -39,7 +42,14 @@ setup(
     packages=find_packages(include=['mmseg_uda', 'mmseg_uda.*']),
     include_package_data=True,
     install_requires=[
-        'torch>=2.0', 'torchvision', 'mmsegmentation>=0.30,<1.0', 'numpy>=1.23', 'opencv-python-headless', 'packaging', 'Pillow', 'tqdm'
+        'torch>=2.0',
+        'torchvision',
+        'mmsegmentation>=0.30,<1.0',
+        'numpy>=1.23',
+        'opencv-python-headless',
+        'packaging',
+        'Pillow',
+        'tqdm',
     ],
     extras_require={
         'demo': ['matplotlib', 'timm>=1.0.15', EFFICIENTNET],

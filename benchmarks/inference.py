@@ -1,8 +1,10 @@
 """Images per second of evaluation: sliding windows batched or one by one, in fp32 or under autocast.
 
-    python benchmarks/inference.py
-    python benchmarks/inference.py --model configs/_base_/models/daformer_sepaspp_mitb5.py --size 1024 2048 --crop 1024 --stride 512
+python benchmarks/inference.py
+python benchmarks/inference.py --model configs/_base_/models/daformer_sepaspp_mitb5.py \
+        --size 1024 2048 --crop 1024 --stride 512
 """
+
 from __future__ import annotations
 
 import argparse
@@ -34,14 +36,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=3, help='measured images, after one that warms up')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
     parser.add_argument('--device', choices=['cuda', 'cpu'], default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--clock', choices=['wall', 'cpu'], default='wall', help='cpu: processor time, for a machine that is busy otherwise')
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: processor time, for a machine that is busy otherwise',
+    )
     return parser.parse_args()
 
 
 def build(args: argparse.Namespace) -> Any:
     """The network with random weights, in sliding-window mode."""
     config = Config.fromfile(str(ROOT / args.model))
-    config.merge_from_dict({'model.test_cfg': dict(mode='slide', crop_size=(args.crop, args.crop), stride=(args.stride, args.stride))})
+    config.merge_from_dict(
+        {'model.test_cfg': dict(mode='slide', crop_size=(args.crop, args.crop), stride=(args.stride, args.stride))}
+    )
     model = config.model
     model.pretrained = None
     return build_segmentor(model).to(args.device)

@@ -1,7 +1,9 @@
-"""The slow forms of single steps, as the published code of the DAFormer family computes them, for before/after measurements.
+"""The slow forms of single steps, as the published code of the DAFormer family computes them, for before/after
+measurements.
 
 Each function has the signature of the package's own and gives the same result (the dense blur to float precision).
 """
+
 from __future__ import annotations
 
 import math
@@ -21,7 +23,9 @@ def dense_blur(img: Tensor, sigma: Tensor, max_sigma: float = 1.15) -> Tensor:
     sides = [side if side % 2 else side - 1 for side in sides]
     blurred = []
     for one, width in zip(img, sigma.reshape(-1).expand(len(img))):
-        rows, columns = (torch.exp(-(torch.arange(side) - side // 2).float().square() / (2 * width.square().cpu())) for side in sides)
+        rows, columns = (
+            torch.exp(-(torch.arange(side) - side // 2).float().square() / (2 * width.square().cpu())) for side in sides
+        )
         kernel = ((rows / rows.sum())[:, None] * (columns / columns.sum())[None]).to(img)
         padded = F.pad(one[None], (sides[1] // 2, sides[1] // 2, sides[0] // 2, sides[0] // 2), mode='reflect')
         blurred.append(F.conv2d(padded, kernel.expand(img.shape[1], 1, *kernel.shape), groups=img.shape[1]))
@@ -46,7 +50,7 @@ def unique_class_masks(label: Tensor, scores: Tensor, scope: str = 'batch', rank
     for i, one in enumerate(label):
         classes = torch.unique(label)
         order = scores[i, classes.cpu()].argsort()
-        chosen = classes[order[:(len(classes) + 1) // 2].to(classes.device)]
+        chosen = classes[order[: (len(classes) + 1) // 2].to(classes.device)]
         masks.append((one == chosen[:, None, None]).sum(0, keepdim=True))
     return torch.stack(masks).long()
 
@@ -63,8 +67,16 @@ def per_tensor_ema(teacher: Any, student: nn.Module, iteration: int) -> None:
 
 def per_parameter_optimizer(networks: dict[str, nn.Module], cfg: dict[str, Any]) -> dict[str, torch.optim.Optimizer]:
     """AdamW with one group per parameter, stepped in a loop."""
-    return {name: torch.optim.AdamW([{'params': [p]} for p in network.parameters() if p.requires_grad], lr=cfg['lr'],
-                                    weight_decay=cfg.get('weight_decay', 0.01), foreach=False, fused=False) for name, network in networks.items()}
+    return {
+        name: torch.optim.AdamW(
+            [{'params': [p]} for p in network.parameters() if p.requires_grad],
+            lr=cfg['lr'],
+            weight_decay=cfg.get('weight_decay', 0.01),
+            foreach=False,
+            fused=False,
+        )
+        for name, network in networks.items()
+    }
 
 
 def accuracy_in_the_step(logits: Tensor, label: Tensor) -> float:
@@ -72,5 +84,3 @@ def accuracy_in_the_step(logits: Tensor, label: Tensor) -> float:
     full = F.interpolate(logits.detach().float(), size=label.shape[-2:], mode='bilinear', align_corners=False)
     correct = full.topk(1, dim=1).indices[:, 0] == label.reshape(len(full), *label.shape[-2:])
     return correct.float().mean().item()
-
-

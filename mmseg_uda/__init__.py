@@ -1,9 +1,11 @@
 """Domain adaptation for MMSegmentation: networks, data sets and training methods.
 
-Importing the package does three things, in this order: it checks the versions of torch, mmcv and mmseg, it stands in for mmcv's compiled
-extension when mmcv was installed without it, and it registers every network, data set, component and method. Therefore import it
-before ``mmseg`` (configs do so with ``custom_imports = dict(imports=['mmseg_uda'])``).
+Importing the package does three things, in this order: it checks the versions of torch, mmcv and mmseg, it stands in
+for mmcv's compiled extension when mmcv was installed without it, and it registers every network, data set, component
+and method. Therefore import it before ``mmseg`` (configs do so with ``custom_imports =
+dict(imports=['mmseg_uda'])``).
 """
+
 from __future__ import annotations
 
 from .compat import prepare_environment

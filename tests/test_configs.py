@@ -11,10 +11,10 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.stages import recipe_stages
 from mmseg_uda.engine.step import StepOptions
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.config_errors import check_top_level
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'

@@ -1,4 +1,5 @@
 """mIoU against bought labels: ``python tools/active_curve.py [NAME=]WORK_DIR[,WORK_DIR] ... --out curve.png``."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.active.curve import main
 

@@ -1,4 +1,5 @@
 """Pictures of what the network sees: ``python tools/browse_dataset.py CONFIG --out FOLDER``."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.browse import main
 

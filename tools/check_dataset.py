@@ -1,8 +1,9 @@
 """Check the files of a config's data sets: ``python tools/check_dataset.py CONFIG [--only source val]``.
 
-Reports missing labels, corrupt images and labels, unexpected ids, differing sizes, and the class histogram. Exit status 1
-when anything is wrong.
+Reports missing labels, corrupt images and labels, unexpected ids, differing sizes, and the class histogram. Exit
+status 1 when anything is wrong.
 """
+
 import json
 import sys
 

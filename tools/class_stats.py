@@ -5,6 +5,7 @@
 Counts what is not stored yet, prints the share, the files and the sampling probability of every class, and with
 ``--out-dir`` writes the three published JSON files.
 """
+
 from pathlib import Path
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)

@@ -2,7 +2,7 @@
 TARGET``."""
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmseg_uda.compat.convert import main
+from mmseg_uda.engine.convert_checkpoint import main
 
 if __name__ == '__main__':
     main()

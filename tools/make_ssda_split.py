@@ -4,6 +4,7 @@
 
 One list of image names per line, as MMSegmentation's ``split`` reads it. Equal seeds give nested lists.
 """
+
 from pathlib import Path
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
@@ -14,13 +15,23 @@ from mmseg_uda.datasets.splits import STRATEGIES, UNLABELED, write_lists
 def main() -> None:
     parser = config_parser(__doc__)
     parser.add_argument('--part', default='target', help='the data set to split: target (default), target2, source')
-    parser.add_argument('--number', type=int, required=True, nargs='+', help='labelled images; several make nested splits')
+    parser.add_argument(
+        '--number', type=int, required=True, nargs='+', help='labelled images; several make nested splits'
+    )
     parser.add_argument('--seed', type=int, default=[0], nargs='+')
-    parser.add_argument('--strategy', choices=STRATEGIES, default='random',
-                        help='random; folders: the same number from every folder (city); classes: balanced over the classes, an '
-                        'oracle that looks at all labels (the data set then needs ann_dir, see --cfg-options)')
-    parser.add_argument('--unlabeled', choices=UNLABELED, default='complement',
-                        help='whether the unlabelled list leaves the labelled images out or holds all images')
+    parser.add_argument(
+        '--strategy',
+        choices=STRATEGIES,
+        default='random',
+        help='random; folders: the same number from every folder (city); classes: balanced over the classes, an '
+        'oracle that looks at all labels (the data set then needs ann_dir, see --cfg-options)',
+    )
+    parser.add_argument(
+        '--unlabeled',
+        choices=UNLABELED,
+        default='complement',
+        help='whether the unlabelled list leaves the labelled images out or holds all images',
+    )
     parser.add_argument('--name', default='train', help='first part of the file names')
     parser.add_argument('--out-dir', type=Path, required=True)
     args, parts = parse_with_data_sets(parser, 'part')

@@ -8,11 +8,11 @@ import numpy as np
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.label_spaces import CITY19_PALETTE
-from mmseg_uda.datasets.toy import TOY_DATASETS, ensure_toy_world
-from mmseg_uda.datasets.toy.canvas import LANE_MARKING
-from mmseg_uda.datasets.toy.looks import APPEARANCES
-from mmseg_uda.datasets.toy.render import render
 from mmseg_uda.engine.predictions import colorize
+from mmseg_uda.toy import TOY_DATASETS, ensure_toy_world
+from mmseg_uda.toy.canvas import LANE_MARKING
+from mmseg_uda.toy.looks import APPEARANCES
+from mmseg_uda.toy.render import render
 
 
 def contact_sheet(path: Path, width: int, height: int, columns: int = 3) -> None:

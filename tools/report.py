@@ -1,4 +1,5 @@
 """Compare runs in one HTML file: ``python tools/report.py WORK_DIR [WORK_DIR ...]``."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.report import main
 

@@ -1,4 +1,5 @@
 """Run a recipe of several stages, such as ESL's: ``python tools/run_stages.py CONFIG``. Goes on where it stopped."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.stages import main
 

@@ -1,4 +1,6 @@
-"""Choose what to annotate and keep the books: ``python tools/select_active.py rank|buy|import|status|pictures CONFIG``."""
+"""Choose what to annotate and keep the books: ``python tools/select_active.py rank|buy|import|status|pictures
+CONFIG``."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.active.cli import main
 

@@ -1,4 +1,5 @@
 """Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT --eval mIoU`` (flags as in MMSegmentation)."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.test import main
 

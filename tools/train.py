@@ -1,4 +1,5 @@
 """Train a config: ``python tools/train.py CONFIG`` (flags as in MMSegmentation)."""
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.engine.train import main
 

@@ -1,8 +1,11 @@
 # CoaST, second stage, M2CI: Mapillary Vistas to Cityscapes and IDD, 7 classes; as released.
 # mapillary_to_cityscapes_idd_7cls_stages.py runs both stages.
 _base_ = [
-    '../_base_/default_runtime.py', '../_base_/models/deeplabv2_coast_r101_7cls.py',
-    '../_base_/datasets/mtda_mapillary_to_cityscapes_idd_7cls.py', '../_base_/uda/coast_official.py', '../_base_/schedules/coast_60k.py'
+    '../_base_/default_runtime.py',
+    '../_base_/models/deeplabv2_coast_r101_7cls.py',
+    '../_base_/datasets/mtda_mapillary_to_cityscapes_idd_7cls.py',
+    '../_base_/uda/coast_official.py',
+    '../_base_/schedules/coast_60k.py',
 ]
 _targets = [{{_base_.pseudo_targets.classes7.cityscapes}}, {{_base_.pseudo_targets.classes7.idd}}]
 data = dict(train=dict(target=_targets))

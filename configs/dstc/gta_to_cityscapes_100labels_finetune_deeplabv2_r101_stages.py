@@ -2,4 +2,10 @@
 # of DSTC's recipe, so a finished 1_source may be linked or copied from there.
 stages = [
     dict(name='source', type='train', config='gta_to_cityscapes_source_only_deeplabv2_r101.py'),
-    dict(name='finetune', type='train', config='gta_to_cityscapes_100labels_target_only_deeplabv2_r101.py', load_from='{source}/latest.pth')]
+    dict(
+        name='finetune',
+        type='train',
+        config='gta_to_cityscapes_100labels_target_only_deeplabv2_r101.py',
+        load_from='{source}/latest.pth',
+    ),
+]

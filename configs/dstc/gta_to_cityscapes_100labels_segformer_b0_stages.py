@@ -4,4 +4,7 @@ _base_ = ['../_base_/stages/dstc.py']
 stages = [
     dict(name='source', type='train', config='../source_only/gta_segformer_b0.py'),
     dict(name='target', type='train', config='gta_to_cityscapes_100labels_target_only_segformer_b0.py'),
-    dict(name='dstc', type='train', config='gta_to_cityscapes_100labels_segformer_b0.py', options={{_base_.co_training}})]
+    dict(
+        name='dstc', type='train', config='gta_to_cityscapes_100labels_segformer_b0.py', options={{_base_.co_training}}
+    ),
+]

@@ -4,4 +4,10 @@ _base_ = ['../_base_/stages/dstc.py']
 stages = [
     dict(name='source', type='train', config='synthia_to_cityscapes_source_only_deeplabv2_r101.py'),
     dict(name='target', type='train', config='synthia_to_cityscapes_100labels_target_only_deeplabv2_r101.py'),
-    dict(name='dstc', type='train', config='synthia_to_cityscapes_100labels_deeplabv2_r101.py', options={{_base_.co_training}})]
+    dict(
+        name='dstc',
+        type='train',
+        config='synthia_to_cityscapes_100labels_deeplabv2_r101.py',
+        options={{_base_.co_training}},
+    ),
+]

@@ -3,5 +3,11 @@
 _base_ = ['../_base_/stages/dstc_toy.py']
 stages = [
     {{_base_.source}},
-    dict(name='target', type='train', config='toy_gta_to_toy_cityscapes_10labels_target_only.py', options={{_base_.warm_up}}),
-    dict(name='dstc', type='train', config='toy_gta_to_toy_cityscapes_10labels.py', options={{_base_.co_training}})]
+    dict(
+        name='target',
+        type='train',
+        config='toy_gta_to_toy_cityscapes_10labels_target_only.py',
+        options={{_base_.warm_up}},
+    ),
+    dict(name='dstc', type='train', config='toy_gta_to_toy_cityscapes_10labels.py', options={{_base_.co_training}}),
+]

@@ -2,6 +2,17 @@
 # The model that labels is the best one on target validation labels, as in the papers; {advent}/latest.pth needs none.
 stages = [
     dict(name='advent', type='train', config='../advent/synthia_to_cityscapes_deeplabv2_r101.py'),
-    dict(name='labels', type='pseudo_labels', config='../advent/synthia_to_cityscapes_deeplabv2_r101.py', checkpoint='{advent}/best_mIoU_iter_*.pth', criterion='max_prob'),
-    dict(name='retrain', type='train', config='synthia_to_cityscapes_retrain_deeplabv2_r101.py', options={'data.train.target.folder': '{labels}'}),
+    dict(
+        name='labels',
+        type='pseudo_labels',
+        config='../advent/synthia_to_cityscapes_deeplabv2_r101.py',
+        checkpoint='{advent}/best_mIoU_iter_*.pth',
+        criterion='max_prob',
+    ),
+    dict(
+        name='retrain',
+        type='train',
+        config='synthia_to_cityscapes_retrain_deeplabv2_r101.py',
+        options={'data.train.target.folder': '{labels}'},
+    ),
 ]

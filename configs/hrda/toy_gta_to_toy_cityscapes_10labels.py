@@ -1,8 +1,10 @@
 # HRDA on the toy world with 10 labelled images: rendered game to European city, detail crops of 64x128.
 _base_ = [
-    '../_base_/default_runtime.py', '../_base_/models/hrda_segformer_efficientnet_lite0.py',
-    '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py', '../_base_/uda/daformer.py',
-    '../_base_/schedules/toy_500.py'
+    '../_base_/default_runtime.py',
+    '../_base_/models/hrda_segformer_efficientnet_lite0.py',
+    '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py',
+    '../_base_/uda/daformer.py',
+    '../_base_/schedules/toy_500.py',
 ]
 model = dict(hr_crop_size=(64, 128))
 uda = dict(alpha=0.99, labeled_target=dict(supervise=1.0))

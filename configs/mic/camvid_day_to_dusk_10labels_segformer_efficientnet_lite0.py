@@ -5,4 +5,5 @@ uda = dict(
     mask_lambda=1,
     mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=16),
     mask_running_statistics=False,
-    labeled_target=dict(mask=1.0))
+    labeled_target=dict(mask=1.0),
+)

@@ -1,3 +1,7 @@
 # MIC: Cityscapes to Dark Zurich, HRDA(DeepLabV2, ResNet-101).
 _base_ = ['../hrda/cityscapes_to_darkzurich_hrda_deeplabv2_r101.py']
-uda = dict(mask_mode='separate', mask_lambda=1, mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64))
+uda = dict(
+    mask_mode='separate',
+    mask_lambda=1,
+    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
+)

@@ -1,3 +1,7 @@
 # MIC without HRDA, with 100 labelled images: GTA5 to Cityscapes, the DAFormer network (MiT-B5).
 _base_ = ['../daformer/gta_to_cityscapes_100labels_daformer_mitb5.py']
-uda = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=32))
+uda = dict(
+    mask_mode='separatetrgaug',
+    mask_lambda=1,
+    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=32),
+)

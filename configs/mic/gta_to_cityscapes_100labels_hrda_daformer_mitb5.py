@@ -1,3 +1,7 @@
 # MIC with 100 labelled images: GTA5 to Cityscapes, HRDA(DAFormer, MiT-B5).
 _base_ = ['../hrda/gta_to_cityscapes_100labels_hrda_daformer_mitb5.py']
-uda = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64))
+uda = dict(
+    mask_mode='separatetrgaug',
+    mask_lambda=1,
+    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
+)

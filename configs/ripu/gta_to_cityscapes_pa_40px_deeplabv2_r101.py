@@ -8,4 +8,5 @@ _base_ = [
 ]
 active = dict(
     budget=dict(_delete_=True, pixels=40, rounds=5, reference_size=(640, 1280)),
-    acquisition=dict(_delete_=True, type='PixelImpurity', radius=32))
+    acquisition=dict(_delete_=True, type='PixelImpurity', radius=32),
+)

@@ -19,5 +19,8 @@ data = dict(
                 dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
                 dict(type='DefaultFormatBundle'),
                 dict(type='Collect', keys=['img', 'gt_semantic_seg']),
-            ])))
+            ]
+        ),
+    )
+)
 active = dict(acquisition=dict(type='RegionImpurity', radius=9, norm_classes=19), view=dict(size=(512, 1024)))

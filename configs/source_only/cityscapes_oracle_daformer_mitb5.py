@@ -1,5 +1,7 @@
 # Oracle: the DAFormer network (MiT-B5) on the labels of Cityscapes at half resolution.
 _base_ = [
-    '../_base_/default_runtime.py', '../_base_/models/daformer_sepaspp_mitb5.py',
-    '../_base_/datasets/cityscapes_half_512x512.py', '../_base_/schedules/uda_40k_mit.py'
+    '../_base_/default_runtime.py',
+    '../_base_/models/daformer_sepaspp_mitb5.py',
+    '../_base_/datasets/cityscapes_half_512x512.py',
+    '../_base_/schedules/uda_40k_mit.py',
 ]

@@ -51,7 +51,8 @@ Budget = Union[ImageBudget, RegionBudget]
 
 
 def build_budget(cfg: Mapping[str, Any]) -> Budget:
-    """Read ``active.budget``: ``dict(images=[35, 85])``, ``dict(share=0.022, rounds=5)`` or ``dict(pixels=40, rounds=5, reference_size=...)``.
+    """Read ``active.budget``: ``dict(images=[35, 85])``, ``dict(share=0.022, rounds=5)`` or ``dict(pixels=40,
+    rounds=5, reference_size=...)``.
 
     Raises:
         ValueError, KeyError: nothing to buy, two units at once, or a misspelt key.
@@ -66,7 +67,8 @@ def build_budget(cfg: Mapping[str, Any]) -> Budget:
         )
         if any(count < 1 for count in per_round):
             raise ValueError(
-                f'active.budget.images must list positive numbers ([] buys nothing after the initial set), got {list(per_round)}'
+                'active.budget.images must list positive numbers ([] buys nothing after the initial set), got '
+                f'{list(per_round)}'
             )
         return ImageBudget(tuple(int(n) for n in per_round))
     rounds, amount = int(cfg.get('rounds', 1)), float(cfg[units[0]])

@@ -48,7 +48,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
             command.add_argument(
                 '--labels', type=Path, required=True, help='folder with <name>.png for every exported image'
             )
-            command.add_argument('--ignore-extra', action='store_true', help='leave files alone that were not asked for')
+            command.add_argument(
+                '--ignore-extra', action='store_true', help='leave files alone that were not asked for'
+            )
     return parser.parse_args(argv)
 
 
@@ -74,7 +76,8 @@ def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
     if args.command == 'import':
         purchase = import_labels(session, args.labels, args.ignore_extra)
         print(
-            f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them without a class'
+            f'round {purchase.round}: {purchase.pixels} pixels imported, {purchase.ignored_pixels} of them '
+            'without a class'
         )
         return
     device = environment.start_processes('none', None, args.device, args.gpu_id)

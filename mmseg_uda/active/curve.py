@@ -1,4 +1,5 @@
-"""mIoU against what was paid, for any number of runs: a table and a picture. Images and pixels are two tables and two panels."""
+"""mIoU against what was paid, for any number of runs: a table and a picture. Images and pixels are two tables and two
+panels."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ UNITS = {'image': 'whole images, % of the pool', 'region': 'pixels of every imag
 
 
 class Point(NamedTuple):
-    """One trained network: unit of its annotation, what was paid (share of the pool, 0 to 1, and amount), mIoU in percent."""
+    """One trained network: unit of its annotation, what was paid (share of the pool, 0 to 1, and amount), mIoU in
+    percent."""
 
     level: str
     share: float
@@ -24,7 +26,8 @@ class Point(NamedTuple):
 
 
 def run_points(folder: Path) -> list[Point]:
-    """The points of a run: one per round of ``tools/active_loop.py`` (``curve.json``), one for a run that buys by itself.
+    """The points of a run: one per round of ``tools/active_loop.py`` (``curve.json``), one for a run that buys by
+    itself.
 
     Raises:
         FileNotFoundError: no label set in ``active``, or no score.
@@ -40,7 +43,9 @@ def run_points(folder: Path) -> list[Point]:
         metrics = read_run(str(folder)).metrics
         if 'mIoU' not in metrics:
             raise FileNotFoundError(f'{folder} has no evaluation yet: let the training end, or run tools/test.py')
-        rounds = [{'images': 0, 'pixels': sum(purchase['pixels'] for purchase in stored['rounds']), 'mIoU': metrics['mIoU']}]
+        rounds = [
+            {'images': 0, 'pixels': sum(purchase['pixels'] for purchase in stored['rounds']), 'mIoU': metrics['mIoU']}
+        ]
     images = stored['level'] == 'image'
     pool = stored['pool']['images'] if images else stored['pool']['pixels'] or _pool_pixels(folder / 'active')
     counts = [entry['images' if images else 'pixels'] for entry in rounds]
@@ -63,7 +68,9 @@ def read_curves(arguments: Sequence[str]) -> dict[str, list[Point]]:
         name, _, folders = argument.rpartition('=')
         points = [point for folder in folders.split(',') for point in run_points(Path(folder))]
         if len({point.level for point in points}) > 1:
-            raise ValueError(f"'{argument}' puts whole images and pixels into one curve: they are different annotations")
+            raise ValueError(
+                f"'{argument}' puts whole images and pixels into one curve: they are different annotations"
+            )
         curves[name or Path(folders.split(',')[0]).name] = sorted(points)
     return curves
 
@@ -76,7 +83,9 @@ def table(curves: dict[str, list[Point]], level: str) -> str:
         for point in points
         if point.level == level
     ]
-    return '\n'.join([f'| run | {level}s bought | {UNITS[level]} | mIoU |'.replace('regions', 'pixels'), '|---|---|---|---|', *rows])
+    return '\n'.join(
+        [f'| run | {level}s bought | {UNITS[level]} | mIoU |'.replace('regions', 'pixels'), '|---|---|---|---|', *rows]
+    )
 
 
 def draw(curves: dict[str, list[Point]]) -> Any:
@@ -88,7 +97,9 @@ def draw(curves: dict[str, list[Point]]) -> Any:
     for axis, level in zip(figure.subplots(1, len(levels), squeeze=False)[0], levels):
         for name, points in curves.items():
             if points[0].level == level:
-                axis.plot([100 * point.share for point in points], [point.score for point in points], marker='o', label=name)
+                axis.plot(
+                    [100 * point.share for point in points], [point.score for point in points], marker='o', label=name
+                )
         axis.set(xlabel=f'annotated: {UNITS[level]}', ylabel='mIoU (percent)')
         axis.legend()
     return figure
@@ -97,7 +108,12 @@ def draw(curves: dict[str, list[Point]]) -> Any:
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Run ``tools/active_curve.py``."""
     parser = argparse.ArgumentParser(description='Draw mIoU against the annotation that was paid for')
-    parser.add_argument('runs', nargs='+', metavar='[NAME=]FOLDER[,FOLDER]', help='work folders of tools/active_loop.py or of runs with a hook')
+    parser.add_argument(
+        'runs',
+        nargs='+',
+        metavar='[NAME=]FOLDER[,FOLDER]',
+        help='work folders of tools/active_loop.py or of runs with a hook',
+    )
     parser.add_argument('--out', type=Path, help='picture (.png, .svg, .pdf)')
     args = parser.parse_args(argv)
     curves = read_curves(args.runs)

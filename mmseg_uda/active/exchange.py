@@ -12,11 +12,12 @@ import numpy as np
 
 from ..components.acquisition import RegionAcquisition
 from ..datasets.labels import decode_label, read_bytes
+from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import replacing
 from .budget import RegionBudget
 from .label_set import LabelSetError, Purchase, write_text
 from .region_selection import begin, propose, region_totals
-from .regions import IGNORE, RegionLabels, region_path
+from .regions import RegionLabels, region_path
 from .selection import Scorer, fingerprint, progress
 from .session import ActiveSession
 
@@ -44,7 +45,8 @@ def export_images(
 
 
 def export_regions(session: ActiveSession, scorer: Scorer, checkpoint: Optional[Path] = None) -> Path:
-    """Pick the regions of the next round in every image and write, besides the images, a mask of the pixels to annotate (255 = annotate).
+    """Pick the regions of the next round in every image and write, besides the images, a mask of the pixels to
+    annotate (255 = annotate).
 
     An image whose mask exists is not picked again. ``pending/`` holds what the masks block for later rounds.
 
@@ -67,7 +69,9 @@ def export_regions(session: ActiveSession, scorer: Scorer, checkpoint: Optional[
         _copy_image(session, name, folder)
         regions.save(_pending_path(folder, name))
         _write_png(mask_path, selected.astype(np.uint8) * 255)
-    _write_request(folder, session, session.pool.names, type(acquisition).__name__, str(checkpoint) if checkpoint else None)
+    _write_request(
+        folder, session, session.pool.names, type(acquisition).__name__, str(checkpoint) if checkpoint else None
+    )
     return folder
 
 
@@ -89,12 +93,13 @@ def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = Fal
     """Check the annotations of the next round and enter them. Can be repeated after a kill at any point.
 
     Args:
-        labels: folder with ``<name>.png`` for every requested image: class ids, 255 = no class. At region level only the requested pixels count.
-            Images that were bought before may lie there as well.
+        labels: folder with ``<name>.png`` for every requested image: class ids, 255 = no class. At region level only
+            the requested pixels count. Images that were bought before may lie there as well.
         ignore_extra: leave files alone that nobody asked for, instead of refusing.
 
     Raises:
-        LabelSetError: lists every missing file, wrong size, wrong id and file that nobody asked for; nothing is entered then.
+        LabelSetError: lists every missing file, wrong size, wrong id and file that nobody asked for; nothing is
+            entered then.
     """
     request = read_request(session)
     found, problems = {}, [] if ignore_extra else _unasked(session, labels, request['images'])
@@ -106,7 +111,8 @@ def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = Fal
     if problems:
         listed = '\n  '.join(problems[:20]) + (f'\n  ... and {len(problems) - 20} more' if len(problems) > 20 else '')
         raise LabelSetError(
-            f'{len(problems)} problems with the annotations of {len(request["images"])} images, nothing was imported:\n  {listed}'
+            f'{len(problems)} problems with the annotations of {len(request["images"])} images, nothing was '
+            f'imported:\n  {listed}'
         )
     number, checkpoint = session.next_round, request.get('checkpoint')
     for name, label in found.items():
@@ -114,7 +120,9 @@ def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = Fal
     if session.acquisition.level == 'image':
         ignored = sum(int((label == IGNORE).sum()) for label in found.values())
         pixels = sum(label.size for label in found.values())
-        purchase = Purchase(number, request['acquisition'], list(request['images']), pixels, ignored, checkpoint=checkpoint)
+        purchase = Purchase(
+            number, request['acquisition'], list(request['images']), pixels, ignored, checkpoint=checkpoint
+        )
     else:
         purchase = region_totals(session.label_set, session.acquisition, number, checkpoint)
     session.label_set.commit(purchase)
@@ -122,7 +130,8 @@ def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = Fal
 
 
 def _unasked(session: ActiveSession, labels: Path, requested: Sequence[str]) -> list[str]:
-    """Messages about files of a folder that are neither requested nor labelled before: they would be paid for and not used."""
+    """Messages about files of a folder that are neither requested nor labelled before: they would be paid for and not
+    used."""
     expected = {*requested, *session.label_set.labeled}
     files = sorted(path.relative_to(labels).with_suffix('').as_posix() for path in labels.rglob('*.png'))
     return [
@@ -143,7 +152,9 @@ def _enter(session: ActiveSession, name: str, label: np.ndarray, number: int) ->
         export = export_folder(session, number)
         regions = RegionLabels.load(_pending_path(export, name))
         if regions is None:
-            raise LabelSetError(f'{_pending_path(export, name)} is missing: it was written by "buy"; export the round again')
+            raise LabelSetError(
+                f'{_pending_path(export, name)} is missing: it was written by "buy"; export the round again'
+            )
         regions.buy(_read_png(export / 'regions' / f'{name}.png') > 0, label, number)
         regions.save(region_path(folder, name))
 

@@ -17,13 +17,15 @@ from .session import ActiveSession
 
 @HOOKS.register_module()
 class ActiveSelectionHook(Hook):
-    """Runs a round of the config's ``active`` block after given iterations and shows the new labels to the training set.
+    """Runs a round of the config's ``active`` block after given iterations and shows the new labels to the training
+    set.
 
-    A resumed run repeats nothing: rounds that are bought are skipped, and labels that belong to later iterations than the checkpoint's stay hidden
-    until the run gets there again, so that the training sees what it saw the first time.
+    A resumed run repeats nothing: rounds that are bought are skipped, and labels that belong to later iterations than
+    the checkpoint's stay hidden until the run gets there again, so that the training sees what it saw the first time.
 
     Args:
-        iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000); 0 = before the first.
+        iters: after which iterations the rounds take place, ascending (RIPU: 10000, 12000, 14000, 16000, 18000); 0 =
+            before the first.
         pictures: so many purchases of every round are drawn into ``rounds/round_NN/pictures`` of the label set.
 
     The label set lies in ``active.folder``, or in the folder ``active`` of the run where the config names none.
@@ -66,7 +68,9 @@ class ActiveSelectionHook(Hook):
             )
         due = [number for number, i in enumerate(self.iters, start=1) if i <= runner.iter]
         self._show(runner, len(due), runner.iter)
-        for number in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
+        for (
+            number
+        ) in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
             self._select(runner, number, runner.iter)
 
     def after_train_iter(self, runner: Any) -> None:
@@ -85,7 +89,9 @@ class ActiveSelectionHook(Hook):
                 write_pictures(self.session.pool, self.session.label_set, round_number, self.pictures)
             status = self.session.label_set.status()
             share = 100 * status.get('pixel_share', 0)
-            runner.logger.info('active round %d bought, %d pixels in all (%.2f %%)', round_number, status['pixels'], share)
+            runner.logger.info(
+                'active round %d bought, %d pixels in all (%.2f %%)', round_number, status['pixels'], share
+            )
         self._show(runner, sum(i <= iteration for i in self.iters), iteration)
 
     def _show(self, runner: Any, rounds: int, iteration: int) -> None:

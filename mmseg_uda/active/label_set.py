@@ -43,8 +43,9 @@ class Purchase:
 class LabelSet:
     """A folder that holds what has been bought so far.
 
-    ``manifest.json`` is the truth and is replaced atomically once per round; a purchase is either all in it or not at all. The lists
-    ``rounds/round_NN/{labeled,unlabeled}.txt`` (names without suffix, MMSeg's split format) and their newest copies in the folder are derived.
+    ``manifest.json`` is the truth and is replaced atomically once per round; a purchase is either all in it or not at
+    all. The lists ``rounds/round_NN/{labeled,unlabeled}.txt`` (names without suffix, MMSeg's split format) and their
+    newest copies in the folder are derived.
 
     Args:
         folder: created when missing.
@@ -117,7 +118,8 @@ class LabelSet:
         foreign = sorted(set(purchase.images) - set(self.names))
         if foreign:
             raise LabelSetError(
-                f'{self.folder}: {len(foreign)} images are not in the pool, first {foreign[0]}: check the list and data_root'
+                f'{self.folder}: {len(foreign)} images are not in the pool, first {foreign[0]}: check the list '
+                'and data_root'
             )
         self.purchases.append(purchase)
         self._write()
@@ -158,12 +160,21 @@ class LabelSet:
         return summary
 
     def _round_status(self, purchase: Purchase) -> dict[str, Any]:
-        entry = {'round': purchase.round, 'acquisition': purchase.acquisition, 'pixels': purchase.pixels, 'ignored_pixels': purchase.ignored_pixels}
+        entry = {
+            'round': purchase.round,
+            'acquisition': purchase.acquisition,
+            'pixels': purchase.pixels,
+            'ignored_pixels': purchase.ignored_pixels,
+        }
         if self.level == 'image':
             spent = len(self.labeled_after(purchase.round)), len(purchase.images), max(len(self.names), 1)
             entry['images'] = len(purchase.images)
         else:
-            spent = sum(p.pixels for p in self.purchases if p.round <= purchase.round), purchase.pixels, self.pool_pixels or 0
+            spent = (
+                sum(p.pixels for p in self.purchases if p.round <= purchase.round),
+                purchase.pixels,
+                self.pool_pixels or 0,
+            )
             entry['regions'] = purchase.regions
         if spent[2]:
             entry.update(share=spent[1] / spent[2], share_so_far=spent[0] / spent[2])
@@ -171,7 +182,8 @@ class LabelSet:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from buying at the same time; a killed process leaves no lock behind. May be entered again inside.
+        """Keep other processes from buying at the same time; a killed process leaves no lock behind. May be entered
+        again inside.
 
         Raises:
             LabelSetError: another process holds it.
@@ -207,7 +219,8 @@ class LabelSet:
             raise LabelSetError(f'{self.manifest} has format {version}, this version reads {FORMAT}')
         if level != self.level:
             raise LabelSetError(
-                f'{self.folder} holds {level} labels, the config buys {self.level} labels: the budgets are not comparable, use another folder'
+                f'{self.folder} holds {level} labels, the config buys {self.level} labels: the budgets are not '
+                'comparable, use another folder'
             )
         if digest != self.digest:
             raise LabelSetError(

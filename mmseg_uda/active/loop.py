@@ -103,7 +103,8 @@ def open_session(cfg: Config, folder: Path) -> ActiveSession:
     session = ActiveSession(cfg, str(folder / 'active'))
     if not session.pool.simulated:
         raise ValueError(
-            'active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use tools/select_active.py'
+            'active.pool has no ann_dir: the loop needs labels to reveal; with real annotators use '
+            'tools/select_active.py'
         )
     if get_dist_info()[0] == 0:
         session.start()
@@ -170,7 +171,10 @@ def round_config(cfg: Config, session: ActiveSession, number: int) -> Config:
         lists = session.label_set.round_folder(number).resolve()
         readers = _pool_readers(training.get('labeled_target'), cfg.active.pool)
         if not readers:
-            raise ValueError('data.train.labeled_target is missing, or reads no images of active.pool: the bought images are read from there')
+            raise ValueError(
+                'data.train.labeled_target is missing, or reads no images of active.pool: the bought images are '
+                'read from there'
+            )
         for reader in [*readers, *_pool_readers(training.get('paste'), cfg.active.pool)]:
             reader['split'] = str(lists / 'labeled.txt')
         for reader in _pool_readers(training.get('target'), cfg.active.pool):

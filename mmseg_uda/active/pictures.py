@@ -8,9 +8,10 @@ from typing import Optional, Sequence
 import cv2
 import numpy as np
 
+from ..ops.labels import IGNORE
 from .label_set import LabelSet
 from .pool import Pool
-from .regions import IGNORE, RegionLabels, region_path
+from .regions import RegionLabels, region_path
 
 WIDTH = 640
 
@@ -30,7 +31,9 @@ def draw_regions(
     colours[: len(palette)] = np.asarray(palette, np.uint8)[:, ::-1]
     picture: np.ndarray = (image * 0.45).astype(np.uint8)
     bought: np.ndarray = (regions.bought > 0) & (regions.bought <= rounds)
-    painted: np.ndarray = np.where(bought[..., None], colours[np.where(bought, regions.label, IGNORE)], 0).astype(np.uint8)
+    painted: np.ndarray = np.where(bought[..., None], colours[np.where(bought, regions.label, IGNORE)], 0).astype(
+        np.uint8
+    )
     if thicken:
         kernel = np.ones((2 * thicken + 1, 2 * thicken + 1), np.uint8)
         painted = cv2.dilate(painted, kernel)

@@ -1,4 +1,5 @@
-"""The pool of target images: names, groups, pixels for the network, and, in a simulation, the labels that may be bought."""
+"""The pool of target images: names, groups, pixels for the network, and, in a simulation, the labels that may be
+bought."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Pool:
     """Images that can be annotated.
 
     Args:
-        cfg: config of an MMSeg data set without pipeline. ``ann_dir`` makes it a simulation: labels are revealed from there when they are bought.
+        cfg: config of an MMSeg data set without pipeline. ``ann_dir`` makes it a simulation: labels are revealed from
+            there when they are bought.
         img_norm_cfg: ``mean``, ``std``, ``to_rgb`` of the network's input.
         group_by: ``folder`` (Cityscapes: the city), None for one group, or a function of the name.
     """
@@ -87,7 +89,8 @@ class Pool:
         """
         if not self.simulated:
             raise ValueError(
-                'the pool has no ann_dir, so labels cannot be revealed: export the purchase and import the annotations instead'
+                'the pool has no ann_dir, so labels cannot be revealed: export the purchase and import the '
+                'annotations instead'
             )
         return self.dataset.read_label(self.index[name])
 

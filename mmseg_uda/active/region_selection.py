@@ -28,7 +28,8 @@ def buy_regions(
     show: bool = True,
     mark: str = '',
 ) -> Purchase:
-    """Score every image, pick its regions, reveal their labels, and record the round; each rank takes its share of the images.
+    """Score every image, pick its regions, reveal their labels, and record the round; each rank takes its share of
+    the images.
 
     An image's file is replaced once; images that are through this round are skipped, so that nothing is bought twice.
 
@@ -68,7 +69,8 @@ def begin(path: Path, mark: str, what: str) -> None:
             write_text(path, mark + '\n')
     elif begun.strip() != mark:
         raise LabelSetError(
-            f'{what} was begun with another network or acquisition ({begun.strip()}) and is half done: go on with that one, or use a new folder'
+            f'{what} was begun with another network or acquisition ({begun.strip()}) and is half done: go on with '
+            'that one, or use a new folder'
         )
 
 
@@ -93,7 +95,8 @@ def propose(
     scores = scorer(name)
     if scores is not None and tuple(scores.shape[1:]) != (height, width):
         raise ValueError(
-            f'{name}: the label map is {width}x{height}, the image {scores.shape[2]}x{scores.shape[1]}: they must be equally large'
+            f'{name}: the label map is {width}x{height}, the image {scores.shape[2]}x{scores.shape[1]}: they must '
+            'be equally large'
         )
     score = acquisition.score_map(scores, name, round_number, (height, width)).cpu().numpy()
     if np.isnan(score).any():

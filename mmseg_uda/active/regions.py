@@ -13,10 +13,10 @@ import torch
 from mmseg.datasets.builder import PIPELINES
 
 from ..ops.acquisition import greedy_select
+from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import replacing
 from .pool import strip_suffix
 
-IGNORE = 255
 NOT_BOUGHT = 0
 
 
@@ -127,7 +127,8 @@ class LoadBoughtLabels:
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         if self.folder is None:
             raise ValueError(
-                'LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give the label set'
+                'LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give '
+                'the label set'
             )
         filename = results['img_info']['filename']
         name = strip_suffix(filename, [self.img_suffix or os.path.splitext(filename)[1]])

@@ -41,8 +41,8 @@ class ScoringView:
     """How an image is shown to the network for scoring.
 
     Args:
-        mode: ``squash`` resizes the image to ``size`` whatever its aspect (released STAL: 769 x 769; RIPU: 640 x 1280), ``whole`` shows it as it is,
-            ``slide`` averages overlapping windows of ``size``.
+        mode: ``squash`` resizes the image to ``size`` whatever its aspect (released STAL: 769 x 769; RIPU: 640 x
+            1280), ``whole`` shows it as it is, ``slide`` averages overlapping windows of ``size``.
         size: edge, or (height, width), of ``squash``; edge of the windows of ``slide``.
         align_corners: of the resize of the image and of the scores.
     """

@@ -56,7 +56,8 @@ def progress(names: Sequence[str], label: str, show: bool) -> Iterable[str]:
     return mmcv.track_iter_progress(list(names)) if names else names
 
 
-# ---- image level ------------------------------------------------------------------------------------------------------------------
+# ---- image level
+# ------------------------------------------------------------------------------------------------------------------
 def score_images(
     label_set: LabelSet,
     acquisition: ImageAcquisition,
@@ -150,7 +151,10 @@ def choose_images(pool: Pool, label_set: LabelSet, scores: Mapping[str, float], 
     quota = group_quota([len(names) for names in groups.values()], counts, budget)
     chosen = select_images(rankings, quota, labeled)
     if len(chosen) < budget:
-        left = f'the budget pays for {budget} images, but only {len(chosen)} of the pool are without labels: all of them are bought'
+        left = (
+            f'the budget pays for {budget} images, but only {len(chosen)} of the pool are without labels: '
+            'all of them are bought'
+        )
         warnings.warn(left, stacklevel=2)
     return sorted(chosen, key=lambda name: (-scores[name], name))
 
@@ -185,9 +189,11 @@ def enter(label_set: LabelSet, purchase: Purchase) -> Purchase:
     return purchase
 
 
-# ---- what a round is made with ----------------------------------------------------------------------------------------------------
+# ---- what a round is made with
+# ----------------------------------------------------------------------------------------------------
 def initial_images(pool: Pool, cfg: Mapping[str, Any]) -> list[str]:
-    """The images of round 0: ``dict(list='file')`` (one name a line, with or without suffix) or ``dict(count=30, seed=0)``.
+    """The images of round 0: ``dict(list='file')`` (one name a line, with or without suffix) or ``dict(count=30,
+    seed=0)``.
 
     Raises:
         FileNotFoundError, ValueError: a missing list or unknown names.
@@ -242,7 +248,9 @@ def images_of_round(budget: ImageBudget, round_number: int) -> int:
         LabelSetError: the budget is spent, or the initial images are missing.
     """
     if round_number < 1:
-        raise LabelSetError('the initial images are not labelled yet: run "tools/select_active.py buy" and "import" for them first')
+        raise LabelSetError(
+            'the initial images are not labelled yet: run "tools/select_active.py buy" and "import" for them first'
+        )
     if round_number > budget.rounds:
         raise LabelSetError(f'round {round_number}: the budget has {budget.rounds} rounds, all are bought')
     return budget.per_round[round_number - 1]

@@ -37,7 +37,8 @@ class ActiveSession:
 
     ``active`` holds
 
-    * ``pool``: config of the data set of target images; with ``ann_dir`` the labels are revealed from files (simulation);
+    * ``pool``: config of the data set of target images; with ``ann_dir`` the labels are revealed from files
+      (simulation);
     * ``folder``: where the label set lies (runs that buy by themselves have a folder of their own);
     * ``budget``: see :func:`~mmseg_uda.active.budget.build_budget`;
     * ``acquisition``: a component of the registry ``ACQUISITIONS``;
@@ -60,7 +61,8 @@ class ActiveSession:
         missing = [key for key in REQUIRED if active.get(key) is None and not (key == 'folder' and folder)]
         if missing:
             raise KeyError(
-                f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} (docs/guides/active.md); '
+                f'active.{missing[0]} is missing; an active config needs {", ".join(REQUIRED)} '
+                '(docs/guides/active.md); '
                 'the folder may also be given as --folder, and is that of the run where a hook buys'
             )
         norm = active.get('img_norm_cfg') or find_norm_cfg((cfg.get('data') or {}).get('test'))
@@ -84,7 +86,8 @@ class ActiveSession:
         if buys_images != (self.acquisition.level == 'image'):
             unit = 'images' if buys_images else 'pixels'
             raise ValueError(
-                f'active.budget is given in {unit}, but {type(self.acquisition).__name__} selects {self.acquisition.level}s: '
+                f'active.budget is given in {unit}, but {type(self.acquisition).__name__} selects '
+                f'{self.acquisition.level}s: '
                 'the two budgets are different annotations'
             )
         if buys_images and not self.initial and self.acquisition.needs_model:
@@ -132,7 +135,8 @@ class ActiveSession:
         """
         if not isinstance(self.acquisition, ImageAcquisition):
             raise LabelSetError(
-                f'{type(self.acquisition).__name__} selects regions inside every image: there is no ranking of images, buy directly'
+                f'{type(self.acquisition).__name__} selects regions inside every image: there is no ranking of '
+                'images, buy directly'
             )
         images_of_round(self.budget, self.next_round)  # type: ignore[arg-type]
         scorer = self.scorer(predict, device)
@@ -152,20 +156,23 @@ class ActiveSession:
         show: bool = True,
         network: Optional[str] = None,
     ) -> Optional[Purchase]:
-        """Rank and buy one round of a simulation; None when it is bought already. Can be repeated after a kill at any point.
+        """Rank and buy one round of a simulation; None when it is bought already. Can be repeated after a kill at any
+        point.
 
         Args:
             checkpoint: file of the network that scores.
             network: what names the network where there is no file.
 
         Raises:
-            LabelSetError: earlier rounds are missing, the budget is spent, another process is buying, or another network began the round.
+            LabelSetError: earlier rounds are missing, the budget is spent, another process is buying, or another
+                network began the round.
         """
         if round_number <= self.label_set.finished:
             return None
         if round_number != self.next_round or round_number > self.rounds:
             raise LabelSetError(
-                f'{self.label_set.folder}: round {round_number} is not the next one ({self.next_round} of {self.rounds})'
+                f'{self.label_set.folder}: round {round_number} is not the next one ({self.next_round} of '
+                f'{self.rounds})'
             )
         with self.label_set.lock() if get_dist_info()[0] == 0 else nullcontext():
             return self._select(round_number, predict, device, checkpoint, show, network)

@@ -1,4 +1,5 @@
 """Version guards, the stand-in for mmcv's compiled extension, and converters for published checkpoints."""
+
 from __future__ import annotations
 
 from .compiled_ops import MissingCompiledOpError, compiled_ops_available, install_compiled_ops_stand_in
@@ -6,6 +7,10 @@ from .environment import prepare_environment
 from .versions import IncompatibleVersionError, check_versions
 
 __all__ = [
-    'IncompatibleVersionError', 'MissingCompiledOpError', 'check_versions', 'compiled_ops_available',
-    'install_compiled_ops_stand_in', 'prepare_environment'
+    'IncompatibleVersionError',
+    'MissingCompiledOpError',
+    'check_versions',
+    'compiled_ops_available',
+    'install_compiled_ops_stand_in',
+    'prepare_environment',
 ]

@@ -1,8 +1,10 @@
 """A stand-in for ``mmcv._ext`` where mmcv was installed without compiled ops.
 
-mmseg 0.30 imports ``mmcv.ops`` unconditionally in one place (its focal loss), and ``mmcv.ops`` loads the compiled extension on import.
-None of this package's methods uses a compiled op, so a machine without a compiler can train all of them once the import succeeds.
+mmseg 0.30 imports ``mmcv.ops`` unconditionally in one place (its focal loss), and ``mmcv.ops`` loads the compiled
+extension on import. None of this package's methods uses a compiled op, so a machine without a compiler can train all
+of them once the import succeeds.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -14,8 +16,10 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 EXTENSION = 'mmcv._ext'
-REMEDY = ('Install mmcv-full 1.7.2 built against your torch: `make full` in a clone of mmseg_uda does it, and '
-          'docs/getting_started.md (production install) shows the plain pip commands')
+REMEDY = (
+    'Install mmcv-full 1.7.2 built against your torch: `make full` in a clone of mmseg_uda does it, and '
+    'docs/getting_started.md (production install) shows the plain pip commands'
+)
 
 
 class MissingCompiledOpError(RuntimeError):
@@ -38,7 +42,8 @@ class CompiledOpsStandIn(ModuleType):
 
         def missing_op(*args: Any, **kwargs: Any) -> NoReturn:
             raise MissingCompiledOpError(
-                f'The compiled mmcv op {name!r} was called, but this mmcv was installed without compiled ops. {REMEDY}.')
+                f'The compiled mmcv op {name!r} was called, but this mmcv was installed without compiled ops. {REMEDY}.'
+            )
 
         missing_op.__name__ = name
         return missing_op
@@ -52,7 +57,8 @@ def compiled_ops_available() -> bool:
 def install_compiled_ops_stand_in() -> bool:
     """Import the compiled extension of mmcv, or put the stand-in in its place when there is none.
 
-    A compiled extension always wins. One that is there but cannot be loaded (built for another torch) is reported and replaced.
+    A compiled extension always wins. One that is there but cannot be loaded (built for another torch) is reported and
+    replaced.
 
     Returns:
         True if the real extension is in use.
@@ -64,9 +70,11 @@ def install_compiled_ops_stand_in() -> bool:
         except ImportError as error:
             if not (isinstance(error, ModuleNotFoundError) and error.name == EXTENSION):
                 warnings.warn(
-                    f'The compiled ops of mmcv are installed but do not load: {error}. They were probably built for another torch; '
+                    f'The compiled ops of mmcv are installed but do not load: {error}. They were probably built '
+                    'for another torch; '
                     f'going on without them. {REMEDY}.',
-                    stacklevel=2)
+                    stacklevel=2,
+                )
             stand_in = CompiledOpsStandIn()
             sys.modules[EXTENSION] = stand_in
             setattr(sys.modules['mmcv'], '_ext', stand_in)  # noqa: B010 - the module type has no such attribute for mypy

@@ -1,4 +1,5 @@
 """What has to happen before ``mmseg`` is imported."""
+
 from __future__ import annotations
 
 import logging
@@ -12,7 +13,8 @@ from .versions import check_versions
 
 @contextmanager
 def _without_import_noise() -> Iterator[None]:
-    """Hide the announcement of mmcv 2.0 and torch's remark on a CUDA toolkit without a GPU, both emitted by importing mmcv."""
+    """Hide the announcement of mmcv 2.0 and torch's remark on a CUDA toolkit without a GPU, both emitted by importing
+    mmcv."""
     extension_logger = logging.getLogger('torch.utils.cpp_extension')
     level = extension_logger.level
     extension_logger.setLevel(logging.ERROR)
@@ -28,7 +30,8 @@ def prepare_environment() -> None:
     """Check the versions of the stack and make ``import mmseg`` work with and without mmcv's compiled ops.
 
     Raises:
-        IncompatibleVersionError: torch, mmcv or mmseg is missing or outside the supported range; the message holds the remedy.
+        IncompatibleVersionError: torch, mmcv or mmseg is missing or outside the supported range; the message holds
+            the remedy.
     """
     with _without_import_noise():
         check_versions()

@@ -1,5 +1,5 @@
-"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC, UDASS), to this package's names
-and back.
+"""Names of published checkpoints of the self-training family (SegFormer, DAFormer, HRDA, MIC, UDASS), to this
+package's names and back.
 
 ===========================  ==============================  ==========================================================
 published                    here                            remark
@@ -46,9 +46,9 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
     """A published checkpoint's weights under this package's names.
 
     Args:
-        state: ``state_dict`` of a DAFormer, HRDA, MIC or UDASS run (student, teachers, ImageNet network), of a network of the
-            ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file of a Mix Transformer or of
-            the ADVENT lineage.
+        state: ``state_dict`` of a DAFormer, HRDA, MIC or UDASS run (student, teachers, ImageNet network), of a
+            network of the ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file of
+            a Mix Transformer or of the ADVENT lineage.
 
     Returns:
         Keys as in this package's checkpoints; for an ImageNet file the keys of the backbone alone.

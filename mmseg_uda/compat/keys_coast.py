@@ -6,8 +6,8 @@ released                        here                                           r
 ``conv1``, ``bn1``, ``layer1``  ``backbone.conv1`` ...                         same inside
 to ``layer4``
 ``layer5_list.<d>.<key>``       ``domain_heads.<d>.<key>``                     the classifier of target ``d``
-``layer5_list.<T>.<key>``       ``decode_head.<key>``                          T targets; a warm-up has no such classifier
-``<head>.head.1.weight``        ``<head>.conv_seg.weight``
+``layer5_list.<T>.<key>``       ``decode_head.<key>``                          T targets; a warm-up has no such
+classifier ``<head>.head.1.weight``        ``<head>.conv_seg.weight``
 ==============================  =============================================  ==========================================
 
 A released file holds ``{'ResNet101': {'model_state': weights}, ...}``.
@@ -52,8 +52,8 @@ def coast_to_ours(state: State, domain_heads: Optional[int] = None) -> dict[str,
 
     Args:
         state: the weights.
-        domain_heads: number of targets. Default: one less than there are classifiers, as after self-training; a warm-up has as many
-            classifiers as targets, and ``decode_head`` is missing in its result.
+        domain_heads: number of targets. Default: one less than there are classifiers, as after self-training; a
+            warm-up has as many classifiers as targets, and ``decode_head`` is missing in its result.
 
     Raises:
         KeyError: a key of another network, or a number that does not fit.
@@ -61,8 +61,11 @@ def coast_to_ours(state: State, domain_heads: Optional[int] = None) -> dict[str,
     heads = 1 + max((int(found.group(1)) for key in state if (found := _RELEASED.fullmatch(key))), default=-1)
     targets = heads - 1 if domain_heads is None else domain_heads
     if targets < 1 or heads - targets not in (0, 1):
-        raise KeyError(f'the network has {heads} classifiers: that fits {max(heads - 1, 1)} targets (after self-training) or {heads} (warm-up), '
-                       f'not {targets}; give the number of targets (--domain-heads)')
+        raise KeyError(
+            f'the network has {heads} classifiers: that fits {max(heads - 1, 1)} targets (after self-training) or '
+            f'{heads} (warm-up), '
+            f'not {targets}; give the number of targets (--domain-heads)'
+        )
     renamed = {}
     for key, value in state.items():
         found = _RELEASED.fullmatch(key)
@@ -90,8 +93,8 @@ def ours_to_coast(state: State) -> dict[str, Tensor]:
         if found is not None and numbers:
             number = found.group(1) or len(numbers)
             renamed[f'layer5_list.{number}.{_RELEASED_CLASSIFIER.get(found.group(2), found.group(2))}'] = value
-        elif key.startswith('backbone.') and BACKBONE.match(key[len('backbone.'):]):
-            renamed[key[len('backbone.'):]] = value
+        elif key.startswith('backbone.') and BACKBONE.match(key[len('backbone.') :]):
+            renamed[key[len('backbone.') :]] = value
         elif not key.startswith('uda.'):
             raise KeyError(f"'{key}' belongs to no network of CoaST")
     return renamed

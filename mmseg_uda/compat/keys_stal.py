@@ -8,8 +8,9 @@ released                      here                                        remark
 ``encoder.*``                 ``backbone.*``                              same inside
 ``decoder.classifier.8``      ``decode_head.conv_seg``
 ``decoder.*``                 ``decode_head.*``                           ``DLV3PlusRepHead``
-``auxor.aux.0``, ``.1``,      ``auxiliary_head.convs.0.conv``, ``.bn``,   ``FCNHead``; the bias of the first convolution moves
-``.4``                        ``auxiliary_head.conv_seg``                 into the running mean that follows
+``auxor.aux.0``, ``.1``,      ``auxiliary_head.convs.0.conv``, ``.bn``,   ``FCNHead``; the bias of the first
+convolution moves ``.4``                        ``auxiliary_head.conv_seg``                 into the running mean that
+follows
 ============================  ==========================================  ====================================================
 
 A training checkpoint holds ``{'model_state': student, 'teacher_state': teacher, ...}``.
@@ -44,7 +45,9 @@ _FOLDED, _MEAN = 'auxiliary_head.convs.0.conv.bias', 'auxiliary_head.convs.0.bn.
 def is_stal(state: State) -> bool:
     """Whether ``state`` is a network of this kind: it has an encoder and a decoder with a representation tower."""
     keys = [_plain(key) for key in state]
-    return any(key.startswith(PARTS[0]) for key in keys) and any(key.startswith('decoder.representation.') for key in keys)
+    return any(key.startswith(PARTS[0]) for key in keys) and any(
+        key.startswith('decoder.representation.') for key in keys
+    )
 
 
 def stal_to_ours(state: State) -> dict[str, Tensor]:
@@ -71,7 +74,8 @@ def stal_to_ours(state: State) -> dict[str, Tensor]:
 
 
 def stal_checkpoint(checkpoint: Mapping[str, Any]) -> Optional[dict[str, Tensor]]:
-    """The student and the teacher of a released training checkpoint under this package's names; None when it is another kind of file.
+    """The student and the teacher of a released training checkpoint under this package's names; None when it is
+    another kind of file.
 
     Raises:
         KeyError: a key of another network.

@@ -1,4 +1,5 @@
 """Importing every module that registers something."""
+
 from __future__ import annotations
 
 import importlib

@@ -1,4 +1,5 @@
 """Guards that turn a wrong torch, mmcv or mmseg into one readable error."""
+
 from __future__ import annotations
 
 import importlib
@@ -30,10 +31,15 @@ class Requirement(NamedTuple):
 
 
 REQUIREMENTS = (
-    Requirement('torch', ('torch', ), (2, 0), None, "pip install 'torch>=2.0' torchvision"),
-    Requirement('mmcv', ('mmcv', 'mmcv-full'), (1, 7), (1, 8),
-                "MMCV_WITH_OPS=0 pip install --no-build-isolation mmcv==1.7.2 (it needs 'setuptools<81'), or run `make test`"),
-    Requirement('mmseg', ('mmsegmentation', ), (0, 30), (1, 0), 'pip install mmsegmentation==0.30.0'),
+    Requirement('torch', ('torch',), (2, 0), None, "pip install 'torch>=2.0' torchvision"),
+    Requirement(
+        'mmcv',
+        ('mmcv', 'mmcv-full'),
+        (1, 7),
+        (1, 8),
+        "MMCV_WITH_OPS=0 pip install --no-build-isolation mmcv==1.7.2 (it needs 'setuptools<81'), or run `make test`",
+    ),
+    Requirement('mmseg', ('mmsegmentation',), (0, 30), (1, 0), 'pip install mmsegmentation==0.30.0'),
 )
 
 
@@ -86,11 +92,14 @@ def check_requirement(requirement: Requirement, version: str | None) -> None:
         wanted += ',<' + '.'.join(map(str, requirement.below))
     package = requirement.distributions[0]
     if version is None:
-        raise IncompatibleVersionError(f'mmseg_uda needs {package} ({wanted}), which is not installed. Remedy: {requirement.remedy}')
+        raise IncompatibleVersionError(
+            f'mmseg_uda needs {package} ({wanted}), which is not installed. Remedy: {requirement.remedy}'
+        )
     number = release(version)
     if number < requirement.minimum or (requirement.below is not None and number >= requirement.below):
         raise IncompatibleVersionError(
-            f'mmseg_uda supports {package} {wanted}, but version {version} is installed. Remedy: {requirement.remedy}')
+            f'mmseg_uda supports {package} {wanted}, but version {version} is installed. Remedy: {requirement.remedy}'
+        )
 
 
 def check_versions() -> None:

@@ -1,7 +1,8 @@
 """Acquisition functions: which images, regions or pixels to annotate next.
 
-To add one, subclass :class:`ImageAcquisition` (one number per image) or :class:`RegionAcquisition` (one number per pixel), register it in
-``ACQUISITIONS`` and name it in the config: ``active = dict(acquisition=dict(type='MyScore', ...))``. Larger numbers are bought first.
+To add one, subclass :class:`ImageAcquisition` (one number per image) or :class:`RegionAcquisition` (one number per
+pixel), register it in ``ACQUISITIONS`` and name it in the config: ``active = dict(acquisition=dict(type='MyScore',
+...))``. Larger numbers are bought first.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class ImageAcquisition:
 
 
 class RegionAcquisition:
-    """Scores pixels; each pick buys the window of ``label_radius`` around a pixel and blocks the one of ``block_radius``.
+    """Scores pixels; each pick buys the window of ``label_radius`` around a pixel and blocks the one of
+    ``block_radius``.
 
     Args:
         radius: k: windows are (2k + 1)^2 pixels.
@@ -90,7 +92,8 @@ class MeanEntropy(ImageAcquisition):
     """Mean pixel entropy (STAL).
 
     Args:
-        norm_classes: entropies are divided by its logarithm (None: the number of classes; it does not change the order).
+        norm_classes: entropies are divided by its logarithm (None: the number of classes; it does not change the
+            order).
     """
 
     def __init__(self, norm_classes: Optional[int] = None) -> None:
@@ -115,7 +118,8 @@ class RegionImpurity(RegionAcquisition):
     """RIPU-RA: region impurity x region uncertainty.
 
     Args:
-        norm_classes: logarithms are divided by log(norm_classes); None means the number of classes, the released code says 19 always.
+        norm_classes: logarithms are divided by log(norm_classes); None means the number of classes, the released code
+            says 19 always.
     """
 
     def __init__(self, radius: int = 1, norm_classes: Optional[int] = None) -> None:

@@ -7,8 +7,8 @@ from typing import Sequence
 import torch
 from torch import Tensor
 
-from ..ops.contrast import uniform_ranks
-from ..ops.semi_supervised import draw_classes
+from ..ops.ael import draw_classes
+from ..ops.u2pl import uniform_ranks
 from ..utils.rng import StepRng
 
 

@@ -48,13 +48,19 @@ class Adversary(nn.Module):
         self.domain_loss = DOMAIN_LOSSES[domain_loss]
         self.weights = dict(weights or {})
         self.stale = stale
-        self.levels = nn.ModuleDict({
-            level: nn.ModuleDict({
-                name: build_from_config(dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS, num_classes=classes)
-                for name in judges(game, num_targets)
-            })
-            for level, classes in num_classes.items()
-        })
+        self.levels = nn.ModuleDict(
+            {
+                level: nn.ModuleDict(
+                    {
+                        name: build_from_config(
+                            dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS, num_classes=classes
+                        )
+                        for name in judges(game, num_targets)
+                    }
+                )
+                for level, classes in num_classes.items()
+            }
+        )
 
     def fooling_loss(self, level: str, target: int, scores: Tensor) -> Tensor:
         """The segmentor's loss on a target's class scores (B, C, H, W) at one level."""
@@ -72,7 +78,11 @@ class Adversary(nn.Module):
             source, target = self.weights.get(level, (0.5, 0.5))
             for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'main'):
                 seen = 'source' if verdict.shown < 0 else f'target{verdict.shown}'
-                yield f'disc.{level}.{verdict.judge}.{seen}', self._loss(level, verdict, scores[verdict.shown]), verdict.weight
+                yield (
+                    f'disc.{level}.{verdict.judge}.{seen}',
+                    self._loss(level, verdict, scores[verdict.shown]),
+                    verdict.weight,
+                )
 
     def _loss(self, level: str, verdict: Verdict, scores: Tensor) -> Tensor:
         judge = self.levels[level][verdict.judge]  # type: ignore[index]

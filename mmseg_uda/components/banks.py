@@ -7,7 +7,7 @@ from typing import Any, Sequence, Union
 import torch
 from torch import Tensor, nn
 
-from ..ops.contrast import rank_to_index
+from ..ops.u2pl import rank_to_index
 from ..registry import BANKS
 
 
@@ -29,7 +29,9 @@ class ClassConfidenceBank(nn.Module):
         super().__init__()
         self.momentum = momentum
         self.skip_absent = skip_absent
-        self.register_buffer('value', torch.rand(num_classes, generator=torch.Generator().manual_seed(seed), device='cpu'))
+        self.register_buffer(
+            'value', torch.rand(num_classes, generator=torch.Generator().manual_seed(seed), device='cpu')
+        )
 
     @torch.no_grad()
     def update(self, sums: Tensor, counts: Tensor) -> None:
@@ -51,7 +53,8 @@ class KeyBank(nn.Module):
         sizes: capacity per class, one number for all or C numbers.
         dtype: ``float32``, or ``float16``/``bfloat16`` for half the memory.
 
-    State: ``keys`` (sum of sizes + 1, D), whose last row is scratch space; ``lengths`` and ``heads`` (C,) int64: filled entries and the
+    State: ``keys`` (sum of sizes + 1, D), whose last row is scratch space; ``lengths`` and ``heads`` (C,) int64:
+        filled entries and the
     slot that is written next.
     """
 

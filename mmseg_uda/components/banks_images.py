@@ -14,14 +14,16 @@ from ..registry import BANKS
 
 
 def class_components(mask: np.ndarray) -> np.ndarray:
-    """8-connected components of a bool mask (H, W), numbered from 1 by the raster order of their first pixels; 0 = background."""
+    """8-connected components of a bool mask (H, W), numbered from 1 by the raster order of their first pixels; 0 =
+    background."""
     _, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     return raster_components(components)
 
 
 @BANKS.register_module()
 class ImageBank(nn.Module):
-    """The last target crops and which classes the teacher saw in each: partners for mixing are drawn by class without loading anything.
+    """The last target crops and which classes the teacher saw in each: partners for mixing are drawn by class without
+    loading anything.
 
     Args:
         num_classes: C.
@@ -29,7 +31,8 @@ class ImageBank(nn.Module):
         presence_threshold: share of its pixels that a class needs in a crop to be present.
         dtype: of the stored crops.
 
-    State: ``images`` (n, 3, H, W), allocated with the first crop (n = 0 or K), ``presence`` (C, K), ``filled`` (K,) bool, ``head`` (slot that
+    State: ``images`` (n, 3, H, W), allocated with the first crop (n = 0 or K), ``presence`` (C, K), ``filled`` (K,)
+        bool, ``head`` (slot that
     is written next).
     """
 
@@ -66,13 +69,15 @@ class ImageBank(nn.Module):
         """
         if len(images) > self.size:
             raise ValueError(
-                f'{len(images)} crops per step do not fit into the image bank: set uda.cutmix.size to at least {len(images)}'
+                f'{len(images)} crops per step do not fit into the image bank: set uda.cutmix.size to at least '
+                f'{len(images)}'
             )
         if not len(self.images):
             self.images = self.images.new_zeros(self.size, *images.shape[1:])
         if self.images.shape[1:] != images.shape[1:]:
             raise ValueError(
-                f'the image bank holds crops of {tuple(self.images.shape[1:])}, the batch has {tuple(images.shape[1:])}: '
+                f'the image bank holds crops of {tuple(self.images.shape[1:])}, the batch has '
+                f'{tuple(images.shape[1:])}: '
                 'resume with the crop size of the checkpoint'
             )
         slots = (self.head + torch.arange(len(images), device=self.head.device)) % self.size
@@ -83,7 +88,8 @@ class ImageBank(nn.Module):
         return slots
 
     def candidates(self, classes: Tensor) -> Tensor:
-        """Weights of the slots as partners that show a class: 1 where it is present, or wherever there is a crop if it is nowhere.
+        """Weights of the slots as partners that show a class: 1 where it is present, or wherever there is a crop if
+        it is nowhere.
 
         Args:
             classes: (M,) int64.
@@ -101,7 +107,8 @@ class ImageBank(nn.Module):
 
     @torch.no_grad()
     def note_presence(self, slots: Tensor, predictions: Tensor) -> None:
-        """Replace the presence columns of slots (B,) by the classes in ``predictions`` (B, H, W); of equal slots the later one wins."""
+        """Replace the presence columns of slots (B,) by the classes in ``predictions`` (B, H, W); of equal slots the
+        later one wins."""
         columns = class_presence(predictions, len(self.presence), self.presence_threshold)
         order = torch.arange(len(slots), device=slots.device)
         latest = torch.full((self.size,), -1, device=slots.device).scatter_reduce(0, slots, order, 'amax')

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops import contrast as ops
-from ..ops.semi_supervised import ENTROPY_TIE, Ranks
+from ..ops import u2pl as ops
+from ..ops.ael import ENTROPY_TIE
+from ..ops.world import World
+from ..utils.world import gather_with_gradient
 from .banks import KeyBank
-from .cross_rank import gather_with_gradient
 
 
 class PixelGroup(NamedTuple):
@@ -43,10 +44,11 @@ class MemoryBankContrast(nn.Module):
         channels: D.
         bank_size: keys per class; ``bank_size_overrides`` gives other sizes to some classes.
         bank_dtype: of the stored keys (``float16`` halves the memory).
-        low_percent, high_percent: fixed entropy percentiles of reliable and unreliable pixels; None: a and 100 - a with the scheduled share a
-            (U2PL).
-        official: the released code's one-hot encoding, keys, slots and percentiles over all pixels (see docs/methods/stal.md, Q2 to Q4).
-        rules: further options of :class:`~mmseg_uda.ops.contrast.ContrastRules`.
+        low_percent, high_percent: fixed entropy percentiles of reliable and unreliable pixels; None: a and 100 - a
+            with the scheduled share a (U2PL).
+        official: the released code's one-hot encoding, keys, slots and percentiles over all pixels (see
+            docs/methods/stal.md, Q2 to Q4).
+        rules: further options of :class:`~mmseg_uda.ops.u2pl.ContrastRules`.
 
     Keys, masks and anchors are taken over all ranks; the loss value is that of the whole batch.
     """
@@ -67,7 +69,8 @@ class MemoryBankContrast(nn.Module):
         self.rules = replace(ops.ContrastRules(official_keys=official, official_slots=official), **rules)
         if not 0 < self.rules.low_rank < num_classes:
             raise ValueError(
-                f'contrast.low_rank={self.rules.low_rank} with {num_classes} classes leaves no negative keys, the loss would always be 0: '
+                f'contrast.low_rank={self.rules.low_rank} with {num_classes} classes leaves no negative keys, the '
+                'loss would always be 0: '
                 f'set it between 1 and {num_classes - 1}'
             )
         self.num_classes = num_classes
@@ -81,22 +84,31 @@ class MemoryBankContrast(nn.Module):
         )
 
     def _masks(
-        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, world: World
     ) -> tuple[Tensor, Tensor]:
         low = share if self.low_percent is None else self.low_percent
         high = 100 - share if self.high_percent is None else self.high_percent
         size = (mixed.keys.shape[2], mixed.keys.shape[3])
         return ops.contrast_masks(
-            labeled.label, mixed.label, entropy, low, high, size, valid_only=not self.official, ranks=ranks, tie=self.entropy_tie
+            labeled.label,
+            mixed.label,
+            entropy,
+            low,
+            high,
+            size,
+            valid_only=not self.official,
+            world=world,
+            tie=self.entropy_tie,
         )
 
     @torch.no_grad()
     def sets(
-        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, ranks: Ranks
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, world: World
     ) -> tuple[ops.ContrastSets, Tensor]:
-        """Pixel sets over the images of all ranks, labelled ones first, and the largest probability of each pixel (N,)."""
+        """Pixel sets over the images of all ranks, labelled ones first, and the largest probability of each pixel
+        (N,)."""
         size = mixed.keys.shape[2:]
-        low, high = self._masks(labeled, mixed, entropy, share, ranks)
+        low, high = self._masks(labeled, mixed, entropy, share, world)
         counts = (len(labeled.label), len(mixed.label))
 
         def small(group: PixelGroup) -> tuple[Tensor, Tensor]:
@@ -105,11 +117,11 @@ class MemoryBankContrast(nn.Module):
             return label, torch.softmax(scores, dim=1)
 
         def everywhere(labeled_part: Tensor, mixed_part: Tensor) -> Tensor:
-            return torch.cat([ranks.gather(labeled_part), ranks.gather(mixed_part)])
+            return torch.cat([world.gather(labeled_part), world.gather(mixed_part)])
 
         (label_l, prob_l), (label_m, prob_m) = small(labeled), small(mixed)
         onehot = torch.cat(
-            [ops.onehot_ignore(ranks.gather(part), self.num_classes, self.official) for part in (label_l, label_m)]
+            [ops.onehot_ignore(world.gather(part), self.num_classes, self.official) for part in (label_l, label_m)]
         )
         prob = everywhere(prob_l, prob_m)
         sets = ops.contrast_sets(
@@ -117,13 +129,13 @@ class MemoryBankContrast(nn.Module):
             prob,
             everywhere(*low.split(counts)),
             everywhere(*high.split(counts)),
-            counts[0] * ranks.world_size,
+            counts[0] * world.world_size,
             self.rules,
         )
         return sets, prob.amax(dim=1).flatten()
 
     def forward(
-        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draw: RankDraw, ranks: Ranks
+        self, labeled: PixelGroup, mixed: PixelGroup, entropy: Tensor, share: float, draw: RankDraw, world: World
     ) -> Tensor:
         """Update the banks and return the loss (scalar).
 
@@ -132,14 +144,14 @@ class MemoryBankContrast(nn.Module):
             share: scheduled percentage a of unreliable pixels.
             draw: where the uniform ranks of anchors and negatives come from.
         """
-        sets, confidence = self.sets(labeled, mixed, entropy, share, ranks)
-        keys = _flat(torch.cat([ranks.gather(labeled.keys), ranks.gather(mixed.keys)])).float()
+        sets, confidence = self.sets(labeled, mixed, entropy, share, world)
+        keys = _flat(torch.cat([world.gather(labeled.keys), world.gather(mixed.keys)])).float()
         self.bank.enqueue(keys, sets.keys)
         slots = ops.contrast_slots(sets, self.bank.lengths, self.rules.official_slots)
         rules = self.rules
         anchor_ranks = draw(sets.anchors.sum(dim=1), rules.num_queries, 'anchors')
         negative_ranks = draw(self.bank.lengths[slots.bank_class], rules.num_queries * rules.num_negatives, 'negatives')
-        student = torch.cat([gather_with_gradient(group.representation, ranks) for group in (labeled, mixed)])
+        student = torch.cat([gather_with_gradient(group.representation, world) for group in (labeled, mixed)])
         anchors = _flat(student).float()[ops.rank_to_index(sets.anchors, anchor_ranks)]
         prototypes = ops.class_prototypes(keys, sets, confidence if rules.confidence_weighted else None)
         negatives = self.bank.gather(slots.bank_class, negative_ranks).unflatten(

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..methods.streams import Stream
 from ..ops.adaptive_mix import class_copy_paste
-from ..ops.semi_supervised import IGNORE, paste_class_probability
+from ..ops.ael import paste_class_probability
+from ..ops.labels import IGNORE
+from ..streams import Stream
 from .adaptive_draws import AdaptiveDraws
 
 #: road, sidewalk, building, vegetation and sky of the 19 Cityscapes classes are never pasted
@@ -20,8 +21,9 @@ CITYSCAPES_STUFF = (0, 1, 2, 8, 10)
 class ClassCopyPaste:
     """Pastes the least confident classes from a donor into each labelled image.
 
-    Donors come from the batch's ``paste`` stream where the data set provides one. Otherwise the donor of an image is the one of the other
-    labelled stream with the same number (itself without another stream), rescaled and placed at random on the device.
+    Donors come from the batch's ``paste`` stream where the data set provides one. Otherwise the donor of an image is
+    the one of the other labelled stream with the same number (itself without another stream), rescaled and placed at
+    random on the device.
 
     Args:
         prob: probability that an image gets a donor.
@@ -53,7 +55,8 @@ class ClassCopyPaste:
         draws: AdaptiveDraws,
         samples: Sequence[int],
     ) -> tuple[Tensor, Tensor]:
-        """Paste into images (B, 3, H, W) with labels (B, H, W); ``samples`` numbers the images for their random generators."""
+        """Paste into images (B, 3, H, W) with labels (B, H, W); ``samples`` numbers the images for their random
+        generators."""
         chosen = draws.paste_classes(*paste_class_probability(kappa, self.never), self.draws)
         if donors is not None and donors.label is not None:
             picks = [sample % donors.batch_size for sample in samples]

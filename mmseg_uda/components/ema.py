@@ -1,4 +1,5 @@
 """Exponential-moving-average (mean) teacher."""
+
 from __future__ import annotations
 
 import copy
@@ -20,13 +21,16 @@ class EMATeacher(nn.Module):
     Args:
         student: the network to follow; deep-copied, gradients off.
         alpha: cap of the EMA rate in [0, 1).
-        buffers: ``own`` leaves buffers (BN statistics) to the teacher's own forward passes, as in the DAFormer family; ``copy`` takes
-            the student's at every update; ``ema`` averages floating-point ones like parameters.
-        delay: iterations by which t lags behind in the rule. 1 is the DACS release of 2020, which updates after the step, so that the
-            teacher equals the student once more after the first one.
+        buffers: ``own`` leaves buffers (BN statistics) to the teacher's own forward passes, as in the DAFormer
+            family; ``copy`` takes the student's at every update; ``ema`` averages floating-point ones like
+            parameters.
+        delay: iterations by which t lags behind in the rule. 1 is the DACS release of 2020, which updates after the
+            step, so that the teacher equals the student once more after the first one.
 
-    State: the network under ``model.*`` and ``initialized`` (bool), so that a resumed run neither copies nor warms up again.
+    State: the network under ``model.*`` and ``initialized`` (bool), so that a resumed run neither copies nor warms up
+        again.
     """
+
     initialized: Tensor
 
     def __init__(self, student: nn.Module, alpha: float = 0.999, buffers: str = 'own', delay: int = 0) -> None:

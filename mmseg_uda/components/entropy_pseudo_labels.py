@@ -11,18 +11,19 @@ from ..ops.entropy import entropy_from_logits
 from ..ops.esl import COMPACT_LEVELS, class_histogram, decayed_thresholds, quantize
 from ..ops.pseudo_labels import SCOPES, filter_pseudo_weight
 from ..registry import PSEUDO_LABELERS
-from .cross_rank import current_ranks
+from ..utils.world import current_world
 
 MODES = ('image_ratio', 'pixel_mask', 'pixel_soft')
 
 
 @PSEUDO_LABELERS.register_module()
 class EntropyPseudoLabel(nn.Module):
-    """Labels are the teacher's most probable classes; a pixel is trusted when its entropy passes a class-wise threshold.
+    """Labels are the teacher's most probable classes; a pixel is trusted when its entropy passes a class-wise
+    threshold.
 
-    The thresholds are medians of the entropies of the last 1 / (1 - gamma) iterations or so (arXiv 2006.08658 computes them
-    once for the whole data set). All pixels keep their label, so that mixing by class sees whole label maps; trust becomes
-    weight:
+    The thresholds are medians of the entropies of the last 1 / (1 - gamma) iterations or so (arXiv 2006.08658
+    computes them once for the whole data set). All pixels keep their label, so that mixing by class sees whole label
+    maps; trust becomes weight:
 
     * ``image_ratio``: all pixels weigh as much as the share of trusted ones, as in DACS;
     * ``pixel_mask``: trusted pixels weigh 1, others 0 (ESL's hard selection);
@@ -31,11 +32,11 @@ class EntropyPseudoLabel(nn.Module):
     Args:
         num_classes: classes of the network; methods fill it in.
         mode: see above.
-        threshold: one entropy threshold for all classes instead of the class-wise ones (0.05 to 0.08 lets about as much pass
-            as a probability of 0.968, for 19 classes).
+        threshold: one entropy threshold for all classes instead of the class-wise ones (0.05 to 0.08 lets about as
+            much pass as a probability of 0.968, for 19 classes).
         fraction: share of each class that its order statistic keeps.
-        floor: smallest class-wise threshold, and the only one during ``warmup`` and for classes with less than ``min_mass``
-            pixels.
+        floor: smallest class-wise threshold, and the only one during ``warmup`` and for classes with less than
+            ``min_mass`` pixels.
         limit: largest class-wise threshold, or None.
         gamma: decay of the counts per iteration; 1 counts everything since the start.
         levels: resolution of the thresholds.
@@ -112,20 +113,20 @@ class EntropyPseudoLabel(nn.Module):
             return label, self._normalized(trusted) if self.normalize else trusted
         share = trusted.mean((1, 2), keepdim=True)
         if self.weight_scope == 'batch':
-            ranks = current_ranks()
-            share = ranks.total(share.mean()) / ranks.world_size
+            world = current_world()
+            share = world.total(share.mean()) / world.world_size
         return label, share * counted
 
     def _passes(self, label: Tensor, entropy: Tensor, counted: Tensor) -> Tensor:
         if self.threshold is not None:
             return (entropy <= self.threshold).float()
         codes = quantize(entropy, self.levels)
-        counts = current_ranks().total(class_histogram(label, codes, self.num_classes, self.levels + 1, counted))
+        counts = current_world().total(class_histogram(label, codes, self.num_classes, self.levels + 1, counted))
         self.mass.mul_(self.gamma).add_(counts)
         self.updates.add_(1)
         return (entropy.double() <= self.thresholds()[label]).float()
 
     def _normalized(self, trusted: Tensor) -> Tensor:
-        ranks = current_ranks()
-        share = ranks.total(trusted.mean()) / ranks.world_size
+        world = current_world()
+        share = world.total(trusted.mean()) / world.world_size
         return trusted / share.clamp(min=1 / trusted.numel())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..ops.feature_distance import class_cells, downscale_label_ratio, feature_distance
 from ..registry import FEATURE_DISTANCES
-from .cross_rank import current_ranks
+from ..utils.world import current_world
 
 if TYPE_CHECKING:
     from ..models.training_interface import FeatureView
@@ -65,4 +65,4 @@ class ThingClassDistance:
             scale = max(label.shape[-1] // features.shape[-1], 1)
             small = downscale_label_ratio(label, scale, self.min_ratio, self.num_classes)
             cells = class_cells(small, self.classes)[:, : features.shape[-2], : features.shape[-1]]
-        return self.weight * feature_distance(features, reference.maps[-1], cells, current_ranks())
+        return self.weight * feature_distance(features, reference.maps[-1], cells, current_world())

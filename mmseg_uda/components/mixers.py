@@ -12,7 +12,7 @@ from ..ops.adaptive_mix import box_mask, random_half_area_box
 from ..ops.mixing import LABEL_VALUES, SCOPES, class_mix_masks, mix
 from ..registry import MIXERS
 from ..utils.rng import StepRng, rand_per_sample
-from .cross_rank import current_ranks
+from ..utils.world import current_world
 
 
 class MixedBatch(NamedTuple):
@@ -84,12 +84,13 @@ class ClassMixer(Mixer):
 
     def draw_masks(self, label: Tensor, rng: StepRng) -> Tensor:
         scores = rand_per_sample(rng.samples, label.shape[0], LABEL_VALUES)
-        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope, current_ranks())
+        return class_mix_masks(label, scores.to(label.device, non_blocking=True), self.class_scope, current_world())
 
 
 @MIXERS.register_module()
 class BoxMixer(Mixer):
-    """Pastes a box at a random place and of random shape (CutMix, arXiv 1905.04899; the box as in AEL, arXiv 2110.05474).
+    """Pastes a box at a random place and of random shape (CutMix, arXiv 1905.04899; the box as in AEL, arXiv
+    2110.05474).
 
     Args:
         share: of the image that the box covers.

@@ -19,8 +19,8 @@ _DRAWS = 9  # per image: is the colour changed, 5 sizes, grey, blurred, kernel
 class PhotometricDistortion8Bit:
     """Brightness, contrast and HSV shifts, grey images, small blur, each image for itself.
 
-    Brightness and contrast ~ U(-limit, limit) (brightness in units of 255), then the HSV shifts; grey and blur are drawn
-    separately. A blur has 3 taps with probability 1/3, else 5.
+    Brightness and contrast ~ U(-limit, limit) (brightness in units of 255), then the HSV shifts; grey and blur are
+    drawn separately. A blur has 3 taps with probability 1/3, else 5.
 
     Args:
         color_prob: probability that brightness, contrast and HSV change.
@@ -52,7 +52,9 @@ class PhotometricDistortion8Bit:
     def __call__(self, img: Tensor, metas: Sequence[Mapping[str, Any]], rng: StepRng) -> Tensor:
         """Augment ``img`` (B, 3, H, W), normalised as ``metas[0]['img_norm_cfg']`` says; returns a new tensor."""
         if not metas or 'img_norm_cfg' not in metas[0]:
-            raise KeyError("the augmentation needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline")
+            raise KeyError(
+                "the augmentation needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline"
+            )
         draws = rand_per_sample(rng.samples, len(img), _DRAWS).to(img.device, non_blocking=True)
         out = torch.stack([denormalize(one.float(), metas[0]) for one in img]).float()
         brightness, contrast, hue, saturation, value = ((2 * draws[:, 1:6] - 1) * self.limits.to(img.device)).unbind(1)

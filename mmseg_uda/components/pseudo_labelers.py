@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..ops.pseudo_labels import SCOPES, filter_pseudo_weight, pseudo_label
 from ..registry import PSEUDO_LABELERS
-from .cross_rank import current_ranks
+from ..utils.world import current_world
 
 
 @PSEUDO_LABELERS.register_module()
@@ -45,5 +45,5 @@ class ConfidenceShare:
 
         ``valid`` (B, 1, H, W) zeroes weights.
         """
-        label, weight = pseudo_label(logits, self.threshold, self.weight_scope, current_ranks())
+        label, weight = pseudo_label(logits, self.threshold, self.weight_scope, current_world())
         return label, filter_pseudo_weight(weight, self.ignore_top, self.ignore_bottom, valid)

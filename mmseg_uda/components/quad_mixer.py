@@ -7,6 +7,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 import torch
 from torch import Tensor
 
+from ..ops.labels import IGNORE
 from ..ops.mixing import LABEL_VALUES, class_mask, classes_present
 from ..ops.quadmix import (
     EXCLUSIONS,
@@ -27,11 +28,11 @@ from ..utils.rng import StepRng, rand_per_sample
 DIRECTIONS = ('ss', 'st', 'ts', 'tt')
 #: mixed images by the domain of their context
 PASSES = {'tss': 's', 'tst': 't'}
-IGNORE = 255
 
 
 class Templates(NamedTuple):
-    """What patches are cut from: the previous source batch, the previous target batch, and its confident pixels (B, 1, H, W)."""
+    """What patches are cut from: the previous source batch, the previous target batch, and its confident pixels (B,
+    1, H, W)."""
 
     source: Composite
     target: Composite
@@ -42,15 +43,15 @@ class Templates(NamedTuple):
 class QuadMixer:
     """Cuts class regions from the templates of both domains and pastes them into both current images.
 
-    The source template gives the regions of a few of its classes; the target template those of a few other classes, as far as the
-    teacher was confident there. Both go into the current source image (``tss``) and into the current target image (``tst``), the target's
-    over the source's, class patches from the data loader over everything.
+    The source template gives the regions of a few of its classes; the target template those of a few other classes,
+    as far as the teacher was confident there. Both go into the current source image (``tss``) and into the current
+    target image (``tst``), the target's over the source's, class patches from the data loader over everything.
 
     Args:
         directions: active pastes among :data:`DIRECTIONS`.
         num_source_classes, num_target_classes: classes drawn per image.
-        exclude: target patches leave out the ``class_id`` of the source patches, or the classes whose ids equal their ``position``
-            (released code).
+        exclude: target patches leave out the ``class_id`` of the source patches, or the classes whose ids equal their
+            ``position`` (released code).
         template_ignore: 255 may be drawn from the source template like a class (released code).
         patch_norm: ``consistent`` or ``legacy`` (released code), see :func:`~mmseg_uda.ops.quadmix.normalize_patch`.
         patch_weight: pixels of class patches weigh ``one`` or ``keep`` the weight of what they cover (released code).
@@ -69,12 +70,19 @@ class QuadMixer:
         unknown = [direction for direction in directions if direction not in DIRECTIONS]
         if unknown or not directions:
             raise ValueError(f'quad.directions takes some of {DIRECTIONS}, got {tuple(directions)}')
-        choices = (('exclude', exclude, EXCLUSIONS), ('patch_norm', patch_norm, PATCH_NORMS), ('patch_weight', patch_weight, PATCH_WEIGHTS))
+        choices = (
+            ('exclude', exclude, EXCLUSIONS),
+            ('patch_norm', patch_norm, PATCH_NORMS),
+            ('patch_weight', patch_weight, PATCH_WEIGHTS),
+        )
         for name, value, valid in choices:
             if value not in valid:
                 raise ValueError(f"quad.{name} must be one of {', '.join(valid)}, got '{value}'")
         if min(num_source_classes, num_target_classes) < 0:
-            raise ValueError(f'quad.num_source_classes and num_target_classes must not be negative, got {num_source_classes}, {num_target_classes}')
+            raise ValueError(
+                f'quad.num_source_classes and num_target_classes must not be negative, got {num_source_classes}, '
+                f'{num_target_classes}'
+            )
         self.directions = tuple(directions)
         self.num_source_classes = num_source_classes
         self.num_target_classes = num_target_classes
@@ -86,7 +94,9 @@ class QuadMixer:
     @property
     def passes(self) -> tuple[str, ...]:
         """Mixed images that some direction leads into."""
-        return tuple(name for name, domain in PASSES.items() if any(direction[1] == domain for direction in self.directions))
+        return tuple(
+            name for name, domain in PASSES.items() if any(direction[1] == domain for direction in self.directions)
+        )
 
     def draw_masks(self, templates: Templates, rng: StepRng) -> tuple[Tensor, Tensor]:
         """Regions of the source and of the target templates, bool (B, 1, H, W)."""
@@ -125,11 +135,14 @@ class QuadMixer:
             mixed[name] = compose_quad(contexts[name], pasted[0], pasted[1], overlay, self.patch_weight)
         return mixed
 
-    def overlays(self, extras: Mapping[str, Any], metas: Sequence[Mapping[str, Any]], img: Tensor) -> dict[str, Optional[Overlay]]:
+    def overlays(
+        self, extras: Mapping[str, Any], metas: Sequence[Mapping[str, Any]], img: Tensor
+    ) -> dict[str, Optional[Overlay]]:
         """The class patches that came with the source stream, by pass.
 
         Args:
-            extras: may hold ``class_patches`` uint8 (B, P, 3, H, W) and ``class_patch_labels`` (B, P, H, W), one per pass or one for both.
+            extras: may hold ``class_patches`` uint8 (B, P, 3, H, W) and ``class_patch_labels`` (B, P, H, W), one per
+                pass or one for both.
             metas: of the source images; their normalisation counts.
             img: batch (B, 3, H, W) that takes the patches, cyclically when the source has fewer images.
 

@@ -9,8 +9,8 @@ import torch
 from mmcv.runner import get_dist_info
 from torch import Tensor, nn
 
-from ..ops.semi_supervised import Ranks
 from ..ops.style import instance_stats, restyle
+from ..ops.world import World
 from ..registry import STYLISERS
 
 STYLE_MODES = ('clean', 'official')
@@ -19,9 +19,9 @@ STYLE_MODES = ('clean', 'official')
 class StyleSlots(nn.Module):
     """Channel statistics of the last batch of every domain at one place of the network.
 
-    The slots are buffers (domains, images of all processes, channels) and travel in checkpoints, so that a resumed run continues
-    exactly. A process writes and reads its own images; :meth:`ChannelStatistics.synchronise` fetches the others'. A slot that was not
-    written since the number of images last changed holds mean 0 and deviation 1.
+    The slots are buffers (domains, images of all processes, channels) and travel in checkpoints, so that a resumed
+    run continues exactly. A process writes and reads its own images; :meth:`ChannelStatistics.synchronise` fetches
+    the others'. A slot that was not written since the number of images last changed holds mean 0 and deviation 1.
     """
 
     mean: Tensor
@@ -46,7 +46,8 @@ class StyleSlots(nn.Module):
         return restyle(x, mean, std)
 
     def own(self, x: Tensor) -> slice:
-        """The images of this process among those of all; the slots are emptied when they do not fit ``x`` (B, C, H, W)."""
+        """The images of this process among those of all; the slots are emptied when they do not fit ``x`` (B, C, H,
+        W)."""
         rank, world_size = get_dist_info()
         shape = (self.num_domains, world_size * x.shape[0], x.shape[1])
         if self.mean.shape != shape:
@@ -74,10 +75,11 @@ class ChannelStatistics(nn.Module):
 
     Args:
         num_domains: number of targets.
-        layers: names of submodules of the backbone whose outputs (a tensor, or a sequence that starts with one) are restyled, such as
-            ``layer1.0``; empty = images only.
-        mode: ``clean`` stores statistics in natural passes only; ``official`` in every pass once the first natural one came, as the
-            released code does: stylised views then take the statistics of source and stylised passes.
+        layers: names of submodules of the backbone whose outputs (a tensor, or a sequence that starts with one) are
+            restyled, such as ``layer1.0``; empty = images only.
+        mode: ``clean`` stores statistics in natural passes only; ``official`` in every pass once the first natural
+            one came, as the released code does: stylised views then take the statistics of source and stylised
+            passes.
     """
 
     def __init__(self, num_domains: int, layers: Sequence[str] = (), mode: str = 'clean') -> None:
@@ -107,10 +109,12 @@ class ChannelStatistics(nn.Module):
             if torch.is_tensor(output):
                 return self.through(slots, output)
             return type(output)([self.through(slots, output[0]), *output[1:]])
+
         return restyled
 
     def through(self, slots: Any, x: Tensor) -> Tensor:
-        """``x`` as it leaves one place during the current pass: a map (B, C, H, W), or tokens (B, N, C) of a transformer."""
+        """``x`` as it leaves one place during the current pass: a map (B, C, H, W), or tokens (B, N, C) of a
+        transformer."""
         if self._pass is None:
             return x
         if x.dim() == 3:
@@ -120,14 +124,15 @@ class ChannelStatistics(nn.Module):
         return x if self._pass.transfer is None else slots.apply_style(x, self._pass.transfer)
 
     @torch.no_grad()
-    def synchronise(self, ranks: Ranks) -> None:
-        """Bring the images of all processes into every process's slots, with one collective; called once per iteration."""
+    def synchronise(self, world: World) -> None:
+        """Bring the images of all processes into every process's slots, with one collective; called once per
+        iteration."""
         filled = [slots for slots in (self.image, *self.features) if slots.mean.numel()]
-        if ranks.world_size == 1 or not filled:
+        if world.world_size == 1 or not filled:
             return
         rank = get_dist_info()[0]
-        values = [value.chunk(ranks.world_size, dim=1)[rank] for slots in filled for value in (slots.mean, slots.std)]
-        gathered = ranks.gather(torch.cat([value.flatten() for value in values])).view(ranks.world_size, -1)
+        values = [value.chunk(world.world_size, dim=1)[rank] for slots in filled for value in (slots.mean, slots.std)]
+        gathered = world.gather(torch.cat([value.flatten() for value in values])).view(world.world_size, -1)
         parts = gathered.split([value.numel() for value in values], dim=1)
         for k, slots in enumerate(filled):
             for buffer, like, part in zip((slots.mean, slots.std), values[2 * k :], parts[2 * k :]):

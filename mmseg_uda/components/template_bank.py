@@ -10,24 +10,27 @@ from torch import Tensor, nn
 
 from ..ops.quadmix import Composite
 from ..registry import BANKS
-from .cross_rank import current_ranks
+from ..utils.world import current_world
 
 _FIELDS = ('source_img', 'source_label', 'target_img', 'target_label', 'target_weight', 'confident')
 
 
 @BANKS.register_module()
 class TemplateBank(nn.Module):
-    """The last batch of both domains: clean images, labels, pseudo-labels with weights, and where the teacher was confident.
+    """The last batch of both domains: clean images, labels, pseudo-labels with weights, and where the teacher was
+    confident.
 
-    Bounded: one batch, 31 bytes per pixel and image (19 with ``dtype='float16'``). With several ranks every rank holds the batch of
-    all ranks, gathered when it is stored, so that rank 0's checkpoint resumes all of them; ``save=False`` keeps each rank's own
-    batch only.
+    Bounded: one batch, 31 bytes per pixel and image (19 with ``dtype='float16'``). With several ranks every rank
+        holds the batch of
+    all ranks, gathered when it is stored, so that rank 0's checkpoint resumes all of them; ``save=False`` keeps each
+    rank's own batch only.
 
     Args:
         dtype: of the stored images.
         save: write the templates into checkpoints. Without them the first iteration after a resume is a plain one.
 
-    State: ``source_img``, ``target_img`` (N, 3, H, W), ``source_label``, ``target_label`` uint8 (N, 1, H, W), ``target_weight``
+    State: ``source_img``, ``target_img`` (N, 3, H, W), ``source_label``, ``target_label`` uint8 (N, 1, H, W),
+        ``target_weight``
     float32 and ``confident`` bool (N, H, W); N = 0 until the first batch.
     """
 
@@ -41,7 +44,11 @@ class TemplateBank(nn.Module):
     def __init__(self, dtype: str = 'float32', save: bool = True) -> None:
         super().__init__()
         self.save = save
-        image, label, plane = torch.zeros(0, 3, 0, 0, dtype=getattr(torch, dtype)), torch.zeros(0, 1, 0, 0, dtype=torch.uint8), torch.zeros(0, 0, 0)
+        image, label, plane = (
+            torch.zeros(0, 3, 0, 0, dtype=getattr(torch, dtype)),
+            torch.zeros(0, 1, 0, 0, dtype=torch.uint8),
+            torch.zeros(0, 0, 0),
+        )
         empty = (image, label, image, label, plane, plane.bool())
         for name, value in zip(_FIELDS, empty):
             self.register_buffer(name, value.clone(), persistent=save)
@@ -64,7 +71,8 @@ class TemplateBank(nn.Module):
         return len(self.source_img) > 0 and self.source_img.shape[2:] == self.target_img.shape[2:] == img.shape[2:]
 
     def source(self, batch: int) -> Composite:
-        """The source templates of a batch: image i meets image i of the previous batch, cyclically when that had fewer."""
+        """The source templates of a batch: image i meets image i of the previous batch, cyclically when that had
+        fewer."""
         rows = self._rows(len(self.source_img), batch)
         label = self.source_label[rows].long()
         return Composite(self.source_img[rows].float(), label, torch.ones_like(label[:, 0], dtype=torch.float32))
@@ -86,10 +94,10 @@ class TemplateBank(nn.Module):
     @torch.no_grad()
     def store(self, source: Composite, target: Composite, confident: Tensor) -> None:
         """Replace the templates by copies of this iteration's batch (images clean, ``confident`` bool (B, H, W))."""
-        ranks = current_ranks()
+        world = current_world()
         values = (source.img, source.label, target.img, target.label, target.weight, confident)
         for name, value in zip(_FIELDS, values):
             value = value.to(getattr(self, name).dtype)
-            value = ranks.gather(value) if self.save and ranks.world_size > 1 else value
+            value = world.gather(value) if self.save and world.world_size > 1 else value
             self._resize(name, value.shape)
             getattr(self, name).copy_(value)

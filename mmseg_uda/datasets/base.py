@@ -233,8 +233,10 @@ class SegmentationDataset(CustomDataset):
         unknown = [line for line, suffix in names if not osp.exists(osp.join(img_dir, line + suffix))]
         if unknown and (self.file_client_args or {}).get('backend', 'disk') == 'disk':
             raise FileNotFoundError(
-                f"{self.NAME}: {len(unknown)} of {len(lines)} names in {split} are no image below {img_dir} (first: '{unknown[0]}'; "
-                f'looked for {" or ".join(self.img_suffixes)}): the list belongs to other data, or its names are not relative to img_dir'
+                f'{self.NAME}: {len(unknown)} of {len(lines)} names in {split} are no image below {img_dir} '
+                f"(first: '{unknown[0]}'; "
+                f'looked for {" or ".join(self.img_suffixes)}): the list belongs to other data, or its names are '
+                'not relative to img_dir'
             )
         return names
 

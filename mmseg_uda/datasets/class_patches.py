@@ -25,23 +25,25 @@ Pool = Union[str, Sequence[Union[int, str]]]
 class ClassPatches:
     """Adds to every sample of a stream the pixels of a few drawn classes, cut from other files of that stream.
 
-    For each class a file that holds it is drawn, resized to exactly ``scale``, and cropped at random (no flip). The crop counts when it
-    shows more than ``min_pixels`` pixels of the class; otherwise another file is drawn. The patches of one pass are merged into one
-    image and one label map.
+    For each class a file that holds it is drawn, resized to exactly ``scale``, and cropped at random (no flip). The
+    crop counts when it shows more than ``min_pixels`` pixels of the class; otherwise another file is drawn. The
+    patches of one pass are merged into one image and one label map.
 
     Args:
-        stream: the labelled stream; all its data sets need label files. Which files hold which class is counted once and stored.
+        stream: the labelled stream; all its data sets need label files. Which files hold which class is counted once
+            and stored.
         scale: (width, height) to which files are resized, aspect ratio ignored.
-        pool: classes to draw from, train ids or names; a class listed twice is drawn twice as often. ``auto`` takes the ``auto_classes``
-            rarest ones.
+        pool: classes to draw from, train ids or names; a class listed twice is drawn twice as often. ``auto`` takes
+            the ``auto_classes`` rarest ones.
         num: entries of the pool drawn without replacement.
         min_pixels: see above; 50 or 10 at 1024x1024 in the released code.
         max_tries: files tried before a patch is left out.
         passes: sets of patches per sample, of the same classes: one for each mixed pass, or 1 to share them.
-        images_per_draw: so many successive images of the global batch get the same classes: 1, or the size of the global batch as in
-            the released code.
+        images_per_draw: so many successive images of the global batch get the same classes: 1, or the size of the
+            global batch as in the released code.
         crop_size: (height, width); None = that of the stream's pipeline.
-        min_file_pixels: a file is a candidate for a class when it holds more pixels of it than this, at native resolution.
+        min_file_pixels: a file is a candidate for a class when it holds more pixels of it than this, at native
+            resolution.
         workers: processes that count the classes when no statistics are stored.
 
     Raises:
@@ -64,20 +66,35 @@ class ClassPatches:
         workers: int = 4,
     ) -> None:
         if min(num, max_tries, passes, images_per_draw) < 1 or min(min_pixels, min_file_pixels) < 0:
-            raise ValueError('class_patches: num, max_tries, passes, images_per_draw must be at least 1, min_pixels and min_file_pixels at least 0')
+            raise ValueError(
+                'class_patches: num, max_tries, passes, images_per_draw must be at least 1, min_pixels and '
+                'min_file_pixels at least 0'
+            )
         self.stream = stream
         self.scale = (int(scale[0]), int(scale[1]))
-        self.num, self.min_pixels, self.max_tries, self.passes, self.images_per_draw = num, min_pixels, max_tries, passes, images_per_draw
+        self.num, self.min_pixels, self.max_tries, self.passes, self.images_per_draw = (
+            num,
+            min_pixels,
+            max_tries,
+            passes,
+            images_per_draw,
+        )
         self.crop_size = tuple(crop_size) if crop_size is not None else crop_size_of(stream.first)
         if self.scale[0] < self.crop_size[1] or self.scale[1] < self.crop_size[0]:
-            raise ValueError(f'class_patches.scale={self.scale} (width, height) is smaller than the crop of {self.crop_size} (height, width)')
+            raise ValueError(
+                f'class_patches.scale={self.scale} (width, height) is smaller than the crop of {self.crop_size} '
+                '(height, width)'
+            )
         records = stream_records(stream, workers)
-        self.pool = self._auto_pool(records, auto_classes) if pool == 'auto' else [self._class_id(entry) for entry in pool]
+        self.pool = (
+            self._auto_pool(records, auto_classes) if pool == 'auto' else [self._class_id(entry) for entry in pool]
+        )
         found = samples_with_class(records, set(self.pool), min_file_pixels)
         absent = [stream.first.CLASSES[cls] for cls in sorted(found) if not found[cls]]
         if absent or not self.pool:
             raise ValueError(
-                f'class_patches.pool: no file of the {stream.name} stream has more than min_file_pixels={min_file_pixels} pixels of '
+                f'class_patches.pool: no file of the {stream.name} stream has more than '
+                f'min_file_pixels={min_file_pixels} pixels of '
                 f'{", ".join(absent) or "any class"}. Take such classes out of the pool.'
             )
         self.files = {cls: [int(index) for index in files] for cls, files in found.items()}
@@ -89,7 +106,9 @@ class ClassPatches:
             return names.index(entry)
         if isinstance(entry, int) and 0 <= entry < len(names):
             return entry
-        raise ValueError(f"class_patches.pool: '{entry}' is none of the classes 0 to {len(names) - 1} ({', '.join(names)})")
+        raise ValueError(
+            f"class_patches.pool: '{entry}' is none of the classes 0 to {len(names) - 1} ({', '.join(names)})"
+        )
 
     @staticmethod
     def _auto_pool(records: Sequence[Any], size: int) -> list[int]:
@@ -100,8 +119,8 @@ class ClassPatches:
         """Keys for the sample at a position of the global batch sequence, a pure function of (seed, position).
 
         Returns:
-            ``class_patches`` uint8 BGR (passes, 3, H, W), ``class_patch_labels`` uint8 (passes, H, W) with 255 where nothing is
-            pasted, and ``class_patches_missing``, how many were not found.
+            ``class_patches`` uint8 BGR (passes, 3, H, W), ``class_patch_labels`` uint8 (passes, H, W) with 255 where
+            nothing is pasted, and ``class_patches_missing``, how many were not found.
         """
         classes = self.classes_at(position)
         overlays, missing = [], 0
@@ -121,13 +140,17 @@ class ClassPatches:
         return [self.pool[i] for i in rng.permutation(len(self.pool))[: self.num]]
 
     def _merged(self, classes: Sequence[int], patches: Sequence[Optional[tuple[Tensor, Tensor]]]) -> Overlay:
-        img, label = torch.zeros((3, *self.crop_size), dtype=torch.uint8), torch.full(self.crop_size, 255, dtype=torch.uint8)
+        img, label = (
+            torch.zeros((3, *self.crop_size), dtype=torch.uint8),
+            torch.full(self.crop_size, 255, dtype=torch.uint8),
+        )
         filled = [patch or (img, label) for patch in patches]
         images, labels = (torch.stack(values)[None] for values in zip(*filled))
         return merge_patches(Patches(images, labels, torch.tensor([list(classes)])))
 
     def _find(self, cls: int, key: tuple[int, ...]) -> Optional[tuple[Tensor, Tensor]]:
-        """A crop that shows enough of a class: image (3, H, W) and label (H, W); the image is decoded once the label is accepted."""
+        """A crop that shows enough of a class: image (3, H, W) and label (H, W); the image is decoded once the label
+        is accepted."""
         rng = numpy_generator(self.stream.seed, self.stream.name, 'patch', *key)
         for _ in range(self.max_tries):
             index = self.files[cls][int(rng.integers(len(self.files[cls])))]
@@ -142,7 +165,9 @@ class ClassPatches:
             except CorruptFileError as error:
                 self.stream.count_corrupt(error)
                 continue
-            return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))), torch.from_numpy(np.ascontiguousarray(label))
+            return torch.from_numpy(np.ascontiguousarray(img.transpose(2, 0, 1))), torch.from_numpy(
+                np.ascontiguousarray(label)
+            )
         return None
 
     def _read_label(self, dataset: Any, results: dict[str, Any]) -> np.ndarray:
@@ -165,5 +190,7 @@ def crop_size_of(dataset: Any) -> tuple[int, int]:
     steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
     found = [step.crop_size for step in steps if hasattr(step, 'crop_size')]
     if not found:
-        raise ValueError('class_patches: the pipeline of the source has no random crop; set class_patches.crop_size=(height, width)')
+        raise ValueError(
+            'class_patches: the pipeline of the source has no random crop; set class_patches.crop_size=(height, width)'
+        )
     return int(found[-1][0]), int(found[-1][1])

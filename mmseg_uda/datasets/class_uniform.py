@@ -17,8 +17,9 @@ _FLOOR = 1.01  # keeps the logarithm of the weight of an unseen class positive
 class ClassUniformSampler:
     """Draws a class that was shown rarely of late, then its next file.
 
-    Class c has the weight 1 / log(1.01 + its share of the classes shown so far); a file shows every class in it. The shares start anew after
-    ``period`` files. The files of a class come in a random order, another one whenever all were drawn.
+    Class c has the weight 1 / log(1.01 + its share of the classes shown so far); a file shows every class in it. The
+    shares start anew after ``period`` files. The files of a class come in a random order, another one whenever all
+    were drawn.
 
     The draws depend on each other, so that a position is found by drawing all before it, once.
 
@@ -36,7 +37,9 @@ class ClassUniformSampler:
             raise ValueError(f'rare_class_sampling: period must be at least 1, got {period}')
         self.stream = stream
         self.period = period
-        present = [sorted(cls for cls, count in counts.items() if count) for _, counts in stream_records(stream, workers)]
+        present = [
+            sorted(cls for cls, count in counts.items() if count) for _, counts in stream_records(stream, workers)
+        ]
         self.classes = sorted({cls for found in present for cls in found})
         if not self.classes:
             raise ValueError(f'rare_class_sampling: no file of the {stream.name} stream holds any class')
@@ -54,7 +57,8 @@ class ClassUniformSampler:
         return self.stream.draw(position, lambda attempt: self.choose(position, attempt))
 
     def choose(self, position: int, attempt: int = 0) -> tuple[int, int]:
-        """The (index, class) drawn for a position; further attempts replace a corrupt file by another one of the class."""
+        """The (index, class) drawn for a position; further attempts replace a corrupt file by another one of the
+        class."""
         while len(self._chosen) <= position:
             self._chosen.append(self._next())
         index, place = self._chosen[position]
@@ -79,7 +83,9 @@ class ClassUniformSampler:
         files = self._files[place]
         turn, offset = divmod(self._drawn[place], len(files))
         if offset == 0:
-            rng = numpy_generator(self.stream.seed, self.stream.name, 'class uniform', 'files', self.classes[place], turn)
+            rng = numpy_generator(
+                self.stream.seed, self.stream.name, 'class uniform', 'files', self.classes[place], turn
+            )
             self._orders[place] = rng.permutation(files)
         self._drawn[place] += 1
         return int(self._orders[place][offset])

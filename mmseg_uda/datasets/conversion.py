@@ -55,7 +55,8 @@ def cityscapes_name(name: str) -> Optional[str]:
 
 
 def idd_name(name: str) -> Optional[str]:
-    """``*_gtFine_labelids.png`` -> ``*_gtFine_labelTrainIds.png``; both spellings of the data set's scripts are known."""
+    """``*_gtFine_labelids.png`` -> ``*_gtFine_labelTrainIds.png``; both spellings of the data set's scripts are
+    known."""
     suffix = '_labelids.png'
     return f'{name[: -len(suffix)]}_labelTrainIds.png' if name.lower().endswith(suffix) else None
 

@@ -18,10 +18,47 @@ from .labels import CorruptFileError
 POLYGONS, LABELS = '_gtFine_polygons.json', '_gtFine_labelids.png'
 #: names of the ids 0, 1, ...
 NAMES = (
-    'road', 'parking', 'drivable fallback', 'sidewalk', 'rail track', 'non-drivable fallback', 'person', 'animal', 'rider', 'motorcycle',
-    'bicycle', 'autorickshaw', 'car', 'truck', 'bus', 'caravan', 'trailer', 'train', 'vehicle fallback', 'curb', 'wall', 'fence',
-    'guard rail', 'billboard', 'traffic sign', 'traffic light', 'pole', 'polegroup', 'obs-str-bar-fallback', 'building', 'bridge', 'tunnel',
-    'vegetation', 'sky', 'fallback background', 'unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'license plate')
+    'road',
+    'parking',
+    'drivable fallback',
+    'sidewalk',
+    'rail track',
+    'non-drivable fallback',
+    'person',
+    'animal',
+    'rider',
+    'motorcycle',
+    'bicycle',
+    'autorickshaw',
+    'car',
+    'truck',
+    'bus',
+    'caravan',
+    'trailer',
+    'train',
+    'vehicle fallback',
+    'curb',
+    'wall',
+    'fence',
+    'guard rail',
+    'billboard',
+    'traffic sign',
+    'traffic light',
+    'pole',
+    'polegroup',
+    'obs-str-bar-fallback',
+    'building',
+    'bridge',
+    'tunnel',
+    'vegetation',
+    'sky',
+    'fallback background',
+    'unlabeled',
+    'ego vehicle',
+    'rectification border',
+    'out of roi',
+    'license plate',
+)
 UNLABELED = NAMES.index('unlabeled')
 
 
@@ -40,12 +77,13 @@ def label_id(name: str) -> int:
     """
     plain = _plain(name)
     if plain not in _IDS and plain.endswith('group'):
-        plain = plain[:-len('group')]
+        plain = plain[: -len('group')]
     return _IDS[plain]
 
 
 def draw_polygons(annotation: dict[str, Any]) -> np.ndarray:
-    """An annotation file's content -> ids uint8 (H, W); later polygons cover earlier ones, deleted ones are left out."""
+    """An annotation file's content -> ids uint8 (H, W); later polygons cover earlier ones, deleted ones are left
+    out."""
     label = Image.new('L', (int(annotation['imgWidth']), int(annotation['imgHeight'])), UNLABELED)
     pen = ImageDraw.Draw(label)
     for item in annotation['objects']:
@@ -61,7 +99,7 @@ def _draw_file(name: str, folder: str) -> str:
         label = draw_polygons(json.loads(path.read_text(encoding='utf-8')))
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f'cannot draw {path} ({type(error).__name__}: {error}): download it again') from error
-    target = Path(str(path)[:-len(POLYGONS)] + LABELS)
+    target = Path(str(path)[: -len(POLYGONS)] + LABELS)
     temporary = target.with_suffix('.part')
     Image.fromarray(label).save(temporary, format='PNG')
     os.replace(temporary, target)
@@ -69,11 +107,15 @@ def _draw_file(name: str, folder: str) -> str:
 
 
 def draw_labels(folder: Path, workers: int = 4) -> int:
-    """Write ``*_gtFine_labelids.png`` beside every ``*_gtFine_polygons.json`` below ``folder`` that has none; returns their number.
+    """Write ``*_gtFine_labelids.png`` beside every ``*_gtFine_polygons.json`` below ``folder`` that has none; returns
+    their number.
 
     Raises:
         CorruptFileError: names the file.
     """
-    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob(f'*{POLYGONS}'))
-             if not Path(str(path)[:-len(POLYGONS)] + LABELS).exists()]
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob(f'*{POLYGONS}'))
+        if not Path(str(path)[: -len(POLYGONS)] + LABELS).exists()
+    ]
     return len(list(map_files(partial(_draw_file, folder=str(folder)), names, 'IDD polygons', workers))) if names else 0

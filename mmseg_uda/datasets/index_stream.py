@@ -45,10 +45,11 @@ class IndexStream:
 
 
 class WeightedIndexStream:
-    """An endless walk over several groups of items in fixed shares: each group is walked like an :class:`IndexStream` of its own.
+    """An endless walk over several groups of items in fixed shares: each group is walked like an :class:`IndexStream`
+    of its own.
 
-    The groups alternate evenly: any run of positions holds every group in its share, give or take one item for each group, and the
-    group and item of a position are functions of (seed, name, position).
+    The groups alternate evenly: any run of positions holds every group in its share, give or take one item for each
+    group, and the group and item of a position are functions of (seed, name, position).
 
     Args:
         lengths: items of each group; the items are numbered through.
@@ -61,7 +62,10 @@ class WeightedIndexStream:
 
     def __init__(self, lengths: Sequence[int], weights: Sequence[float], seed: int, name: str) -> None:
         if len(lengths) != len(weights) or min(weights, default=0) <= 0:
-            raise ValueError(f'the {name} stream has {len(lengths)} data sets; its shares must be as many positive numbers, got {list(weights)}')
+            raise ValueError(
+                f'the {name} stream has {len(lengths)} data sets; its shares must be as many positive numbers, '
+                f'got {list(weights)}'
+            )
         self.groups = [IndexStream(length, seed, f'{name}.{i}') for i, length in enumerate(lengths)]
         self.starts = [sum(lengths[:i]) for i in range(len(lengths))]
         parts = [Fraction(weight).limit_denominator(10**6) for weight in weights]

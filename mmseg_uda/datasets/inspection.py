@@ -72,9 +72,7 @@ def config_parser(description: Optional[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def parse_with_data_sets(
-    parser: argparse.ArgumentParser, option: str
-) -> tuple[argparse.Namespace, dict[str, Any]]:
+def parse_with_data_sets(parser: argparse.ArgumentParser, option: str) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Parse the command line and read the data sets of its config.
 
     Args:

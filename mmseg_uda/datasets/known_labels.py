@@ -35,8 +35,8 @@ def image_indices(parts: Sequence[Any]) -> dict[str, int]:
 class LoadKnownLabels:
     """Add ``ground_truth``: the label map of the labelled target image that this image also is, else 255 everywhere.
 
-    The map runs through the pipeline with the image. It is read by the steps of the labelled stream, so that bought regions
-    and raw ids mean there what they mean here.
+    The map runs through the pipeline with the image. It is read by the steps of the labelled stream, so that bought
+    regions and raw ids mean there what they mean here.
 
     Args:
         labeled: the stream of labelled target images.
@@ -49,7 +49,9 @@ class LoadKnownLabels:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         index = self.indices.get(osp.abspath(results['filename']))
-        results[GROUND_TRUTH] = np.full(results['img'].shape[:2], 255, np.uint8) if index is None else self._read(index, results['img'])
+        results[GROUND_TRUTH] = (
+            np.full(results['img'].shape[:2], 255, np.uint8) if index is None else self._read(index, results['img'])
+        )
         results['seg_fields'].append(GROUND_TRUTH)
         return results
 
@@ -71,12 +73,15 @@ class FormatKnownLabels:
     """Make ``ground_truth`` an int64 tensor (1, H, W)."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        results[GROUND_TRUTH] = DataContainer(torch.from_numpy(results[GROUND_TRUTH][None].astype(np.int64)), stack=True)
+        results[GROUND_TRUTH] = DataContainer(
+            torch.from_numpy(results[GROUND_TRUTH][None].astype(np.int64)), stack=True
+        )
         return results
 
 
 def reveal_known_labels(target: StreamSource, labeled: StreamSource) -> int:
-    """Let the samples of ``target`` bring the ground truth of those images that are in ``labeled``; returns how many these are.
+    """Let the samples of ``target`` bring the ground truth of those images that are in ``labeled``; returns how many
+    these are.
 
     Raises:
         ValueError: a target part that is no data set of image files with a pipeline.
@@ -88,7 +93,8 @@ def reveal_known_labels(target: StreamSource, labeled: StreamSource) -> int:
         collect = next((i for i, step in enumerate(steps) if isinstance(step, Collect)), None)
         if loads is None or collect is None:
             raise ValueError(
-                f'known_labels needs a {target.name} data set of files whose pipeline loads an image and collects it, got {type(part).__name__}'
+                f'known_labels needs a {target.name} data set of files whose pipeline loads an image and collects '
+                f'it, got {type(part).__name__}'
             )
         steps[collect].keys = (*steps[collect].keys, GROUND_TRUTH)
         steps.insert(collect, FormatKnownLabels())

@@ -20,7 +20,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-IGNORE = 255
+from ..ops.labels import IGNORE
 
 CITY19 = (
     'road',

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .label_spaces import IGNORE, lookup_array
+from ..ops.labels import IGNORE
+from .label_spaces import lookup_array
 
 PathLike = Union[str, Path]
 

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 from mmseg.datasets.builder import DATASETS, PIPELINES
 
-from .label_spaces import IGNORE
+from ..ops.labels import IGNORE
 from .pipelines import ExactResize, pillow_resize
 from .street import MapillaryDataset
 
@@ -20,14 +20,16 @@ def padded(values: np.ndarray, size: Sequence[int], fill: int) -> np.ndarray:
 
 
 def pad_to_aspect(values: np.ndarray, box: Sequence[int], fill: int) -> np.ndarray:
-    """Pad a map (H, W) at the right or bottom to the aspect ratio of ``box`` (width, height); the new side is truncated."""
+    """Pad a map (H, W) at the right or bottom to the aspect ratio of ``box`` (width, height); the new side is
+    truncated."""
     height, width = values.shape[:2]
     ratio = box[0] / box[1]
     return padded(values, (max(height, int(width / ratio)), max(width, int(height * ratio))), fill)
 
 
 def inner_size(shape: Sequence[int], box: Sequence[int]) -> tuple[int, int]:
-    """The (width, height) that a map of ``shape`` (H, W, ...) takes in a ``box`` (width, height); sides are truncated."""
+    """The (width, height) that a map of ``shape`` (H, W, ...) takes in a ``box`` (width, height); sides are
+    truncated."""
     ratio = min(box[0] / shape[1], box[1] / shape[0])
     return int(shape[1] * ratio), int(shape[0] * ratio)
 
@@ -36,13 +38,14 @@ def inner_size(shape: Sequence[int], box: Sequence[int]) -> tuple[int, int]:
 class Letterbox:
     """Resize with kept aspect ratio into a box (Pillow, new sides truncated) and pad at the right and bottom.
 
-    Images are padded with black, before the mean is subtracted; labels with 255, other maps (``valid_pseudo_mask``) with 0.
+    Images are padded with black, before the mean is subtracted; labels with 255, other maps (``valid_pseudo_mask``)
+    with 0.
 
     Args:
         size: (width, height) of the box.
         interpolation: as in :class:`~mmseg_uda.datasets.pipelines.ExactResize`.
-        score_padded: for evaluation with :class:`LetterboxedMapillaryDataset`: scores are brought to the native size, padded
-            to the box's aspect ratio.
+        score_padded: for evaluation with :class:`LetterboxedMapillaryDataset`: scores are brought to the native size,
+            padded to the box's aspect ratio.
     """
 
     def __init__(self, size: Sequence[int], interpolation: str = 'bicubic', score_padded: bool = False) -> None:

@@ -10,13 +10,73 @@ from .label_spaces import table
 
 #: readable names of the ids 0, 1, ... in the release's ``config.json``
 NAMES = (
-    'Bird', 'Ground Animal', 'Curb', 'Fence', 'Guard Rail', 'Barrier', 'Wall', 'Bike Lane', 'Crosswalk - Plain', 'Curb Cut', 'Parking',
-    'Pedestrian Area', 'Rail Track', 'Road', 'Service Lane', 'Sidewalk', 'Bridge', 'Building', 'Tunnel', 'Person', 'Bicyclist',
-    'Motorcyclist', 'Other Rider', 'Lane Marking - Crosswalk', 'Lane Marking - General', 'Mountain', 'Sand', 'Sky', 'Snow', 'Terrain',
-    'Vegetation', 'Water', 'Banner', 'Bench', 'Bike Rack', 'Billboard', 'Catch Basin', 'CCTV Camera', 'Fire Hydrant', 'Junction Box',
-    'Mailbox', 'Manhole', 'Phone Booth', 'Pothole', 'Street Light', 'Pole', 'Traffic Sign Frame', 'Utility Pole', 'Traffic Light',
-    'Traffic Sign (Back)', 'Traffic Sign (Front)', 'Trash Can', 'Bicycle', 'Boat', 'Bus', 'Car', 'Caravan', 'Motorcycle', 'On Rails',
-    'Other Vehicle', 'Trailer', 'Truck', 'Wheeled Slow', 'Car Mount', 'Ego Vehicle', 'Unlabeled')
+    'Bird',
+    'Ground Animal',
+    'Curb',
+    'Fence',
+    'Guard Rail',
+    'Barrier',
+    'Wall',
+    'Bike Lane',
+    'Crosswalk - Plain',
+    'Curb Cut',
+    'Parking',
+    'Pedestrian Area',
+    'Rail Track',
+    'Road',
+    'Service Lane',
+    'Sidewalk',
+    'Bridge',
+    'Building',
+    'Tunnel',
+    'Person',
+    'Bicyclist',
+    'Motorcyclist',
+    'Other Rider',
+    'Lane Marking - Crosswalk',
+    'Lane Marking - General',
+    'Mountain',
+    'Sand',
+    'Sky',
+    'Snow',
+    'Terrain',
+    'Vegetation',
+    'Water',
+    'Banner',
+    'Bench',
+    'Bike Rack',
+    'Billboard',
+    'Catch Basin',
+    'CCTV Camera',
+    'Fire Hydrant',
+    'Junction Box',
+    'Mailbox',
+    'Manhole',
+    'Phone Booth',
+    'Pothole',
+    'Street Light',
+    'Pole',
+    'Traffic Sign Frame',
+    'Utility Pole',
+    'Traffic Light',
+    'Traffic Sign (Back)',
+    'Traffic Sign (Front)',
+    'Trash Can',
+    'Bicycle',
+    'Boat',
+    'Bus',
+    'Car',
+    'Caravan',
+    'Motorcycle',
+    'On Rails',
+    'Other Vehicle',
+    'Trailer',
+    'Truck',
+    'Wheeled Slow',
+    'Car Mount',
+    'Ego Vehicle',
+    'Unlabeled',
+)
 PARTS = ('training', 'validation')
 LABEL_FOLDERS = ('labels', 'v1.2/labels')
 CONFIGS = ('config_v1.2.json', 'config.json')
@@ -36,8 +96,11 @@ def id_table(labels: Sequence[Mapping[str, Any]], space: str = 'city19') -> dict
     mapping = table('mapillary', space)
     missing = [NAMES[raw] for raw in mapping if NAMES[raw].lower() not in found]
     if missing:
-        raise ValueError(f"the labels lack {', '.join(repr(name) for name in missing[:3])}: they are not those of Mapillary Vistas v1.x "
-                         f'({len(labels)} instead of {len(NAMES)} labels); use the v1.2 labels of v2.0')
+        raise ValueError(
+            f'the labels lack {", ".join(repr(name) for name in missing[:3])}: they are not those of Mapillary '
+            'Vistas v1.x '
+            f'({len(labels)} instead of {len(NAMES)} labels); use the v1.2 labels of v2.0'
+        )
     return {found[NAMES[raw].lower()]: new for raw, new in mapping.items()}
 
 
@@ -47,14 +110,20 @@ def label_folders(root: Path) -> dict[str, str]:
     Raises:
         FileNotFoundError: none is there.
     """
-    found = {part: next((f'{part}/{name}' for name in LABEL_FOLDERS if (root / part / name).is_dir()), None) for part in PARTS}
+    found = {
+        part: next((f'{part}/{name}' for name in LABEL_FOLDERS if (root / part / name).is_dir()), None)
+        for part in PARTS
+    }
     folders = {part: folder for part, folder in found.items() if folder is not None}
     if not folders:
-        raise FileNotFoundError(f'Mapillary Vistas: no {" or ".join(f"{part}/labels" for part in PARTS)} in {root}; check the root')
+        raise FileNotFoundError(
+            f'Mapillary Vistas: no {" or ".join(f"{part}/labels" for part in PARTS)} in {root}; check the root'
+        )
     return folders
 
 
 def released_labels(root: Path) -> Optional[list[dict[str, Any]]]:
-    """``labels`` of the release's configuration file; None when it was not copied along, and the order of v1.x counts."""
+    """``labels`` of the release's configuration file; None when it was not copied along, and the order of v1.x
+    counts."""
     path = next((root / name for name in CONFIGS if (root / name).is_file()), None)
     return None if path is None else json.loads(path.read_text(encoding='utf-8'))['labels']

@@ -151,7 +151,9 @@ class ExactResize:
         height, width = results['img'].shape[:2]
         img = pillow_resize(np.ascontiguousarray(results['img'][..., ::-1]), size, self.interpolation)[..., ::-1]
         for key in results.get('seg_fields', []):
-            results[key] = resize_soft_label(results[key], size) if key == SOFT_LABEL else pillow_resize(results[key], size)
+            results[key] = (
+                resize_soft_label(results[key], size) if key == SOFT_LABEL else pillow_resize(results[key], size)
+            )
         scale = np.array([size[0] / width, size[1] / height] * 2, np.float32)
         results.update(
             img=np.ascontiguousarray(img),
@@ -175,7 +177,8 @@ def pillow_resize(values: np.ndarray, size: tuple[int, int], interpolation: str 
 
 @PIPELINES.register_module()
 class RandomExactResize(ExactResize):
-    """Resize by a random factor of ``size`` with Pillow, its aspect ratio kept: (int(f * width), int(int(f * width) * height / width)).
+    """Resize by a random factor of ``size`` with Pillow, its aspect ratio kept: (int(f * width), int(int(f * width) *
+    height / width)).
 
     Args:
         size: (width, height) at factor 1.
@@ -257,7 +260,8 @@ class StreamFormatBundle(DefaultFormatBundle):
 
 @PIPELINES.register_module()
 class TrainingCrops(Compose):
-    """The published training pipeline in one step; options: :func:`~mmseg_uda.datasets.pipeline_config.training_crops`."""
+    """The published training pipeline in one step; options:
+    :func:`~mmseg_uda.datasets.pipeline_config.training_crops`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(flattened([dict(type='TrainingCrops', **options)]))

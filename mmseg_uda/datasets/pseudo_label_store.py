@@ -68,8 +68,8 @@ class Origin:
         upsample: ``prob`` or ``logit``.
         pipeline: hash of the transforms that the images pass.
         soft: whether class probabilities are stored as well.
-        mode: ``deferred`` stores predictions, so that thresholds can be changed; other modes (:mod:`mmseg_uda.engine.pseudo_label_modes`) keep
-            label maps only.
+        mode: ``deferred`` stores predictions, so that thresholds can be changed; other modes
+            (:mod:`mmseg_uda.engine.pseudo_label_modes`) keep label maps only.
     """
 
     model: str
@@ -106,7 +106,9 @@ class ClassCounts:
 
     @classmethod
     def zeros(cls, classes: int) -> ClassCounts:
-        return cls(*(torch.zeros(classes, dtype=torch.int64) for _ in range(3)), torch.zeros(classes, dtype=torch.float64))
+        return cls(
+            *(torch.zeros(classes, dtype=torch.int64) for _ in range(3)), torch.zeros(classes, dtype=torch.float64)
+        )
 
     def effective_images(self) -> Tensor:
         """(sum n)^2 / sum n^2 per class: how many images of equal share would carry as much evidence."""
@@ -130,7 +132,8 @@ class PseudoLabelStore:
     labels: Optional[dict[str, Any]] = None
     info: dict[str, Any] = field(default_factory=dict)
 
-    # ---- opening --------------------------------------------------------------------------------------------------------------
+    # ---- opening
+    # --------------------------------------------------------------------------------------------------------------
     @classmethod
     def create(cls, folder: Path, origin: Origin, keys: Sequence[str], **info: Any) -> PseudoLabelStore:
         """Start a folder, or go on in one of equal origin.
@@ -148,7 +151,10 @@ class PseudoLabelStore:
             if differing:
                 old, new = asdict(store.origin), asdict(origin)
                 text = ', '.join(f'{name} {_short(old[name])} instead of {_short(new[name])}' for name in differing)
-                raise PseudoLabelError(f"'{folder}' holds pseudo-labels of another origin ({text}): choose another folder, or delete this one")
+                raise PseudoLabelError(
+                    f"'{folder}' holds pseudo-labels of another origin ({text}): choose another folder, or delete "
+                    'this one'
+                )
             return store
         folder.mkdir(parents=True, exist_ok=True)
         store = cls(folder, origin, list(keys), info=info)
@@ -166,11 +172,17 @@ class PseudoLabelStore:
         """
         path = Path(folder) / MANIFEST
         if not path.is_file():
-            raise PseudoLabelError(f"'{folder}' is no pseudo-label folder (it has no {MANIFEST}): tools/pseudo_labels.py extract writes one")
+            raise PseudoLabelError(
+                f"'{folder}' is no pseudo-label folder (it has no {MANIFEST}): tools/pseudo_labels.py extract "
+                'writes one'
+            )
         manifest = json.loads(path.read_text(encoding='utf-8'))
         values = manifest['origin']
         if values.get('format') != FORMAT:
-            raise PseudoLabelError(f"'{path}' has format {values.get('format')}, this version reads {FORMAT}: extract the pseudo-labels again")
+            raise PseudoLabelError(
+                f"'{path}' has format {values.get('format')}, this version reads {FORMAT}: extract the "
+                'pseudo-labels again'
+            )
         origin = Origin(**{**values, 'classes': tuple(values['classes'])})
         keys = (Path(folder) / 'images.txt').read_text(encoding='utf-8').split('\n')
         return cls(Path(folder), origin, [key for key in keys if key], manifest.get('labels'), manifest.get('info', {}))
@@ -184,7 +196,8 @@ class PseudoLabelStore:
         """File of an image; ``part`` is ``predictions``, ``scores``, ``labels`` or ``soft``."""
         return self.folder / part / f'{key}.{"npy" if part == "soft" else "png"}'
 
-    # ---- predictions ----------------------------------------------------------------------------------------------------------
+    # ---- predictions
+    # ----------------------------------------------------------------------------------------------------------
     def missing(self) -> list[str]:
         """Keys without a prediction (or label map, when predictions are not kept), in order."""
         part = 'predictions' if self.origin.mode == DEFERRED else 'labels'
@@ -192,7 +205,10 @@ class PseudoLabelStore:
 
     def _need_predictions(self) -> None:
         if self.origin.mode != DEFERRED:
-            raise PseudoLabelError(f"'{self.folder}' holds label maps and no predictions (mode '{self.origin.mode}'): extract with mode '{DEFERRED}'")
+            raise PseudoLabelError(
+                f"'{self.folder}' holds label maps and no predictions (mode '{self.origin.mode}'): extract with "
+                f"mode '{DEFERRED}'"
+            )
 
     def write(self, key: str, label: Tensor, score: Tensor, soft: Optional[Tensor] = None) -> None:
         """Store one image.
@@ -214,7 +230,9 @@ class PseudoLabelStore:
             code = code.masked_fill(label == esl.IGNORE, esl.invalid_code(levels))
             codes = code.cpu().numpy().astype(np.uint8 if levels <= esl.COMPACT_LEVELS else np.uint16)
         write_png(self.path('scores', key), codes)
-        write_png(self.path('predictions', key), label.cpu().numpy().astype(np.uint8))  # last: it marks the image as done
+        write_png(
+            self.path('predictions', key), label.cpu().numpy().astype(np.uint8)
+        )  # last: it marks the image as done
 
     def read(self, key: str) -> tuple[Tensor, Tensor]:
         """Prediction (H, W) uint8 and codes (H, W) int32, or float32 scores when they are stored exactly."""
@@ -235,7 +253,8 @@ class PseudoLabelStore:
                 for key, pair in zip(part, pool.map(self.read, part)):
                     yield (key, *pair)
 
-    # ---- thresholds -----------------------------------------------------------------------------------------------------------
+    # ---- thresholds
+    # -----------------------------------------------------------------------------------------------------------
     def write_labels(self, criterion: esl.Criterion, chunk: Optional[int] = None) -> dict[str, Any]:
         """Compute thresholds from all stored scores, write the label maps and record both in the manifest.
 
@@ -252,9 +271,14 @@ class PseudoLabelStore:
         self._need_predictions()
         missing = self.missing()
         if missing:
-            raise PseudoLabelError(f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {_REMEDY}")
+            raise PseudoLabelError(
+                f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {_REMEDY}"
+            )
         if criterion.score != self.origin.score:
-            raise PseudoLabelError(f"'{self.folder}' stores the score '{self.origin.score}', not '{criterion.score}': extract into another folder")
+            raise PseudoLabelError(
+                f"'{self.folder}' stores the score '{self.origin.score}', not '{criterion.score}': extract into "
+                'another folder'
+            )
         size = chunk or len(self.keys)
         if size < 1:
             raise ValueError(f'chunk must be positive, got {chunk}')
@@ -273,9 +297,16 @@ class PseudoLabelStore:
         """Enter finished label maps into the manifest."""
         count = counts.count.clamp(min=1)
         self.labels = dict(
-            criterion=asdict(criterion), chunk=chunk, thresholds=list(thresholds), count=counts.count.tolist(), kept=counts.kept.tolist(),
-            kept_share=(counts.kept / count).tolist(), surplus=counts.surplus.tolist(), effective_images=counts.effective_images().tolist(),
-            total_share=float(counts.kept.sum() / counts.count.sum().clamp(min=1)))
+            criterion=asdict(criterion),
+            chunk=chunk,
+            thresholds=list(thresholds),
+            count=counts.count.tolist(),
+            kept=counts.kept.tolist(),
+            kept_share=(counts.kept / count).tolist(),
+            surplus=counts.surplus.tolist(),
+            effective_images=counts.effective_images().tolist(),
+            total_share=float(counts.kept.sum() / counts.count.sum().clamp(min=1)),
+        )
         self._save_manifest()
         return self.labels
 
@@ -309,7 +340,8 @@ def _short(value: Any) -> str:
 
 
 def write_png(path: Path, values: np.ndarray) -> None:
-    """Write an array as PNG: a temporary file, then a rename, so that a killed run leaves no half file under ``path``."""
+    """Write an array as PNG: a temporary file, then a rename, so that a killed run leaves no half file under
+    ``path``."""
     done, data = cv2.imencode('.png', values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise OSError(f"cannot encode '{path}' from {values.dtype} {values.shape}")
@@ -338,10 +370,15 @@ def summary_table(store: PseudoLabelStore, more: Optional[Mapping[str, Sequence[
     if store.labels is None:
         raise PseudoLabelError(f"'{store.folder}' has no label maps yet. {_REMEDY}")
     labels, more = store.labels, dict(more or {})
-    lines = [f'{"class":16s} {"pixels":>12s} {"kept %":>7s} {"threshold":>9s} {"n_eff":>7s}' + ''.join(f' {title:>9s}' for title in more)]
+    lines = [
+        f'{"class":16s} {"pixels":>12s} {"kept %":>7s} {"threshold":>9s} {"n_eff":>7s}'
+        + ''.join(f' {title:>9s}' for title in more)
+    ]
     thresholds = np.mean(labels['thresholds'], axis=0)
     for c, name in enumerate(store.origin.classes):
-        lines.append(f'{name:16s} {labels["count"][c]:12d} {100 * labels["kept_share"][c]:7.2f} {thresholds[c]:9.4f} '
-                     f'{labels["effective_images"][c]:7.1f}' + ''.join(f' {values[c]:9.4f}' for values in more.values()))
+        lines.append(
+            f'{name:16s} {labels["count"][c]:12d} {100 * labels["kept_share"][c]:7.2f} {thresholds[c]:9.4f} '
+            f'{labels["effective_images"][c]:7.1f}' + ''.join(f' {values[c]:9.4f}' for values in more.values())
+        )
     lines.append(f'kept altogether: {100 * labels["total_share"]:.2f} %')
     return lines

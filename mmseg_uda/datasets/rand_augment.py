@@ -1,7 +1,8 @@
-"""RandAugment with CutOut as FixMatch's PyTorch port and CoaST (arXiv 2210.01578) have it, and the same moves for label maps.
+"""RandAugment with CutOut as FixMatch's PyTorch port and CoaST (arXiv 2210.01578) have it, and the same moves for
+label maps.
 
-Two of fourteen operations are drawn with a strength, each is applied with probability 1/2; a square is cut out always. Geometric
-operations move the pseudo-label too.
+Two of fourteen operations are drawn with a strength, each is applied with probability 1/2; a square is cut out
+always. Geometric operations move the pseudo-label too.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from mmseg.datasets.builder import PIPELINES
 from PIL import Image, ImageEnhance, ImageOps
 
 from ..ops.label_warp import GEOMETRIC_OPS, NOT_APPLIED, harden, warp_label
+from ..ops.labels import IGNORE
 from .soft_labels import SOFT_LABEL
 
 GREY = 127
-IGNORE = 255
 #: label maps of official mode have a quarter of the image's size
 OFFICIAL_SCALE = 4
 LABEL = 'gt_semantic_seg'
@@ -29,15 +30,22 @@ _AFFINE: dict[str, Callable[[float], tuple[float, ...]]] = {
     'TranslateX': lambda t: (1, 0, t, 0, 1, 0),
     'TranslateY': lambda t: (1, 0, 0, 0, 1, t),
 }
-_ENHANCERS = {'Brightness': ImageEnhance.Brightness, 'Color': ImageEnhance.Color, 'Contrast': ImageEnhance.Contrast,
-              'Sharpness': ImageEnhance.Sharpness}
+_ENHANCERS = {
+    'Brightness': ImageEnhance.Brightness,
+    'Color': ImageEnhance.Color,
+    'Contrast': ImageEnhance.Contrast,
+    'Sharpness': ImageEnhance.Sharpness,
+}
 _PHOTOMETRIC: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     'AutoContrast': lambda img, _: ImageOps.autocontrast(img),
     'Equalize': lambda img, _: ImageOps.equalize(img),
     'Identity': lambda img, _: img,
     'Posterize': lambda img, bits: ImageOps.posterize(img, int(bits)),
     'Solarize': lambda img, threshold: ImageOps.solarize(img, int(threshold)),
-    **{name: lambda img, factor, enhancer=enhancer: enhancer(img).enhance(factor) for name, enhancer in _ENHANCERS.items()},
+    **{
+        name: lambda img, factor, enhancer=enhancer: enhancer(img).enhance(factor)
+        for name, enhancer in _ENHANCERS.items()
+    },
 }
 OPERATIONS = (*_PHOTOMETRIC, *GEOMETRIC_OPS)
 STRENGTHS = 10
@@ -111,13 +119,17 @@ def cut_box(centre: Sequence[float], width: int, height: int) -> tuple[int, int,
     return x0, y0, int(min(width, x0 + side)), int(min(height, y0 + side))
 
 
-def apply_operation(img: Image.Image, operation: Operation, fill: Any = (GREY, GREY, GREY), resample: int = Image.Resampling.BILINEAR) -> Image.Image:
+def apply_operation(
+    img: Image.Image, operation: Operation, fill: Any = (GREY, GREY, GREY), resample: int = Image.Resampling.BILINEAR
+) -> Image.Image:
     """An RGB image, or, with another filling and interpolation, a label map, after one operation."""
     value = operation.value(*img.size)
     if operation.name == 'Rotate':
         return img.rotate(value, resample=resample, fillcolor=fill)
     if operation.name in _AFFINE:
-        return img.transform(img.size, Image.Transform.AFFINE, _AFFINE[operation.name](value), resample=resample, fillcolor=fill)
+        return img.transform(
+            img.size, Image.Transform.AFFINE, _AFFINE[operation.name](value), resample=resample, fillcolor=fill
+        )
     return _PHOTOMETRIC[operation.name](img, value)
 
 
@@ -145,28 +157,34 @@ def augment_label(label: np.ndarray, draws: Draws, fill: int = IGNORE) -> np.nda
     return out
 
 
-def recorded_parameters(draws: Draws, width: int, height: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-    """What the released code keeps of the draws, as :func:`~mmseg_uda.ops.label_warp.warp_label` takes it, for a batch of one.
+def recorded_parameters(
+    draws: Draws, width: int, height: int
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+    """What the released code keeps of the draws, as :func:`~mmseg_uda.ops.label_warp.warp_label` takes it, for a
+    batch of one.
 
     Of a geometric operation that is applied twice only the last parameter is kept, and their order is lost.
     """
     values = dict.fromkeys(GEOMETRIC_OPS, NOT_APPLIED)
-    values.update({op.name: op.value(width, height) for op in draws.operations if op.applied and op.name in GEOMETRIC_OPS})
+    values.update(
+        {op.name: op.value(width, height) for op in draws.operations if op.applied and op.name in GEOMETRIC_OPS}
+    )
     params = {name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()}
     return torch.tensor([int(draws.flip)]), params, torch.tensor(cut_box(draws.centre, width, height))[:, None]
 
 
 @PIPELINES.register_module()
 class StrongAugment:
-    """Flip, RandAugment and CutOut of a target image with its pseudo-label; comes after crop and flip, before ``Normalize``.
+    """Flip, RandAugment and CutOut of a target image with its pseudo-label; comes after crop and flip, before
+    ``Normalize``.
 
     A soft label (``soft_label``, see :class:`~mmseg_uda.datasets.soft_labels.LoadSoftLabels`) becomes a hard one here.
 
     Args:
         number: operations that are drawn.
-        label_mode: ``exact`` moves the label map as the image is moved. ``official`` does it as the released code: at a quarter of the
-            size, in a fixed order, an operation at most once, horizontal translations twice too far in a 2:1 image. The label map then
-            consists of blocks of 4x4 pixels.
+        label_mode: ``exact`` moves the label map as the image is moved. ``official`` does it as the released code: at
+            a quarter of the size, in a fixed order, an operation at most once, horizontal translations twice too far
+            in a 2:1 image. The label map then consists of blocks of 4x4 pixels.
         threshold: confidence below which a pixel of a soft label is ignored; negative keeps all.
     """
 
@@ -204,10 +222,17 @@ class StrongAugment:
     def _official_label(self, results: dict[str, Any], draws: Draws) -> None:
         height, width = results['img'].shape[:2]
         if height % OFFICIAL_SCALE or width % OFFICIAL_SCALE:
-            raise ValueError(f"label_mode='official' works at a quarter of the size: crops of {height}x{width} must be divisible by 4")
+            raise ValueError(
+                f"label_mode='official' works at a quarter of the size: crops of {height}x{width} must be "
+                'divisible by 4'
+            )
         small = {LABEL: self._hardened(results, 1 / OFFICIAL_SCALE)} if SOFT_LABEL in results else {}
         for key in self._maps(results):
             values = small[key] if key in small else results[key][::OFFICIAL_SCALE, ::OFFICIAL_SCALE]
-            moved = warp_label(torch.from_numpy(np.ascontiguousarray(values))[None, None].long(), *recorded_parameters(draws, width, height),
-                               scale=OFFICIAL_SCALE, ignore=0 if key == 'valid_pseudo_mask' else IGNORE)[0, 0]
+            moved = warp_label(
+                torch.from_numpy(np.ascontiguousarray(values))[None, None].long(),
+                *recorded_parameters(draws, width, height),
+                scale=OFFICIAL_SCALE,
+                ignore=0 if key == 'valid_pseudo_mask' else IGNORE,
+            )[0, 0]
             results[key] = np.kron(moved.numpy(), np.ones((OFFICIAL_SCALE, OFFICIAL_SCALE))).astype(np.uint8)

@@ -1,4 +1,5 @@
-"""Soft pseudo-labels: class probabilities per pixel, stored at the network's resolution and carried through the pipeline."""
+"""Soft pseudo-labels: class probabilities per pixel, stored at the network's resolution and carried through the
+pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SOFT_LABEL = 'soft_label'
 
 
 def resize_soft_label(soft: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Class probabilities float32 (h, w, C) -> (height, width, C) for ``size`` = (width, height); bilinear, corners aligned."""
+    """Class probabilities float32 (h, w, C) -> (height, width, C) for ``size`` = (width, height); bilinear, corners
+    aligned."""
     maps = torch.from_numpy(np.ascontiguousarray(soft)).permute(2, 0, 1)[None]
     out: Tensor = F.interpolate(maps, (int(size[1]), int(size[0])), mode='bilinear', align_corners=True)
     return out[0].permute(1, 2, 0).contiguous().numpy()

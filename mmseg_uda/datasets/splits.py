@@ -1,4 +1,5 @@
 """Seeded splits of a target set into a labelled and an unlabelled list."""
+
 from __future__ import annotations
 
 import random
@@ -6,18 +7,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Collection, Iterable, Mapping, Optional, Sequence
 
-from ..methods.streams import LABELED_TARGET
+from ..streams import LABELED_TARGET
 from .class_stats import dataset_stats
 from .known_labels import image_indices
-from .pseudo_labels import PseudoLabelDataset
+from .pseudo_label_dataset import PseudoLabelDataset
 
 STRATEGIES = ('random', 'folders', 'classes')
 UNLABELED = ('complement', 'all')
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
-    """The names in an order that depends on the seed and on nothing else: sorted, then shuffled by Python's ``random``, as the
-    semi-supervised literature does.
+    """The names in an order that depends on the seed and on nothing else: sorted, then shuffled by Python's
+    ``random``, as the semi-supervised literature does.
     """
     order = sorted(names)
     random.Random(seed).shuffle(order)
@@ -25,8 +26,8 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
 
 
 def balanced_over_folders(order: Sequence[str]) -> list[str]:
-    """Reorder so that every beginning of the list takes the same number of images (give or take one) from each folder, while
-    the folders last. Cityscapes has a folder per city.
+    """Reorder so that every beginning of the list takes the same number of images (give or take one) from each
+    folder, while the folders last. Cityscapes has a folder per city.
     """
     turn: Counter[str] = Counter()
     keys = []
@@ -38,12 +39,13 @@ def balanced_over_folders(order: Sequence[str]) -> list[str]:
 
 
 def balanced_over_classes(order: Sequence[str], classes: Mapping[str, Collection[int]]) -> list[str]:
-    """Reorder so that every class soon has labelled images: each next image is the first one with the class that fewest images
-    have so far (of equal ones the class that is rarest in the whole set).
+    """Reorder so that every class soon has labelled images: each next image is the first one with the class that
+    fewest images have so far (of equal ones the class that is rarest in the whole set).
 
     Args:
         order: image names.
-        classes: the classes of every image. This looks at the labels of all images, which a real few-label setting cannot.
+        classes: the classes of every image. This looks at the labels of all images, which a real few-label setting
+            cannot.
     """
     left = list(order)
     totals = Counter(cls for name in left for cls in classes[name])
@@ -74,7 +76,8 @@ def labelled_split(
         names: image names in any order.
         number: how many are labelled.
         seed: of the shuffle that all strategies start from.
-        strategy: ``random``, ``folders`` (:func:`balanced_over_folders`) or ``classes`` (:func:`balanced_over_classes`).
+        strategy: ``random``, ``folders`` (:func:`balanced_over_folders`) or ``classes``
+            (:func:`balanced_over_classes`).
         unlabeled: ``complement``: the other images; ``all``: all images, the labelled ones too.
         classes: the classes of every image, for the strategy ``classes``.
 
@@ -85,7 +88,9 @@ def labelled_split(
         ValueError: a list would be empty, or an unknown strategy.
     """
     if strategy not in STRATEGIES or unlabeled not in UNLABELED:
-        raise ValueError(f"strategy is one of {STRATEGIES}, unlabeled one of {UNLABELED}; got '{strategy}', '{unlabeled}'")
+        raise ValueError(
+            f"strategy is one of {STRATEGIES}, unlabeled one of {UNLABELED}; got '{strategy}', '{unlabeled}'"
+        )
     order = shuffled(names, seed)
     most = len(order) - (unlabeled == 'complement')
     if not 0 < number <= most:
@@ -137,13 +142,20 @@ def check_held_out(training: Any, evaluation: Mapping[str, Any]) -> None:
         shared = sorted(path for path in image_indices([dataset]) if path in trained)
         if shared:
             raise ValueError(
-                f"{len(shared)} images of '{LABELED_TARGET}' are also evaluated ({name} of data.val; first: {shared[0]}): take them out of "
+                f"{len(shared)} images of '{LABELED_TARGET}' are also evaluated ({name} of data.val; first: "
+                f'{shared[0]}): take them out of '
                 'the labelled split list or of the validation set'
             )
 
 
 def write_lists(
-    dataset: Any, number: int, seed: int, folder: Path, strategy: str = 'random', unlabeled: str = 'complement', prefix: str = 'train'
+    dataset: Any,
+    number: int,
+    seed: int,
+    folder: Path,
+    strategy: str = 'random',
+    unlabeled: str = 'complement',
+    prefix: str = 'train',
 ) -> tuple[Path, Path]:
     """Write ``<prefix>_labeled_<number>_seed<seed>.txt`` and the unlabelled list; returns their paths.
 

@@ -33,7 +33,12 @@ class StreamSource:
     """
 
     def __init__(
-        self, parts: Sequence[Any], name: str, seed: int, max_corrupt_files: int = 0, shares: Optional[Sequence[float]] = None
+        self,
+        parts: Sequence[Any],
+        name: str,
+        seed: int,
+        max_corrupt_files: int = 0,
+        shares: Optional[Sequence[float]] = None,
     ) -> None:
         self.parts = list(parts)
         self.name = name

@@ -56,7 +56,10 @@ class CityscapesDataset(SegmentationDataset, StockCityscapes):
 
     NAME = 'Cityscapes'
     IMG_SUFFIX: Sequence[str] = ('_leftImg8bit.png',)
-    LABEL_FILES: Sequence[LabelFiles] = (LabelFiles('_gtFine_labelTrainIds.png'), LabelFiles('_gtFine_labelIds.png', 'cityscapes'))
+    LABEL_FILES: Sequence[LabelFiles] = (
+        LabelFiles('_gtFine_labelTrainIds.png'),
+        LabelFiles('_gtFine_labelIds.png', 'cityscapes'),
+    )
     CONVERTER = 'Check ann_dir; tools/convert_datasets/cityscapes.py writes *_gtFine_labelTrainIds.png.'
     SERVER_WANTS_LABEL_IDS = True
 
@@ -177,7 +180,9 @@ class IDDDataset(CityscapesDataset):
         LabelFiles('_gtFine_labelids.png', 'idd'),
         LabelFiles('_gtFine_labelIds.png', 'idd'),
     )
-    CONVERTER = 'Check ann_dir; tools/convert_datasets/idd.py draws *_gtFine_labelids.png from the polygons of the download.'
+    CONVERTER = (
+        'Check ann_dir; tools/convert_datasets/idd.py draws *_gtFine_labelids.png from the polygons of the download.'
+    )
     SERVER_WANTS_LABEL_IDS = False
 
 

@@ -11,7 +11,7 @@ from mmcv.parallel import DataContainer
 from mmseg.datasets.builder import DATASETS
 from torch.utils.data import Dataset
 
-from ..methods.streams import LABELED_TARGET, PASTE, SOURCE, TARGET, target_names
+from ..streams import LABELED_TARGET, PASTE, SOURCE, TARGET, target_names
 from ..utils.config import build_from_config, check_options
 from ..utils.rng import numpy_generator
 from .class_patches import ClassPatches
@@ -75,7 +75,7 @@ def _named(key: str) -> Iterator[None]:
 
 @DATASETS.register_module()
 class UDADataset(Dataset):
-    """Streams of a domain-adaptation run; a sample is one flat dict (see :mod:`mmseg_uda.methods.streams`).
+    """Streams of a domain-adaptation run; a sample is one flat dict (see :mod:`mmseg_uda.streams`).
 
     Every stream walks its own data set in its own shuffled order, so that all pairings occur and nothing of size
     len(source) x len(target) is made. Any position >= 0 can be read, and a sample is a pure function of (seed,
@@ -87,16 +87,18 @@ class UDADataset(Dataset):
             are never opened, also if the pipeline lists ``LoadAnnotations``.
         labeled_target: config of the target images with labels (semi-supervised and active settings).
         rare_class_sampling: ``dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=0.5)`` for the source, or None.
-            Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`. With ``type='ClassUniformSampler'`` RIPU's rule:
+            Further options: :class:`~mmseg_uda.datasets.rare_classes.RareClassSampler`. With
+            ``type='ClassUniformSampler'`` RIPU's rule:
             :class:`~mmseg_uda.datasets.class_uniform.ClassUniformSampler`.
         labeled_rare_class_sampling: the same for ``labeled_target``.
-        paste: config of a labelled stream ``paste`` whose images only give pixels to others (STAL's copy-paste), or None.
+        paste: config of a labelled stream ``paste`` whose images only give pixels to others (STAL's copy-paste), or
+            None.
         shares: stream name -> share of the samples that each data set of its list gives, such as
             ``dict(labeled_target=[0.6, 0.4])``; by default every image of a list is equally likely.
-        known_labels: images of the target that are labelled target images as well (a target list of all images) bring their
-            ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
-        class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings pixels of
-            long-tail classes from other source files (QuadMix), or None.
+        known_labels: images of the target that are labelled target images as well (a target list of all images) bring
+            their ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
+        class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings
+            pixels of long-tail classes from other source files (QuadMix), or None.
         sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
             (HRDA's ablations).
         max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
@@ -134,7 +136,9 @@ class UDADataset(Dataset):
         if isinstance(target, (list, tuple)):
             self.keys.update({name: f'data.train.target[{i}]' for i, name in enumerate(target_names(list(configs)))})
             if not targets:
-                raise ValueError('data.train.target is an empty list: give one data set for every target, or leave it out')
+                raise ValueError(
+                    'data.train.target is an empty list: give one data set for every target, or leave it out'
+                )
         check_options(shares or {}, configs, 'shares (streams of this training set)')
         if not configs:
             raise ValueError('UDADataset needs at least one of source, target, labeled_target')
@@ -163,13 +167,16 @@ class UDADataset(Dataset):
             )
             if options
         }
-        self.class_patches = ClassPatches(self._stream(SOURCE, 'class_patches'), **class_patches) if class_patches else None
+        self.class_patches = (
+            ClassPatches(self._stream(SOURCE, 'class_patches'), **class_patches) if class_patches else None
+        )
 
     def _reveal_known_labels(self) -> None:
         labeled = self._stream(LABELED_TARGET, 'known_labels')
         if not sum(reveal_known_labels(self.streams[name], labeled) for name in target_names(self.stream_names)):
             raise ValueError(
-                "known_labels=True, but no image of the target is in labeled_target: list all images in the target's split, or leave "
+                'known_labels=True, but no image of the target is in labeled_target: list all images in the '
+                "target's split, or leave "
                 'known_labels out'
             )
 

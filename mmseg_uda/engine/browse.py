@@ -1,4 +1,6 @@
-"""What the network really sees: source, target, mixed and masked images with labels and weights (``tools/browse_dataset.py``)."""
+"""What the network really sees: source, target, mixed and masked images with labels and weights
+(``tools/browse_dataset.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -30,7 +32,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Flags of ``tools/browse_dataset.py``."""
     parser = argparse.ArgumentParser(description='Save pictures of the first training batches as the network sees them')
     parser.add_argument('config')
-    parser.add_argument('--checkpoint', help='weights (and teacher) for the pseudo-labels; without it they are those of the initial network')
+    parser.add_argument(
+        '--checkpoint',
+        help='weights (and teacher) for the pseudo-labels; without it they are those of the initial network',
+    )
     parser.add_argument('--out', default='browse', help='folder for the pictures')
     parser.add_argument('--batches', type=int, default=4, help='number of batches')
     parser.add_argument('--seed', type=int, help="default: the config's")
@@ -84,7 +89,9 @@ def save_views(path: Path, views: Views, batch: Mapping[str, Any], palette: Any)
         for i in range(view['img'].shape[0]):
             rows.append(_row(f'{name} {i}', {key: value[i] for key, value in view.items()}, meta, palette))
     width = max(row.shape[1] for row in rows)
-    canvas = np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
+    canvas = np.concatenate(
+        [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.ascontiguousarray(canvas[..., ::-1])):
         raise OSError(f"cannot write '{path}'")

@@ -1,4 +1,5 @@
 """Loading training batches: an endless sampler over positions, collation, and the move to the device."""
+
 from __future__ import annotations
 
 import functools
@@ -16,11 +17,14 @@ from ..ops.normalize import normalize_on_device
 class PositionSampler(Sampler):
     """Endless batches of positions; position p of a data set is the same sample whoever asks for it.
 
-    Iteration i, micro-batch k, rank r takes the positions ``((i * accumulate + k) * world_size + r) * batch_size + j``: any number of
-    workers, and a resume at any iteration, see the same data, and R ranks with B images see what one rank with R*B images sees.
+    Iteration i, micro-batch k, rank r takes the positions ``((i * accumulate + k) * world_size + r) * batch_size +
+    j``: any number of workers, and a resume at any iteration, see the same data, and R ranks with B images see what
+    one rank with R*B images sees.
     """
 
-    def __init__(self, batch_size: int, rank: int, world_size: int, accumulate: int = 1, start_iteration: int = 0) -> None:
+    def __init__(
+        self, batch_size: int, rank: int, world_size: int, accumulate: int = 1, start_iteration: int = 0
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f'data.samples_per_gpu must be at least 1, got {batch_size}')
         self.batch_size = batch_size
@@ -36,8 +40,13 @@ class PositionSampler(Sampler):
             batch += 1
 
 
-def build_train_loader(dataset: Dataset, data_cfg: Mapping[str, Any], accumulate: int = 1, start_iteration: int = 0,
-                       pin_memory: Optional[bool] = None) -> DataLoader:
+def build_train_loader(
+    dataset: Dataset,
+    data_cfg: Mapping[str, Any],
+    accumulate: int = 1,
+    start_iteration: int = 0,
+    pin_memory: Optional[bool] = None,
+) -> DataLoader:
     """An endless loader of training batches.
 
     Args:
@@ -46,7 +55,9 @@ def build_train_loader(dataset: Dataset, data_cfg: Mapping[str, Any], accumulate
         accumulate: batches per iteration (``optimizer_config.cumulative_iters``).
         start_iteration: first iteration, after a resume.
     """
-    options = dict(samples_per_gpu=data_cfg.get('samples_per_gpu', 1), workers_per_gpu=data_cfg.get('workers_per_gpu', 0))
+    options = dict(
+        samples_per_gpu=data_cfg.get('samples_per_gpu', 1), workers_per_gpu=data_cfg.get('workers_per_gpu', 0)
+    )
     options.update(data_cfg.get('train_dataloader', {}))
     batch_size, workers = int(options.pop('samples_per_gpu')), int(options.pop('workers_per_gpu'))
     for decided_here in ('shuffle', 'drop_last', 'seed', 'sampler', 'num_gpus', 'dist'):
@@ -54,17 +65,28 @@ def build_train_loader(dataset: Dataset, data_cfg: Mapping[str, Any], accumulate
     options.setdefault('persistent_workers', workers > 0)
     rank, world_size = get_dist_info()
     return DataLoader(
-        dataset, batch_sampler=PositionSampler(batch_size, rank, world_size, accumulate, start_iteration), num_workers=workers,
-        collate_fn=functools.partial(collate, samples_per_gpu=batch_size), worker_init_fn=_quiet_worker,
-        pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory, **options)
+        dataset,
+        batch_sampler=PositionSampler(batch_size, rank, world_size, accumulate, start_iteration),
+        num_workers=workers,
+        collate_fn=functools.partial(collate, samples_per_gpu=batch_size),
+        worker_init_fn=_quiet_worker,
+        pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
+        **options,
+    )
 
 
 def build_test_loader(dataset: Dataset, workers: int) -> DataLoader:
     """A loader of single test images, this rank's share in order of their index."""
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)  # type: ignore[arg-type]
-    return DataLoader(dataset, batch_size=1, sampler=list(indices), num_workers=workers, worker_init_fn=_quiet_worker,
-                      collate_fn=functools.partial(collate, samples_per_gpu=1))
+    return DataLoader(
+        dataset,
+        batch_size=1,
+        sampler=list(indices),
+        num_workers=workers,
+        worker_init_fn=_quiet_worker,
+        collate_fn=functools.partial(collate, samples_per_gpu=1),
+    )
 
 
 def _quiet_worker(_: int) -> None:
@@ -97,6 +119,10 @@ def _unwrap(value: Any) -> Any:
 def _move(value: Any, device: torch.device) -> Any:
     if torch.is_tensor(value):
         return value.to(device, non_blocking=True)
-    if isinstance(value, (list, tuple)) and value and all(torch.is_tensor(item) or isinstance(item, DataContainer) for item in value):
+    if (
+        isinstance(value, (list, tuple))
+        and value
+        and all(torch.is_tensor(item) or isinstance(item, DataContainer) for item in value)
+    ):
         return [_move(_unwrap(item), device) for item in value]
     return value

@@ -1,4 +1,5 @@
 """The demo: on the toy world, a model trained on one appearance fails on another, and adaptation repairs part of it."""
+
 from __future__ import annotations
 
 import argparse
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from ..datasets.toy import ensure_toy_world
+from ..toy import ensure_toy_world
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,7 @@ class DemoRun:
         config: config file, relative to the repository.
         cost: relative time of an iteration, for scheduling the longest first.
     """
+
     name: str
     config: str
     cost: float
@@ -42,7 +44,9 @@ RUNS = (
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Flags of ``tools/demo.py``."""
-    parser = argparse.ArgumentParser(description='Train source-only, DACS and an oracle on the toy world and compare them')
+    parser = argparse.ArgumentParser(
+        description='Train source-only, DACS and an oracle on the toy world and compare them'
+    )
     parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for logs, checkpoints and the report')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--iters', type=int, help='iterations of each run (default: as the configs say)')
@@ -60,20 +64,32 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     runs = [run for run in RUNS if run.name in args.rows]
     jobs = args.jobs or _default_jobs(len(runs))
     threads = max((os.cpu_count() or 1) // jobs, 1)
-    print(f'training {", ".join(run.name for run in runs)}: {jobs} at a time with {threads} threads each; logs under {folder}', flush=True)
+    print(
+        f'training {", ".join(run.name for run in runs)}: {jobs} at a time with {threads} threads each; logs '
+        f'under {folder}',
+        flush=True,
+    )
     with ThreadPoolExecutor(jobs) as pool:
         ordered = sorted(runs, key=lambda run: -run.cost)
-        finished = {run: pool.submit(train_and_test, run, folder / _slug(run.name), args.seed, args.iters, threads) for run in ordered}
+        finished = {
+            run: pool.submit(train_and_test, run, folder / _slug(run.name), args.seed, args.iters, threads)
+            for run in ordered
+        }
         results = {run.name: finished[run].result() for run in runs}
     print(render_table(results), flush=True)
     report = folder / 'report.html'
     titles = [f'{run.name}={folder / _slug(run.name)}' for run in runs]
-    _call([sys.executable, 'tools/report.py', *titles, '--out', str(report.resolve())], folder / 'report_output.txt', dict(os.environ))
+    _call(
+        [sys.executable, 'tools/report.py', *titles, '--out', str(report.resolve())],
+        folder / 'report_output.txt',
+        dict(os.environ),
+    )
     print(f'report: {report}    ({(time.time() - start) / 60:.1f} minutes)', flush=True)
 
 
 def _default_jobs(count: int) -> int:
     import torch
+
     return 1 if torch.cuda.is_available() else max(min(count, os.cpu_count() or 1), 1)
 
 
@@ -96,10 +112,36 @@ def train_and_test(run: DemoRun, folder: Path, seed: int, iters: Optional[int], 
     folder.mkdir(parents=True, exist_ok=True)
     watcher = _Progress(run.name, folder)
     with watcher:
-        _call([sys.executable, 'tools/train.py', run.config, '--work-dir', str(folder), '--seed', str(seed), '--auto-resume', '--no-validate',
-               *overrides], folder / 'train_output.txt', environment)
-    _call([sys.executable, 'tools/test.py', run.config, str(folder / 'latest.pth'), '--work-dir', str(folder), '--eval', 'mIoU'],
-          folder / 'test_output.txt', environment)
+        _call(
+            [
+                sys.executable,
+                'tools/train.py',
+                run.config,
+                '--work-dir',
+                str(folder),
+                '--seed',
+                str(seed),
+                '--auto-resume',
+                '--no-validate',
+                *overrides,
+            ],
+            folder / 'train_output.txt',
+            environment,
+        )
+    _call(
+        [
+            sys.executable,
+            'tools/test.py',
+            run.config,
+            str(folder / 'latest.pth'),
+            '--work-dir',
+            str(folder),
+            '--eval',
+            'mIoU',
+        ],
+        folder / 'test_output.txt',
+        environment,
+    )
     return json.loads((folder / 'test_latest.json').read_text())['metric']
 
 
@@ -147,5 +189,8 @@ def render_table(results: dict[str, dict[str, float]]) -> str:
     for label, key in [*((name, f'IoU.{name}') for name in classes), ('mIoU', 'mIoU')]:
         if label == 'mIoU':
             lines.append('-' * len(lines[0]))
-        lines.append(f'{label:<{width}s}' + ''.join(f'{100 * metrics.get(key, float("nan")):13.1f}' for metrics in results.values()))
+        lines.append(
+            f'{label:<{width}s}'
+            + ''.join(f'{100 * metrics.get(key, float("nan")):13.1f}' for metrics in results.values())
+        )
     return '\n'.join(lines)

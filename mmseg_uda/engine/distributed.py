@@ -1,4 +1,5 @@
 """The few collectives that training needs."""
+
 from __future__ import annotations
 
 from typing import Any, Iterable, Sequence
@@ -25,9 +26,9 @@ def broadcast_module(module: nn.Module, source: int = 0) -> None:
 def all_reduce_gradients(parameters: Sequence[nn.Parameter], flag: Tensor) -> Tensor:
     """Average the gradients of all ranks with one collective.
 
-    Everything travels in one flat float32 buffer: the gradients (zeros where a rank has none), one presence count per parameter and
-    ``flag``. A parameter that got no gradient on any rank keeps ``grad = None``, so that weight decay and momentum treat it as they do
-    in one process.
+    Everything travels in one flat float32 buffer: the gradients (zeros where a rank has none), one presence count per
+    parameter and ``flag``. A parameter that got no gradient on any rank keeps ``grad = None``, so that weight decay
+    and momentum treat it as they do in one process.
 
     Args:
         parameters: the same list on every rank.
@@ -43,13 +44,13 @@ def all_reduce_gradients(parameters: Sequence[nn.Parameter], flag: Tensor) -> Te
     flat = torch.cat([g.reshape(-1).float() for g in grads] + [presence, flag.reshape(1).float().to(device)])
     dist.all_reduce(flat)
     count = len(parameters)
-    counts, total_flag = flat[-count - 1:-1], flat[-1]
-    flat = flat[:-count - 1].div_(dist.get_world_size())
+    counts, total_flag = flat[-count - 1 : -1], flat[-1]
+    flat = flat[: -count - 1].div_(dist.get_world_size())
     # the host looks at the counts only on a rank that misses a gradient: in the usual step nothing waits for the device
     elsewhere = present if all(present) else [value > 0 for value in counts.tolist()]
     start = 0
     for parameter, grad, anywhere in zip(parameters, grads, elsewhere):
-        part = flat[start:start + grad.numel()].view_as(grad)
+        part = flat[start : start + grad.numel()].view_as(grad)
         start += grad.numel()
         if anywhere:
             parameter.grad = grad.copy_(part)
@@ -80,10 +81,13 @@ def check_same_parameters(parameters: Iterable[nn.Parameter]) -> None:
     """Fail early, and on every rank, when the ranks train different parameter lists.
 
     Raises:
-        RuntimeError: ranks differ in the number or shapes of parameters, which would hang or corrupt the gradient reduction.
+        RuntimeError: ranks differ in the number or shapes of parameters, which would hang or corrupt the gradient
+            reduction.
     """
     shapes = [tuple(p.shape) for p in parameters]
     gathered = gather_objects(shapes)
     if any(other != gathered[0] for other in gathered):
         counts = [len(other) for other in gathered]
-        raise RuntimeError(f'the ranks train different parameters (counts {counts}): all ranks must build the same config')
+        raise RuntimeError(
+            f'the ranks train different parameters (counts {counts}): all ranks must build the same config'
+        )

@@ -1,4 +1,5 @@
 """Process set-up of the tools: devices, launchers, logging, work folder."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,19 +16,26 @@ import torch.distributed as dist
 from mmcv import Config, DictAction
 from mmcv.runner import get_dist_info, init_dist
 
-from ..datasets.toy import draw_missing
+from ..toy import draw_missing
 from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
 from .distributed import barrier
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags that training and testing share; names are mmseg's."""
-    parser.add_argument('--cfg-options', '--options', nargs='+', action=DictAction,
-                        help='override config entries: key=value, nested as model.backbone.depth=50, lists as key="[a,b]"')
+    parser.add_argument(
+        '--cfg-options',
+        '--options',
+        nargs='+',
+        action=DictAction,
+        help='override config entries: key=value, nested as model.backbone.depth=50, lists as key="[a,b]"',
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
     parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
-    parser.add_argument(TRUST_FLAG, action='store_true', help='unpickle checkpoints fully; only for files whose origin you trust')
+    parser.add_argument(
+        TRUST_FLAG, action='store_true', help='unpickle checkpoints fully; only for files whose origin you trust'
+    )
 
 
 def apply_common_arguments(args: argparse.Namespace) -> None:
@@ -51,7 +59,9 @@ def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config
     return cfg
 
 
-def start_processes(launcher: str, dist_params: Optional[dict[str, Any]], device: Optional[str], gpu_id: int = 0) -> torch.device:
+def start_processes(
+    launcher: str, dist_params: Optional[dict[str, Any]], device: Optional[str], gpu_id: int = 0
+) -> torch.device:
     """Join the process group when a launcher is given, and choose this process's device.
 
     Returns:
@@ -65,7 +75,7 @@ def start_processes(launcher: str, dist_params: Optional[dict[str, Any]], device
         init_dist(launcher, **(dist_params or dict(backend='nccl')))
         return torch.device('cuda', torch.cuda.current_device())
     if launcher != 'pytorch':
-        raise ValueError(f"--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch")
+        raise ValueError(f'--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch')
     dist.init_process_group('gloo')
     # its threads must end before the interpreter does, or a rank that finished now and then aborts on exit
     atexit.register(dist.destroy_process_group)
@@ -101,4 +111,5 @@ def environment_text() -> str:
     from mmseg.utils import collect_env
 
     from ..version import __version__
+
     return '\n'.join(f'{key}: {value}' for key, value in {**collect_env(), 'mmseg_uda': __version__}.items())

@@ -1,4 +1,5 @@
 """Evaluation of a model on one or several named data sets, on one or several ranks."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -42,14 +43,26 @@ def named_test_sets(cfg: Any, part: str = 'test') -> dict[str, Any]:
         name = entry.pop('name', None) or (str(entry['type']).replace('Dataset', '').lower() if several else 'target')
         name = name if name not in built else f'{name}{i + 1}'
         if name == HARMONIC:
-            raise ValueError(f"data.{part}[{i}].name: '{HARMONIC}' stands for the mean over data sets, choose another name")
+            raise ValueError(
+                f"data.{part}[{i}].name: '{HARMONIC}' stands for the mean over data sets, choose another name"
+            )
         built[name] = build_dataset(entry, dict(test_mode=True))
     return built
 
 
-def run_test(model: nn.Module, dataset: Any, device: torch.device, workers: int = 2, precision: str = 'fp32', consume: Optional[Consumer] = None,
-             label: str = '', score: bool = True, windows_per_batch: int = 8) -> list[Any]:
-    """Predict every image of ``dataset`` (this rank's share) and return MMSeg's pre-evaluation results of all ranks in order.
+def run_test(
+    model: nn.Module,
+    dataset: Any,
+    device: torch.device,
+    workers: int = 2,
+    precision: str = 'fp32',
+    consume: Optional[Consumer] = None,
+    label: str = '',
+    score: bool = True,
+    windows_per_batch: int = 8,
+) -> list[Any]:
+    """Predict every image of ``dataset`` (this rank's share) and return MMSeg's pre-evaluation results of all ranks
+    in order.
 
     Args:
         model: an MMSeg segmentor or a method of this package.
@@ -73,10 +86,13 @@ def run_test(model: nn.Module, dataset: Any, device: torch.device, workers: int 
 
 def _is_main() -> bool:
     from mmcv.runner import get_dist_info
+
     return get_dist_info()[0] == 0
 
 
-def _test_inputs(batch: Mapping[str, Any], device: torch.device) -> tuple[list[torch.Tensor], list[list[dict[str, Any]]]]:
+def _test_inputs(
+    batch: Mapping[str, Any], device: torch.device
+) -> tuple[list[torch.Tensor], list[list[dict[str, Any]]]]:
     """Images and meta data of a collated test batch: MultiScaleFlipAug gives lists, one entry per augmentation."""
     images = batch['img'] if isinstance(batch['img'], list) else [batch['img']]
     metas = batch['img_metas'] if isinstance(batch['img_metas'], list) else [batch['img_metas']]
@@ -85,13 +101,16 @@ def _test_inputs(batch: Mapping[str, Any], device: torch.device) -> tuple[list[t
 
 
 def score_results(dataset: Any, results: Sequence[Any], logger: Any = None, **eval_options: Any) -> dict[str, float]:
-    """MMSeg's metrics of ``results`` plus ``mIoU16`` and ``mIoU13``, the SYNTHIA protocols, for data sets with these classes.
+    """MMSeg's metrics of ``results`` plus ``mIoU16`` and ``mIoU13``, the SYNTHIA protocols, for data sets with these
+    classes.
 
     Returns:
         metrics in [0, 1]: ``mIoU``, ``mAcc``, ``aAcc``, ``IoU.<class>`` ...
     """
     eval_options.setdefault('metric', 'mIoU')
-    metrics = {key: float(value) for key, value in dataset.evaluate(list(results), logger=logger, **eval_options).items()}
+    metrics = {
+        key: float(value) for key, value in dataset.evaluate(list(results), logger=logger, **eval_options).items()
+    }
     for count in (16, 13):
         names = [CITY19[i] for i in eval_subsets(count)]
         if all(f'IoU.{name}' in metrics for name in names):
@@ -99,18 +118,36 @@ def score_results(dataset: Any, results: Sequence[Any], logger: Any = None, **ev
     return metrics
 
 
-def evaluate_all(model: nn.Module, datasets: Mapping[str, Any], device: torch.device, logger: Any = None, workers: int = 2,
-                 precision: str = 'fp32', consumers: Optional[Mapping[str, Consumer]] = None, windows_per_batch: int = 8,
-                 **eval_options: Any) -> dict[str, float]:
+def evaluate_all(
+    model: nn.Module,
+    datasets: Mapping[str, Any],
+    device: torch.device,
+    logger: Any = None,
+    workers: int = 2,
+    precision: str = 'fp32',
+    consumers: Optional[Mapping[str, Consumer]] = None,
+    windows_per_batch: int = 8,
+    **eval_options: Any,
+) -> dict[str, float]:
     """Evaluate on every data set.
 
     Returns:
-        On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names, each one's mIoU under
-        ``mIoU.<data set>`` and the harmonic mean of these under ``mIoU.harmonic``; an empty dict on other ranks.
+        On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names, each
+        one's mIoU under ``mIoU.<data set>`` and the harmonic mean of these under ``mIoU.harmonic``; an empty dict on
+        other ranks.
     """
     per_set: dict[str, dict[str, float]] = {}
     for name, dataset in datasets.items():
-        results = run_test(model, dataset, device, workers, precision, (consumers or {}).get(name), name, windows_per_batch=windows_per_batch)
+        results = run_test(
+            model,
+            dataset,
+            device,
+            workers,
+            precision,
+            (consumers or {}).get(name),
+            name,
+            windows_per_batch=windows_per_batch,
+        )
         if _is_main():
             if logger is not None and len(datasets) > 1:
                 logger.info('results on %s', name)
@@ -118,16 +155,27 @@ def evaluate_all(model: nn.Module, datasets: Mapping[str, Any], device: torch.de
     if len(per_set) <= 1:
         return next(iter(per_set.values()), {})
     shared = set.intersection(*(set(metrics) for metrics in per_set.values()))
-    merged = {key: float(np.nanmean([metrics[key] for metrics in per_set.values()]))
-              for key in next(iter(per_set.values())) if key in shared}
-    merged.update({f'{key}.{name}': value for name, metrics in per_set.items() for key, value in metrics.items() if key.startswith('mIoU')})
+    merged = {
+        key: float(np.nanmean([metrics[key] for metrics in per_set.values()]))
+        for key in next(iter(per_set.values()))
+        if key in shared
+    }
+    merged.update(
+        {
+            f'{key}.{name}': value
+            for name, metrics in per_set.items()
+            for key, value in metrics.items()
+            if key.startswith('mIoU')
+        }
+    )
     if 'mIoU' in merged:
         merged[f'mIoU.{HARMONIC}'] = harmonic_mean([metrics['mIoU'] for metrics in per_set.values()])
     return merged
 
 
 def harmonic_mean(values: Sequence[float]) -> float:
-    """Harmonic mean of the values that are not NaN; 0 when one of them is 0. It punishes a target that is left behind."""
+    """Harmonic mean of the values that are not NaN; 0 when one of them is 0. It punishes a target that is left
+    behind."""
     kept = [value for value in values if not np.isnan(value)]
     if not kept or min(kept) <= 0:
         return 0.0 if kept else float('nan')
@@ -135,20 +183,29 @@ def harmonic_mean(values: Sequence[float]) -> float:
 
 
 class UDAEvalHook(EvalHook):
-    """MMSeg's evaluation hook (interval, ``save_best``) on this package's evaluation: several targets, ranks, batched windows, autocast.
+    """MMSeg's evaluation hook (interval, ``save_best``) on this package's evaluation: several targets, ranks, batched
+    windows, autocast.
 
     Args:
         datasets: validation sets by name.
         device, workers, precision: see :func:`run_test`.
-        options: the ``evaluation`` part of a config (``interval``, ``metric``, ``save_best`` ...). ``save_best`` names a metric of
-            :func:`evaluate_all`: ``mIoU`` (the mean over targets), ``mIoU.harmonic``, ``mIoU.<data set>`` ... It selects on the targets'
-            validation labels, which is oracle selection: most published numbers take the last iteration.
-        test_with: evaluate these networks of the method as well (``['source_branch', 'ensemble']``); their metrics are called
-            ``mIoU.<network>``.
+        options: the ``evaluation`` part of a config (``interval``, ``metric``, ``save_best`` ...). ``save_best``
+            names a metric of :func:`evaluate_all`: ``mIoU`` (the mean over targets), ``mIoU.harmonic``, ``mIoU.<data
+            set>`` ... It selects on the targets' validation labels, which is oracle selection: most published numbers
+            take the last iteration.
+        test_with: evaluate these networks of the method as well (``['source_branch', 'ensemble']``); their metrics
+            are called ``mIoU.<network>``.
     """
 
-    def __init__(self, datasets: Mapping[str, Any], device: torch.device, workers: int = 2, precision: str = 'fp32',
-                 test_with: Sequence[str] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        datasets: Mapping[str, Any],
+        device: torch.device,
+        workers: int = 2,
+        precision: str = 'fp32',
+        test_with: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
         first = next(iter(datasets.values()))
         options.pop('efficient_test', None)
         super().__init__(DataLoader(first, batch_size=1), by_epoch=False, pre_eval=True, **options)
@@ -162,11 +219,16 @@ class UDAEvalHook(EvalHook):
         offered = runner.model.test_networks() if self.test_with else ()
         for name in self.test_with:
             if name not in offered:
-                raise ValueError(f"evaluation.test_with: {type(runner.model).__name__} has no network '{name}': {nearest(name, offered)}")
+                raise ValueError(
+                    f"evaluation.test_with: {type(runner.model).__name__} has no network '{name}': "
+                    f'{nearest(name, offered)}'
+                )
         super().before_run(runner)
 
     def _evaluate(self, runner: Any) -> dict[str, float]:
-        return evaluate_all(runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs)
+        return evaluate_all(
+            runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs
+        )
 
     def _do_evaluate(self, runner: Any) -> None:
         metrics = self._evaluate(runner)
@@ -197,6 +259,7 @@ class UDAEvalHook(EvalHook):
 def write_metrics(path: Path, metrics: Mapping[str, float], **context: Any) -> None:
     """Write metrics as JSON, atomically, for ``tools/report.py``."""
     from ..utils.checkpoint_io import plain, replacing
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         mmcv.dump(plain({**context, 'metric': dict(metrics)}), str(temporary), file_format='json', indent=1)

@@ -1,4 +1,5 @@
 """mmcv hooks of this package."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping

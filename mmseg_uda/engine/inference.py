@@ -1,4 +1,5 @@
 """Prediction with batched sliding windows and autocast, for evaluation and for ``tools/predict.py``."""
+
 from __future__ import annotations
 
 import contextlib
@@ -13,7 +14,9 @@ from ..ops.hrda import crop_windows, sliding_boxes
 from .step import PRECISIONS
 
 
-def batched_slide_inference(segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool, windows_per_batch: int = 8) -> Tensor:
+def batched_slide_inference(
+    segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool, windows_per_batch: int = 8
+) -> Tensor:
     """MMSeg's ``slide_inference`` with several windows in one forward pass: mean of the logits of overlapping windows.
 
     Args:
@@ -25,13 +28,14 @@ def batched_slide_inference(segmentor: EncoderDecoder, img: Tensor, img_meta: An
         logits (B, classes, H or original height, W or original width), float32.
     """
     from mmseg.ops import resize
+
     batch, _, height, width = img.shape
     boxes = sliding_boxes((height, width), segmentor.test_cfg.crop_size, segmentor.test_cfg.stride)
     total = img.new_zeros((batch, segmentor.num_classes, height, width), dtype=torch.float32)
     count = img.new_zeros((1, 1, height, width), dtype=torch.float32)
     step = max(windows_per_batch // batch, 1)
     for start in range(0, len(boxes), step):
-        part = boxes[start:start + step]
+        part = boxes[start : start + step]
         logits = segmentor.encode_decode(crop_windows(img, part), img_meta).float()
         for (top, bottom, left, right), window in zip(part, logits.split(batch)):
             total[:, :, top:bottom, left:right] += window
@@ -39,20 +43,30 @@ def batched_slide_inference(segmentor: EncoderDecoder, img: Tensor, img_meta: An
     total /= count
     if rescale:
         shape = img_meta[0]['img_shape'][:2]
-        total = resize(total[:, :, :shape[0], :shape[1]], size=img_meta[0]['ori_shape'][:2], mode='bilinear',
-                       align_corners=segmentor.align_corners, warning=False)
+        total = resize(
+            total[:, :, : shape[0], : shape[1]],
+            size=img_meta[0]['ori_shape'][:2],
+            mode='bilinear',
+            align_corners=segmentor.align_corners,
+            warning=False,
+        )
     return total
 
 
 @contextlib.contextmanager
-def inference_mode(model: nn.Module, device: torch.device, precision: str = 'fp32', windows_per_batch: int = 8) -> Iterator[None]:
-    """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows; everything is put back afterwards."""
+def inference_mode(
+    model: nn.Module, device: torch.device, precision: str = 'fp32', windows_per_batch: int = 8
+) -> Iterator[None]:
+    """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows; everything is put back
+    afterwards."""
     training = model.training
     patched = []
     for module in model.modules():
         if isinstance(module, EncoderDecoder) and type(module).slide_inference is EncoderDecoder.slide_inference:
+
             def slide(self: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
                 return batched_slide_inference(self, img, img_meta, rescale, windows_per_batch)
+
             module.slide_inference = types.MethodType(slide, module)
             patched.append(module)
     dtype = PRECISIONS[precision]

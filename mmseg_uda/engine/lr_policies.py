@@ -7,7 +7,7 @@ from typing import Any
 from mmcv.runner import HOOKS
 from mmcv.runner.hooks.lr_updater import LrUpdaterHook
 
-from ..ops.semi_supervised import poly_lr
+from ..ops.ael import poly_lr
 
 
 @HOOKS.register_module()

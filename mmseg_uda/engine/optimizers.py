@@ -1,4 +1,5 @@
 """Named optimisers with few, merged parameter groups."""
+
 from __future__ import annotations
 
 import inspect
@@ -19,13 +20,14 @@ def build_optimizers(cfg: Mapping[str, Any], networks: Mapping[str, nn.Module]) 
     """One optimiser per network.
 
     Args:
-        cfg: an MMSeg optimiser config (``type``, ``lr``, ``paramwise_cfg``, ``constructor`` ...), used for every network, or a dict with
-            the names of ``networks`` as keys and such a config for each.
+        cfg: an MMSeg optimiser config (``type``, ``lr``, ``paramwise_cfg``, ``constructor`` ...), used for every
+            network, or a dict with the names of ``networks`` as keys and such a config for each.
         networks: trainable networks by name (``UDASegmentor.networks``); they share no parameter.
 
     Returns:
-        Optimisers by network name. Parameters are grouped by equal options (lr, weight decay ...): ``paramwise_cfg`` gives what mmcv's
-        one-group-per-parameter constructor gives, but an optimiser steps a handful of groups instead of hundreds.
+        Optimisers by network name. Parameters are grouped by equal options (lr, weight decay ...): ``paramwise_cfg``
+        gives what mmcv's one-group-per-parameter constructor gives, but an optimiser steps a handful of groups
+        instead of hundreds.
 
     Raises:
         KeyError: a missing or unknown network name or optimiser type.
@@ -58,18 +60,26 @@ def _check_disjoint(networks: Mapping[str, nn.Module]) -> None:
     for name, network in networks.items():
         for parameter in network.parameters():
             if owner.setdefault(id(parameter), name) != name:
-                raise ValueError(f"networks '{owner[id(parameter)]}' and '{name}' share a parameter: each parameter has one optimiser")
+                raise ValueError(
+                    f"networks '{owner[id(parameter)]}' and '{name}' share a parameter: each parameter has one "
+                    'optimiser'
+                )
 
 
 def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
     cfg = dict(cfg)
     kind = cfg.get('type')
     if kind not in OPTIMIZERS.module_dict:
-        raise KeyError(f"optimizer of network '{name}': unknown type '{kind}' ({nearest(str(kind), OPTIMIZERS.module_dict)})")
+        raise KeyError(
+            f"optimizer of network '{name}': unknown type '{kind}' ({nearest(str(kind), OPTIMIZERS.module_dict)})"
+        )
     paramwise = cfg.pop('paramwise_cfg', None)
     grouped = bool(paramwise) or 'constructor' in cfg
-    constructor = build_optimizer_constructor(dict(
-        type=cfg.pop('constructor', 'DefaultOptimizerConstructor'), optimizer_cfg=dict(cfg), paramwise_cfg=paramwise))
+    constructor = build_optimizer_constructor(
+        dict(
+            type=cfg.pop('constructor', 'DefaultOptimizerConstructor'), optimizer_cfg=dict(cfg), paramwise_cfg=paramwise
+        )
+    )
     groups: list[dict[str, Any]] = []
     if grouped:
         constructor.add_params(groups, network)
@@ -77,7 +87,9 @@ def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
         groups = [{'params': [p]} for p in network.parameters()]
     groups = merge_groups(groups, {key: cfg[key] for key in ('lr', 'weight_decay') if key in cfg})
     if not groups:
-        raise ValueError(f"network '{name}' has no parameter that is trained: unfreeze it or drop it from the method's networks")
+        raise ValueError(
+            f"network '{name}' has no parameter that is trained: unfreeze it or drop it from the method's networks"
+        )
     cls = OPTIMIZERS.get(kind)
     options = {key: value for key, value in cfg.items() if key != 'type'}
     parameters = [p for group in groups for p in group['params']]
@@ -91,11 +103,14 @@ def _check_options(cls: type, options: Mapping[str, Any], name: str) -> None:
     valid = set(inspect.signature(cls).parameters) - {'params'}
     unknown = [key for key in options if key not in valid]
     if unknown:
-        raise KeyError(f"optimizer of network '{name}': {cls.__name__} has no option '{unknown[0]}' ({nearest(unknown[0], valid)})")
+        raise KeyError(
+            f"optimizer of network '{name}': {cls.__name__} has no option '{unknown[0]}' ({nearest(unknown[0], valid)})"
+        )
 
 
 def merge_groups(groups: list[dict[str, Any]], defaults: Optional[Mapping[str, Any]] = None) -> list[dict[str, Any]]:
-    """Merge parameter groups whose options are equal, in order of first appearance; parameters that need no gradient are dropped.
+    """Merge parameter groups whose options are equal, in order of first appearance; parameters that need no gradient
+    are dropped.
 
     Args:
         groups: parameter groups of a torch optimiser.
@@ -104,8 +119,12 @@ def merge_groups(groups: list[dict[str, Any]], defaults: Optional[Mapping[str, A
     merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for group in groups:
         params = [p for p in _listed(group['params']) if p.requires_grad]
-        # mmcv and mmseg constructors add bookkeeping such as param_names that differs for every parameter and that no optimiser reads
-        options = {**(defaults or {}), **{k: v for k, v in group.items() if k not in ('params', 'param_names', 'group_name', 'lr_scale')}}
+        # mmcv and mmseg constructors add bookkeeping such as param_names that differs for every parameter and that no
+        # optimiser reads
+        options = {
+            **(defaults or {}),
+            **{k: v for k, v in group.items() if k not in ('params', 'param_names', 'group_name', 'lr_scale')},
+        }
         if params:
             key = tuple(sorted((k, repr(v)) for k, v in options.items()))
             merged.setdefault(key, {'params': [], **options})['params'].extend(params)

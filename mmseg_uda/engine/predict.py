@@ -1,4 +1,5 @@
 """Predictions for own images (``tools/predict.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -21,11 +22,15 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Flags of ``tools/predict.py``."""
-    parser = argparse.ArgumentParser(description='Segment own images: colour overlays, raw class ids or test-server files')
+    parser = argparse.ArgumentParser(
+        description='Segment own images: colour overlays, raw class ids or test-server files'
+    )
     parser.add_argument('config', help='config that trained the checkpoint')
     parser.add_argument('checkpoint')
     parser.add_argument('inputs', nargs='+', help='images or folders (searched recursively)')
-    parser.add_argument('--out', default='predictions', help='folder for the results; sub-folders of an input folder are kept')
+    parser.add_argument(
+        '--out', default='predictions', help='folder for the results; sub-folders of an input folder are kept'
+    )
     parser.add_argument('--format', choices=FORMATS, default='overlay')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
     parser.add_argument('--test-with', help='network of the method that answers (student, teacher)')
@@ -67,14 +72,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     model = load_model(cfg, args.checkpoint, args.test_with, device)
     classes, palette = model.CLASSES, model.PALETTE
     if palette is None and args.format in ('overlay', 'color'):
-        raise ValueError(f"'{args.checkpoint}' names no PALETTE, which --format {args.format} needs: use --format train_ids")
+        raise ValueError(
+            f"'{args.checkpoint}' names no PALETTE, which --format {args.format} needs: use --format train_ids"
+        )
     pipeline = test_pipeline(cfg)
     writers: dict[Path, PredictionWriter] = {}
     with inference_mode(model, device, args.precision, args.windows_per_batch):
         for image, folder in progress(images, 'predict', len(images)):
             inputs = collate([pipeline(dict(img_info=dict(filename=str(image)), img_prefix=None))], samples_per_gpu=1)
-            moved = [to_device({'img': img, 'img_metas': meta}, device) for img, meta in zip(inputs['img'], inputs['img_metas'])]
-            result = model(img=[item['img'] for item in moved], img_metas=[item['img_metas'] for item in moved], return_loss=False)
+            moved = [
+                to_device({'img': img, 'img_metas': meta}, device)
+                for img, meta in zip(inputs['img'], inputs['img_metas'])
+            ]
+            result = model(
+                img=[item['img'] for item in moved], img_metas=[item['img_metas'] for item in moved], return_loss=False
+            )
             if folder not in writers:
                 writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
             writers[folder].write(result[0], str(image))
@@ -91,5 +103,5 @@ def test_pipeline(cfg: Any) -> Compose:
     test = cfg.data.get('test')
     entry = test[0] if isinstance(test, (list, tuple)) else test
     if not entry or 'pipeline' not in entry:
-        raise KeyError(f"the config has no data.test.pipeline ({nearest('pipeline', entry or ['pipeline'])})")
+        raise KeyError(f'the config has no data.test.pipeline ({nearest("pipeline", entry or ["pipeline"])})')
     return Compose([step for step in entry['pipeline'] if step['type'] != 'LoadAnnotations'])

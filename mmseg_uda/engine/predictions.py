@@ -1,4 +1,5 @@
 """Saving predictions: colour overlays, raw train ids and the formats of the test servers."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,8 +20,9 @@ class PredictionWriter:
 
     Args:
         folder: where to write; created when needed.
-        kind: ``overlay`` (colours blended over the image), ``color``, ``train_ids`` (raw class indices), or a test server:
-            ``cityscapes`` (label ids), ``acdc`` and ``dark_zurich`` (train ids). Servers match files by image name, which is kept.
+        kind: ``overlay`` (colours blended over the image), ``color``, ``train_ids`` (raw class indices), or a test
+            server: ``cityscapes`` (label ids), ``acdc`` and ``dark_zurich`` (train ids). Servers match files by image
+            name, which is kept.
         classes: class names, in the order of the ids.
         palette: RGB per class; needed for ``overlay`` and ``color``.
         opacity: of the colours in ``overlay``.
@@ -30,14 +32,26 @@ class PredictionWriter:
         ValueError: unknown format, a server format for other than the 19 Cityscapes classes, or a missing palette.
     """
 
-    def __init__(self, folder: Path, kind: str = 'overlay', classes: Optional[Sequence[str]] = None,
-                 palette: Optional[Sequence[Sequence[int]]] = None, opacity: float = 0.5, keep_folders: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kind: str = 'overlay',
+        classes: Optional[Sequence[str]] = None,
+        palette: Optional[Sequence[Sequence[int]]] = None,
+        opacity: float = 0.5,
+        keep_folders: bool = False,
+    ) -> None:
         if kind not in FORMATS:
             raise ValueError(f"unknown prediction format '{kind}': choose one of {', '.join(FORMATS)}")
         if kind in SERVER_FORMATS and kind != 'train_ids' and classes is not None and tuple(classes) != CITY19:
-            raise ValueError(f"format '{kind}' is for the 19 Cityscapes classes, this data set has {len(classes)} others: use 'train_ids'")
+            raise ValueError(
+                f"format '{kind}' is for the 19 Cityscapes classes, this data set has {len(classes)} others: use "
+                "'train_ids'"
+            )
         if kind in ('overlay', 'color') and palette is None:
-            raise ValueError(f"format '{kind}' needs a palette: the checkpoint's meta data or the data set must hold PALETTE")
+            raise ValueError(
+                f"format '{kind}' needs a palette: the checkpoint's meta data or the data set must hold PALETTE"
+            )
         if not 0 <= opacity <= 1:
             raise ValueError(f'opacity must lie in [0, 1], got {opacity}')
         self.folder = Path(folder)
@@ -46,11 +60,12 @@ class PredictionWriter:
         self.opacity = opacity
         self.keep_folders = keep_folders
         self._ids = np.full(256, 255, np.uint8)
-        self._ids[:len(CITY19_LABEL_IDS)] = CITY19_LABEL_IDS
+        self._ids[: len(CITY19_LABEL_IDS)] = CITY19_LABEL_IDS
         self._written: dict[Path, str] = {}
 
     def __call__(self, prediction: np.ndarray, meta: Mapping[str, Any]) -> None:
-        """Write ``prediction`` (H, W) integer ids for the image that ``meta`` names (``filename``, ``ori_filename``)."""
+        """Write ``prediction`` (H, W) integer ids for the image that ``meta`` names (``filename``,
+        ``ori_filename``)."""
         folder = Path(str(meta['ori_filename'])).parent if self.keep_folders else Path()
         self.write(prediction, str(meta['filename']), folder)
 
@@ -63,8 +78,11 @@ class PredictionWriter:
         """
         target = self.folder / folder / f'{Path(filename).stem}.png'
         if self._written.setdefault(target, filename) != filename:
-            raise ValueError(f"'{filename}' and '{self._written[target]}' have the same name: predictions would overwrite each other; "
-                             'predict the folders one at a time')
+            raise ValueError(
+                f"'{filename}' and '{self._written[target]}' have the same name: predictions would overwrite each "
+                'other; '
+                'predict the folders one at a time'
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(target), self._render(prediction.astype(np.uint8), filename)):
             raise OSError(f"cannot write '{target}'")
@@ -80,7 +98,11 @@ class PredictionWriter:
         image = cv2.imread(filename, cv2.IMREAD_COLOR)
         if image is None:
             raise OSError(f"cannot read image '{filename}' for the overlay")
-        image = cv2.resize(image, (prediction.shape[1], prediction.shape[0])) if image.shape[:2] != prediction.shape else image
+        image = (
+            cv2.resize(image, (prediction.shape[1], prediction.shape[0]))
+            if image.shape[:2] != prediction.shape
+            else image
+        )
         return cv2.addWeighted(image, 1 - self.opacity, np.ascontiguousarray(color), self.opacity, 0)
 
 
@@ -88,5 +110,5 @@ def colorize(label: np.ndarray, palette: Any) -> np.ndarray:
     """Class ids (H, W) to RGB (H, W, 3) uint8; ids without a colour (255 = ignore) are black."""
     table = np.zeros((256, 3), np.uint8)
     colors = np.asarray(palette, np.uint8)[:255]
-    table[:len(colors)] = colors
+    table[: len(colors)] = colors
     return table[label]

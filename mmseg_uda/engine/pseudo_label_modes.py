@@ -1,7 +1,8 @@
-"""Extracting pseudo-labels without predictions on disk: two passes over the images, or one with thresholds of the images so far.
+"""Extracting pseudo-labels without predictions on disk: two passes over the images, or one with thresholds of the
+images so far.
 
-Both keep only a histogram of quantised scores per class (:mod:`mmseg_uda.ops.esl`), and both can be stopped anywhere and go on: the histogram is
-stored together with the names of the images in it, so that none counts twice.
+Both keep only a histogram of quantised scores per class (:mod:`mmseg_uda.ops.esl`), and both can be stopped anywhere
+and go on: the histogram is stored together with the names of the images in it, so that none counts twice.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import torch
 from mmcv.runner import get_dist_info
 from torch import Tensor
 
-from ..datasets.pseudo_label_store import DEFERRED, ClassCounts, PseudoLabelError, PseudoLabelStore, read_label, write_file, write_png
+from ..datasets.pseudo_label_store import (
+    DEFERRED,
+    ClassCounts,
+    PseudoLabelError,
+    PseudoLabelStore,
+    read_label,
+    write_file,
+    write_png,
+)
 from ..ops import esl
 from .distributed import barrier
 
@@ -32,7 +41,8 @@ class Prequential:
 
     Attributes:
         warmup: images that are counted first and labelled last.
-        min_images: a class gets no labels before it was seen in so many effective images ((sum n)^2 / sum n^2, n = its pixels per image).
+        min_images: a class gets no labels before it was seen in so many effective images ((sum n)^2 / sum n^2, n =
+            its pixels per image).
         seed: of the order in which the images are visited.
     """
 
@@ -59,7 +69,11 @@ class StreamCounts:
     def empty(cls, store: PseudoLabelStore) -> StreamCounts:
         """No image yet."""
         classes = len(store.origin.classes)
-        return cls(torch.zeros(classes, store.origin.levels + 1, dtype=torch.int64), torch.zeros(classes, dtype=torch.float64), set())
+        return cls(
+            torch.zeros(classes, store.origin.levels + 1, dtype=torch.int64),
+            torch.zeros(classes, dtype=torch.float64),
+            set(),
+        )
 
     @classmethod
     def load(cls, path: Path, store: PseudoLabelStore) -> StreamCounts:
@@ -67,12 +81,16 @@ class StreamCounts:
         if not path.is_file():
             return cls.empty(store)
         with np.load(path) as stored:
-            return cls(torch.from_numpy(stored['histogram']), torch.from_numpy(stored['squares']), set(stored['done'].tolist()))
+            return cls(
+                torch.from_numpy(stored['histogram']), torch.from_numpy(stored['squares']), set(stored['done'].tolist())
+            )
 
     def save(self, path: Path) -> None:
         """Replace the file."""
         buffer = io.BytesIO()
-        np.savez(buffer, histogram=self.histogram.numpy(), squares=self.squares.numpy(), done=np.array(sorted(self.done)))
+        np.savez(
+            buffer, histogram=self.histogram.numpy(), squares=self.squares.numpy(), done=np.array(sorted(self.done))
+        )
         write_file(path, buffer.getvalue())
 
     def add(self, key: str, label: Tensor, code: Tensor) -> None:
@@ -104,9 +122,13 @@ def check_mode(mode: str, levels: int, chunk: Any, soft: bool) -> None:
     """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got '{mode}'")
-    wrong = [name for name, given in (('levels exact', not levels), ('chunk', chunk is not None), ('soft', soft)) if given]
+    wrong = [
+        name for name, given in (('levels exact', not levels), ('chunk', chunk is not None), ('soft', soft)) if given
+    ]
     if mode != DEFERRED and wrong:
-        raise ValueError(f"mode='{mode}' keeps a histogram of quantised scores and nothing else: {wrong[0]} needs mode='{DEFERRED}'")
+        raise ValueError(
+            f"mode='{mode}' keeps a histogram of quantised scores and nothing else: {wrong[0]} needs mode='{DEFERRED}'"
+        )
 
 
 def check_criterion(store: PseudoLabelStore, criterion: esl.Criterion) -> None:
@@ -117,14 +139,18 @@ def check_criterion(store: PseudoLabelStore, criterion: esl.Criterion) -> None:
     """
     begun = store.info.get('criterion')
     if begun != asdict(criterion):
-        raise PseudoLabelError(f"'{store.folder}' was begun with the criterion {begun}: choose another folder, or delete this one")
+        raise PseudoLabelError(
+            f"'{store.folder}' was begun with the criterion {begun}: choose another folder, or delete this one"
+        )
 
 
-def two_pass(store: PseudoLabelStore, criterion: esl.Criterion, predict: Predict, shard: tuple[int, int] = (0, 1)) -> None:
+def two_pass(
+    store: PseudoLabelStore, criterion: esl.Criterion, predict: Predict, shard: tuple[int, int] = (0, 1)
+) -> None:
     """Count the scores of all images, then predict them again and write label maps.
 
-    Ranks and jobs (``shard``) count their parts; the job that finds all counted writes the labels. Predictions must repeat: a pixel at the threshold
-    may change sides when they differ by rounding.
+    Ranks and jobs (``shard``) count their parts; the job that finds all counted writes the labels. Predictions must
+    repeat: a pixel at the threshold may change sides when they differ by rounding.
     """
     check_criterion(store, criterion)
     rank, world_size = get_dist_info()
@@ -146,7 +172,9 @@ def two_pass(store: PseudoLabelStore, criterion: esl.Criterion, predict: Predict
     limit = total.limits(criterion)
     left = set(store.missing())
     barrier()  # before any file appears, all ranks have listed what is missing
-    for key, label, score in predict([i for i, key in enumerate(store.keys) if key in left][rank::world_size], 'writing labels'):
+    for key, label, score in predict(
+        [i for i, key in enumerate(store.keys) if key in left][rank::world_size], 'writing labels'
+    ):
         _write(store, key, label, _codes(store, score), limit, criterion)
     barrier()
     if rank == 0:
@@ -157,7 +185,8 @@ def two_pass(store: PseudoLabelStore, criterion: esl.Criterion, predict: Predict
 def prequential(store: PseudoLabelStore, criterion: esl.Criterion, predict: Predict, options: Prequential) -> None:
     """Label every image at once, with the thresholds of the images up to it, in random order; one process.
 
-    With n effective images of a class the rank of its threshold is off by at most sqrt(ln(2 / delta) / (2 n)) with probability 1 - delta.
+    With n effective images of a class the rank of its threshold is off by at most sqrt(ln(2 / delta) / (2 n)) with
+    probability 1 - delta.
     """
     if get_dist_info()[1] > 1:
         raise ValueError("mode='prequential' visits the images one after another: run it with one process")
@@ -184,7 +213,9 @@ def _codes(store: PseudoLabelStore, score: Tensor) -> Tensor:
     return esl.quantize(score, store.origin.levels, esl.SCORES[store.origin.score])
 
 
-def _write(store: PseudoLabelStore, key: str, label: Tensor, code: Tensor, limit: Tensor, criterion: esl.Criterion) -> None:
+def _write(
+    store: PseudoLabelStore, key: str, label: Tensor, code: Tensor, limit: Tensor, criterion: esl.Criterion
+) -> None:
     write_png(store.path('labels', key), esl.apply_thresholds(label, code, limit, criterion).numpy())
 
 

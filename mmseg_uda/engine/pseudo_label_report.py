@@ -12,9 +12,10 @@ import torch
 from mmseg.datasets.builder import DATASETS
 from torch import Tensor
 
+from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
 from ..datasets.pseudo_label_store import PseudoLabelStore, image_key, read_label
-from ..datasets.pseudo_labels import extraction_pipeline, unlabelled
-from ..ops.esl import FINE_LEVELS, IGNORE, SCORES, class_histogram, quantize
+from ..ops.esl import FINE_LEVELS, SCORES, class_histogram, quantize
+from ..ops.labels import IGNORE
 from ..utils.config import build_from_config
 from ..utils.progress import progress
 from .predictions import colorize
@@ -75,7 +76,9 @@ def score_labels(store: PseudoLabelStore, dataset: Any, quiet: bool = False) -> 
         code = code if store.origin.levels else quantize(code, levels, SCORES[store.origin.score])
         by_code += class_histogram(correct, code, 2, levels + 1, known)
     accuracy = (right.double() / kept).tolist()
-    return PseudoLabelScores(accuracy, float(right.sum() / kept.sum().clamp(min=1)), _curve(by_code, SCORES[store.origin.score]))
+    return PseudoLabelScores(
+        accuracy, float(right.sum() / kept.sum().clamp(min=1)), _curve(by_code, SCORES[store.origin.score])
+    )
 
 
 def _curve(by_code: Tensor, higher_is_better: bool) -> list[float]:
@@ -88,9 +91,15 @@ def _curve(by_code: Tensor, higher_is_better: bool) -> list[float]:
     return (np.interp(wanted, np.r_[0, total], np.r_[0, right]) / wanted).tolist()
 
 
-def show(stores: Sequence[PseudoLabelStore], options: Mapping[str, Any], folder: Path, number: int = 8,
-         palette: Optional[Sequence[Sequence[int]]] = None) -> list[Path]:
-    """Write one picture per image: the image, the prediction, and what each store keeps of it (rejected pixels are black).
+def show(
+    stores: Sequence[PseudoLabelStore],
+    options: Mapping[str, Any],
+    folder: Path,
+    number: int = 8,
+    palette: Optional[Sequence[Sequence[int]]] = None,
+) -> list[Path]:
+    """Write one picture per image: the image, the prediction, and what each store keeps of it (rejected pixels are
+    black).
 
     Args:
         stores: thresholded stores of the same images (two criteria side by side).

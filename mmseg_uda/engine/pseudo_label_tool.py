@@ -16,9 +16,9 @@ from ..datasets.pseudo_label_store import PseudoLabelStore, summary_table
 from ..ops.esl import COMPACT_LEVELS, FINE_LEVELS, SCORES, Criterion
 from ..utils.config_errors import naming_config
 from . import environment
+from .pseudo_label_extraction import UPSAMPLINGS, extract, target_config
 from .pseudo_label_modes import MODES
 from .pseudo_label_report import SHARES, score_labels, scoring_dataset, show
-from .pseudo_labels import UPSAMPLINGS, extract, target_config
 
 LEVELS = {'fine': FINE_LEVELS, 'compact': COMPACT_LEVELS, 'exact': 0}
 FEW_KEPT, HIGH_ENTROPY = 0.2, 0.8
@@ -32,40 +32,83 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _add_criterion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--fraction', type=float, default=0.5, help='share of each class that its order statistic keeps (default 0.5)')
-    parser.add_argument('--bound', type=float, help='always keep what is this confident: floor of the entropy threshold (default 0.1), '
-                        'cap of the probability threshold (default 0.9)')
-    parser.add_argument('--limit', type=float, help='never keep what is less confident than this (default: no limit, as published)')
-    parser.add_argument('--chunk', type=int, help='images that share thresholds (default: all; 3000 as the released code)')
+    parser.add_argument(
+        '--fraction', type=float, default=0.5, help='share of each class that its order statistic keeps (default 0.5)'
+    )
+    parser.add_argument(
+        '--bound',
+        type=float,
+        help='always keep what is this confident: floor of the entropy threshold (default 0.1), '
+        'cap of the probability threshold (default 0.9)',
+    )
+    parser.add_argument(
+        '--limit', type=float, help='never keep what is less confident than this (default: no limit, as published)'
+    )
+    parser.add_argument(
+        '--chunk', type=int, help='images that share thresholds (default: all; 3000 as the released code)'
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--data', default='data.train.target', help='where the data set stands in the config (default: data.train.target)')
+    parser.add_argument(
+        '--data',
+        default='data.train.target',
+        help='where the data set stands in the config (default: data.train.target)',
+    )
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """The commands ``extract``, ``threshold``, ``stats`` and ``show``."""
     parser = argparse.ArgumentParser(description='Make, re-threshold, judge and picture pseudo-labels')
     commands = parser.add_subparsers(dest='command', required=True)
-    one = commands.add_parser('extract', help='predict all images of a data set and write label maps; goes on where it stopped')
+    one = commands.add_parser(
+        'extract', help='predict all images of a data set and write label maps; goes on where it stopped'
+    )
     one.add_argument('config', help='training config')
     one.add_argument('checkpoint', help='weights of the model')
     one.add_argument('--out', required=True, help='folder to write')
-    one.add_argument('--criterion', choices=sorted(SCORES), default='entropy', help='confidence score: entropy (ESL), max_prob (BDL), margin')
+    one.add_argument(
+        '--criterion',
+        choices=sorted(SCORES),
+        default='entropy',
+        help='confidence score: entropy (ESL), max_prob (BDL), margin',
+    )
     _add_criterion(one)
-    one.add_argument('--levels', choices=sorted(LEVELS), default='fine',
-                     help='score precision on disk: 16 bits, 8 bits, or exact (then thresholds are exact order statistics)')
-    one.add_argument('--upsample', choices=UPSAMPLINGS, default='prob', help='upsample probabilities (published) or scores')
+    one.add_argument(
+        '--levels',
+        choices=sorted(LEVELS),
+        default='fine',
+        help='score precision on disk: 16 bits, 8 bits, or exact (then thresholds are exact order statistics)',
+    )
+    one.add_argument(
+        '--upsample', choices=UPSAMPLINGS, default='prob', help='upsample probabilities (published) or scores'
+    )
     _add_data(one)
     one.add_argument('--batch-size', type=int, default=1)
     one.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='of the forward pass')
-    one.add_argument('--mode', choices=MODES, default=MODES[0], help='deferred: keep predictions, thresholds can be changed; two_pass: predict '
-                     'twice, keep label maps only; prequential: label each image at once by the images so far')
-    one.add_argument('--warmup', type=int, default=50, help='prequential: images that are counted first and labelled last')
-    one.add_argument('--min-images', type=float, default=50, help='prequential: effective images of a class before it gets labels')
-    one.add_argument('--soft', action='store_true', help="store class probabilities at the network's resolution as well (CoaST)")
+    one.add_argument(
+        '--mode',
+        choices=MODES,
+        default=MODES[0],
+        help='deferred: keep predictions, thresholds can be changed; two_pass: predict '
+        'twice, keep label maps only; prequential: label each image at once by the images so far',
+    )
+    one.add_argument(
+        '--warmup', type=int, default=50, help='prequential: images that are counted first and labelled last'
+    )
+    one.add_argument(
+        '--min-images', type=float, default=50, help='prequential: effective images of a class before it gets labels'
+    )
+    one.add_argument(
+        '--soft', action='store_true', help="store class probabilities at the network's resolution as well (CoaST)"
+    )
     one.add_argument('--test-with', help='network that predicts (student, teacher)')
-    one.add_argument('--shard', type=_shard, default=(0, 1), help='this job predicts part NUMBER/TOTAL; all jobs write the same folder')
+    one.add_argument(
+        '--shard',
+        type=_shard,
+        default=(0, 1),
+        help='this job predicts part NUMBER/TOTAL; all jobs write the same folder',
+    )
     one.add_argument('--gpu-id', type=int, default=0)
     environment.add_common_arguments(one)
     two = commands.add_parser('threshold', help='write new label maps from stored predictions, without the network')
@@ -78,7 +121,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         sub.add_argument('--config', required=sub is four, help='config that holds the data set')
         _add_data(sub)
         sub.add_argument('--out', required=sub is four, help='stats: JSON file; show: folder of pictures')
-    three.add_argument('--ann-dir', help='ground truth of these images below data_root: the only way to make this tool read labels')
+    three.add_argument(
+        '--ann-dir', help='ground truth of these images below data_root: the only way to make this tool read labels'
+    )
     four.add_argument('--num', type=int, default=8, help='number of pictures')
     args = parser.parse_args(argv)
     if args.command == 'stats' and args.ann_dir and not args.config:
@@ -104,9 +149,24 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
     with naming_config(args.config):
         target_config(cfg, args.data)
     store = extract(
-        cfg, args.checkpoint, Path(args.out), _criterion(args, args.criterion), device, LEVELS[args.levels], args.upsample, args.data,
-        args.batch_size, args.precision, args.test_with, args.chunk, args.shard, logger, args.soft, args.mode,
-        dict(warmup=args.warmup, min_images=args.min_images))
+        cfg,
+        args.checkpoint,
+        Path(args.out),
+        _criterion(args, args.criterion),
+        device,
+        LEVELS[args.levels],
+        args.upsample,
+        args.data,
+        args.batch_size,
+        args.precision,
+        args.test_with,
+        args.chunk,
+        args.shard,
+        logger,
+        args.soft,
+        args.mode,
+        dict(warmup=args.warmup, min_images=args.min_images),
+    )
     if get_dist_info()[0] == 0:
         if store.labels is None:
             print(f'{len(store.missing())} of {len(store.keys)} predictions are still to come from other jobs')
@@ -131,8 +191,12 @@ def report(store: PseudoLabelStore) -> None:
         if labels['count'][c] and labels['kept_share'][c] < FEW_KEPT:
             warnings.warn(f"class '{name}' keeps {100 * labels['kept_share'][c]:.1f} % of its pixels", stacklevel=2)
         if labels['count'][c] and store.origin.score == 'entropy' and highest[c] > HIGH_ENTROPY:
-            warnings.warn(f"class '{name}' has the entropy threshold {highest[c]:.2f}: half of its pixels are kept although the network is "
-                          'undecided on them; --limit puts a bound', stacklevel=2)
+            warnings.warn(
+                f"class '{name}' has the entropy threshold {highest[c]:.2f}: half of its pixels are kept although "
+                'the network is '
+                'undecided on them; --limit puts a bound',
+                stacklevel=2,
+            )
 
 
 def _stats(args: argparse.Namespace) -> dict[str, Any]:
@@ -153,7 +217,9 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
         titles = [f'{Path(folder).name[:12]} {PseudoLabelStore.open(Path(folder)).origin.score}' for folder in results]
         print(f'{"share":>6s} ' + ' '.join(f'{title:>21s}' for title in titles))
         for k, share in enumerate(SHARES):
-            print(f'{100 * share:5.0f}% ' + ' '.join(f'{100 * result["curve"][k]:21.2f}' for result in results.values()))
+            print(
+                f'{100 * share:5.0f}% ' + ' '.join(f'{100 * result["curve"][k]:21.2f}' for result in results.values())
+            )
     if args.out:
         Path(args.out).write_text(json.dumps(results, indent=1))
     return results

@@ -1,4 +1,5 @@
 """What iterations leave behind until the next log interval: losses on the device, and whether they were finite."""
+
 from __future__ import annotations
 
 import logging
@@ -38,27 +39,39 @@ class StepRecords:
         """Note whether the iteration in progress was skipped (scalar > 0)."""
         self._bad = bad if self._bad is None else torch.maximum(self._bad, bad)
 
-    def add(self, iteration: int, terms: Sequence[str], losses: Sequence[Tensor], logs: Mapping[str, Tensor], files: Sequence[str]) -> None:
+    def add(
+        self,
+        iteration: int,
+        terms: Sequence[str],
+        losses: Sequence[Tensor],
+        logs: Mapping[str, Tensor],
+        files: Sequence[str],
+    ) -> None:
         """Close the record of an iteration: weighted losses by term, log values and the files that it saw."""
         device = losses[0].device if losses else torch.device('cpu')
         bad = torch.zeros((), device=device) if self._bad is None else self._bad.to(device)
         values = [bad.float(), *losses, *logs.values()]
-        self._records.append(_Record(iteration, list(terms), list(logs), torch.stack([v.to(device).reshape(()) for v in values]), list(files)))
+        self._records.append(
+            _Record(
+                iteration, list(terms), list(logs), torch.stack([v.to(device).reshape(()) for v in values]), list(files)
+            )
+        )
         self._bad = None
 
     def flush(self) -> list[dict[str, float]]:
-        """Log values of every iteration since the last call (``loss`` = the total), with one device-to-host transfer."""
+        """Log values of every iteration since the last call (``loss`` = the total), with one device-to-host
+        transfer."""
         if not self._records:
             return []
         records, self._records = self._records, []
         flat = torch.cat([record.values for record in records]).tolist()
         logs, start = [], 0
         for record in records:
-            values = flat[start:start + record.values.numel()]
+            values = flat[start : start + record.values.numel()]
             start += len(values)
-            losses = values[1:1 + len(record.terms)]
+            losses = values[1 : 1 + len(record.terms)]
             self._judge(record, values[0] > 0, losses)
-            entry = dict(zip(record.keys, values[1 + len(losses):]))
+            entry = dict(zip(record.keys, values[1 + len(losses) :]))
             entry['loss'] = sum(losses)
             logs.append(entry)
         return logs
@@ -69,13 +82,19 @@ class StepRecords:
             return
         self.skipped += 1
         self._consecutive += 1
-        named = [f'{name}={value:g}' for name, value in zip(record.terms, losses)
-                 if value != value or value in (float('inf'), float('-inf'))]
+        named = [
+            f'{name}={value:g}'
+            for name, value in zip(record.terms, losses)
+            if value != value or value in (float('inf'), float('-inf'))
+        ]
         what = ', '.join(named) or 'gradients (all losses are finite)'
         message = f'iteration {record.iteration + 1}: non-finite {what}; files: {", ".join(record.files) or "unknown"}'
         if self._consecutive > self.max_non_finite:
-            raise FloatingPointError(f'{message}. {self._consecutive} iterations in a row were not finite: lower the learning rate, check these '
-                                     'files, use precision bf16 or fp32, or raise optimizer_config.max_non_finite')
+            raise FloatingPointError(
+                f'{message}. {self._consecutive} iterations in a row were not finite: lower the learning rate, '
+                'check these '
+                'files, use precision bf16 or fp32, or raise optimizer_config.max_non_finite'
+            )
         LOGGER.warning('%s: the optimiser step was skipped (%d so far)', message, self.skipped)
 
     def state_dict(self) -> dict[str, int]:

@@ -25,8 +25,9 @@ def listed_times(name: str) -> int:
 class RepeatedSGD(Optimizer):
     """SGD with momentum whose groups may hold ``repeats``: so often is the whole update of a step applied.
 
-    Every repeat renews momentum and weight decay with the same gradient (:func:`mmseg_uda.ops.dstc.repeated_sgd_update`), which
-    makes the effective rate about ``repeats`` times as large. ``repeats=1`` is ordinary SGD.
+    Every repeat renews momentum and weight decay with the same gradient
+    (:func:`mmseg_uda.ops.dstc.repeated_sgd_update`), which makes the effective rate about ``repeats`` times as large.
+    ``repeats=1`` is ordinary SGD.
 
     Args:
         params: parameters or groups.
@@ -39,7 +40,8 @@ class RepeatedSGD(Optimizer):
     ) -> None:
         if lr < 0 or not 0 <= momentum < 1 or weight_decay < 0 or repeats < 1:
             raise ValueError(
-                f'RepeatedSGD needs lr >= 0, momentum in [0, 1), weight_decay >= 0, repeats >= 1; got {lr}, {momentum}, {weight_decay}, {repeats}'
+                f'RepeatedSGD needs lr >= 0, momentum in [0, 1), weight_decay >= 0, repeats >= 1; got {lr}, '
+                f'{momentum}, {weight_decay}, {repeats}'
             )
         super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, repeats=repeats))
 
@@ -73,12 +75,15 @@ class RepeatedSGD(Optimizer):
 
 @OPTIMIZER_BUILDERS.register_module()
 class RepeatedParameters(DefaultOptimizerConstructor):
-    """mmcv's default constructor for :class:`RepeatedSGD`: ``repeats`` of backbone parameters as :func:`listed_times` says.
+    """mmcv's default constructor for :class:`RepeatedSGD`: ``repeats`` of backbone parameters as :func:`listed_times`
+    says.
 
     Heads are listed once. ``paramwise_cfg`` works as usual.
     """
 
-    def add_params(self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: Any = None) -> None:
+    def add_params(
+        self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: Any = None
+    ) -> None:
         """Add one group per parameter."""
         super().add_params(params, module, prefix, is_dcn_module)
         if prefix:

@@ -1,4 +1,5 @@
 """One self-contained HTML file about one or several runs (``tools/report.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,7 +16,7 @@ import torch
 from ..utils.checkpoint_io import replacing
 from .report_data import Panel, RunLog, make_panels, read_run
 
-STYLE = '''
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1200px; margin: 2em auto; padding: 0 1em }
 h1 { font-size: 1.5em } h2 { font-size: 1.15em; margin-top: 2em }
 table { border-collapse: collapse } td, th { padding: .2em .8em; text-align: right; border-bottom: 1px solid #e4e4e4 }
@@ -23,15 +24,22 @@ td:first-child, th:first-child { text-align: left } tr.mean td { font-weight: bo
 .up { color: #14762c } .down { color: #b3261e } .small { color: #666; font-size: .85em }
 .scroll { overflow-x: auto } .panels td, .panels th { padding: 2px; border: 0; text-align: center }
 .panels .part { text-align: left; padding-top: .8em } img { max-width: 100% }
-'''
+"""
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Flags of ``tools/report.py``."""
     parser = argparse.ArgumentParser(description='Compare runs in one HTML file: curves, per-class IoU, pictures')
-    parser.add_argument('runs', nargs='+', metavar='WORK_DIR', help='work folders, each WORK_DIR or TITLE=WORK_DIR; gains are against the first')
+    parser.add_argument(
+        'runs',
+        nargs='+',
+        metavar='WORK_DIR',
+        help='work folders, each WORK_DIR or TITLE=WORK_DIR; gains are against the first',
+    )
     parser.add_argument('--out', help='HTML file (default: report.html in the first folder)')
-    parser.add_argument('--images', type=int, default=4, help='test images of each test set in the panels; 0 leaves them out')
+    parser.add_argument(
+        '--images', type=int, default=4, help='test images of each test set in the panels; 0 leaves them out'
+    )
     parser.add_argument('--panel-image', help='also write the panels as one picture, for a document')
     parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
     return parser.parse_args(argv)
@@ -55,8 +63,10 @@ def main(argv: Optional[Sequence[str]] = None) -> Path:
 
 def render(runs: Sequence[RunLog], panels: Sequence[Panel]) -> str:
     """The HTML text of a report."""
-    parts = [f'<!doctype html><meta charset="utf-8"><title>Report</title><style>{STYLE}</style>',
-             f'<h1>{html.escape(" / ".join(run.title for run in runs))}</h1>']
+    parts = [
+        f'<!doctype html><meta charset="utf-8"><title>Report</title><style>{STYLE}</style>',
+        f'<h1>{html.escape(" / ".join(run.title for run in runs))}</h1>',
+    ]
     scored = [run for run in runs if run.metrics]
     if scored:
         parts += ['<h2>IoU per class (percent)</h2>', _table(scored)]
@@ -72,20 +82,25 @@ def render(runs: Sequence[RunLog], panels: Sequence[Panel]) -> str:
 
 def _table(runs: Sequence[RunLog]) -> str:
     first = runs[0]
-    head = ''.join(f'<th>{html.escape(run.title)}' for run in runs) + ''.join(f'<th>gain of {html.escape(run.title)}' for run in runs[1:])
+    head = ''.join(f'<th>{html.escape(run.title)}' for run in runs) + ''.join(
+        f'<th>gain of {html.escape(run.title)}' for run in runs[1:]
+    )
     keys = [(name, f'IoU.{name}', '') for name in first.classes]
     keys += [(key, key, ' class="mean"') for key in first.metrics if key.startswith('mIoU')]
     rows = []
     for label, key, attribute in keys:
         values = [100 * run.metrics.get(key, float('nan')) for run in runs]
         cells = ''.join(f'<td>{value:.1f}' for value in values)
-        cells += ''.join(f'<td class="{"up" if value >= values[0] else "down"}">{value - values[0]:+.1f}' for value in values[1:])
+        cells += ''.join(
+            f'<td class="{"up" if value >= values[0] else "down"}">{value - values[0]:+.1f}' for value in values[1:]
+        )
         rows.append(f'<tr{attribute}><td>{html.escape(label)}{cells}')
     return f'<div class="scroll"><table><tr><th>class{head}{"".join(rows)}</table></div>'
 
 
 def _figure(width: float, height: float, columns: int = 1) -> Any:
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout='constrained')
     return figure, figure.subplots(1, columns, squeeze=False)[0]
 
@@ -98,7 +113,9 @@ def _curves(runs: Sequence[RunLog]) -> Any:
             iterations, values = (np.array(column, dtype=float) for column in zip(*run.loss))
             axes[0].plot(iterations, values, label=run.title)
         if run.scores:
-            axes[1].plot([i for i, _ in run.scores], [100 * score for _, score in run.scores], marker='o', label=run.title)
+            axes[1].plot(
+                [i for i, _ in run.scores], [100 * score for _, score in run.scores], marker='o', label=run.title
+            )
     axes[0].set(xlabel='iteration', ylabel='total loss', yscale='log')
     axes[0].legend()
     if with_scores:
@@ -112,8 +129,12 @@ def _bars(runs: Sequence[RunLog]) -> Any:
     figure, (axis,) = _figure(11, 3.8)
     width = 0.8 / len(runs)
     for i, run in enumerate(runs):
-        axis.bar(np.arange(len(classes)) + (i - (len(runs) - 1) / 2) * width, [100 * run.metrics.get(f'IoU.{name}', 0) for name in classes],
-                 width, label=run.title)
+        axis.bar(
+            np.arange(len(classes)) + (i - (len(runs) - 1) / 2) * width,
+            [100 * run.metrics.get(f'IoU.{name}', 0) for name in classes],
+            width,
+            label=run.title,
+        )
     axis.set(ylabel='IoU (percent)', xticks=range(len(classes)))
     axis.set_xticklabels(classes, rotation=40, ha='right')
     axis.legend()
@@ -138,16 +159,22 @@ def _panel_table(panels: Sequence[Panel]) -> str:
         if panel.data_set != shown:
             rows.append(f'<th class="part" colspan="{len(titles)}">{html.escape(panel.data_set)}')
             shown = panel.data_set
-        cells = [_embedded(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), 'jpeg')
-                 for picture in panel.pictures.values()]
+        cells = [
+            _embedded(cv2.imencode('.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), 'jpeg')
+            for picture in panel.pictures.values()
+        ]
         rows.append(''.join(f'<td>{cell}' for cell in cells))
     return f'<div class="scroll"><table class="panels">{"".join(f"<tr>{row}" for row in rows)}</table></div>'
 
 
 def write_panel_image(path: Path, panels: Sequence[Panel]) -> None:
     """Write the panels as one picture with titles of columns and test sets (PNG or JPEG by the suffix)."""
-    rows = [np.concatenate([np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=255) for picture in panel.pictures.values()], 1)
-            for panel in panels]
+    rows = [
+        np.concatenate(
+            [np.pad(picture, ((2, 2), (2, 2), (0, 0)), constant_values=255) for picture in panel.pictures.values()], 1
+        )
+        for panel in panels
+    ]
     width = max(row.shape[1] for row in rows)
     lefts = np.cumsum([0, *(picture.shape[1] + 4 for picture in panels[0].pictures.values())])
     parts = [_title_bar(width, dict(zip(panels[0].pictures, lefts)))]

@@ -1,4 +1,5 @@
 """Reading what a run left in its work folder, for ``tools/report.py``."""
+
 from __future__ import annotations
 
 import json
@@ -31,6 +32,7 @@ class RunLog:
         scores: (iteration, mIoU in [0, 1]) pairs of evaluations during training.
         metrics: final metrics in [0, 1], of ``tools/test.py`` when it was run, else of the last evaluation.
     """
+
     title: str
     folder: Path
     loss: list[tuple[int, float]] = field(default_factory=list)
@@ -62,13 +64,18 @@ def read_run(argument: str) -> RunLog:
             elif entry.get('mode') == 'val' and 'mIoU' in entry:
                 last = max(seen, default=0)
                 run.scores = [pair for pair in run.scores if pair[0] < last] + [(last, float(entry['mIoU']))]
-                run.metrics = {key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')}
+                run.metrics = {
+                    key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')
+                }
     run.loss = [(iteration, float(entry['loss'])) for iteration, entry in sorted(seen.items())]
     tests = sorted(folder.glob('test_*.json'), key=lambda file: file.stat().st_mtime)
     if tests:
         run.metrics = json.loads(tests[-1].read_text())['metric']
     if not run.loss and not run.metrics:
-        raise FileNotFoundError(f"'{folder}' holds neither a training log (*.log.json) nor a test result (test_*.json): is it a work folder?")
+        raise FileNotFoundError(
+            f"'{folder}' holds neither a training log (*.log.json) nor a test result (test_*.json): is it a work "
+            'folder?'
+        )
     return run
 
 
@@ -91,27 +98,44 @@ class Panel:
         pictures: RGB uint8 images of equal height by column title.
         data_set: name of the test set, where a report has several.
     """
+
     name: str
     pictures: dict[str, np.ndarray]
     data_set: str = ''
 
 
 def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height: int = 240) -> list[Panel]:
-    """Image, truth and each run's prediction for ``count`` evenly spaced test images of each of the first run's test sets.
+    """Image, truth and each run's prediction for ``count`` evenly spaced test images of each of the first run's test
+    sets.
 
     Runs without a config and checkpoint in their folder have no pictures.
     """
-    usable = [(run, config, checkpoint) for run in runs for config, checkpoint in [_files_of(run.folder)] if config and checkpoint]
+    usable = [
+        (run, config, checkpoint)
+        for run in runs
+        for config, checkpoint in [_files_of(run.folder)]
+        if config and checkpoint
+    ]
     if not usable or count < 1:
         return []
     datasets = named_test_sets(Config.fromfile(str(usable[0][1])))
-    shown = {name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist() for name, dataset in datasets.items()}
-    predictions = {run.title: _predict(config, checkpoint, datasets, shown, device) for run, config, checkpoint in usable}
+    shown = {
+        name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
+        for name, dataset in datasets.items()
+    }
+    predictions = {
+        run.title: _predict(config, checkpoint, datasets, shown, device) for run, config, checkpoint in usable
+    }
     panels = []
     for name, dataset in datasets.items():
         for i, index in enumerate(shown[name]):
             pictures = _image_and_truth(dataset, index)
-            pictures.update({title: colorize(found[name][i].astype(np.uint8), dataset.PALETTE) for title, found in predictions.items()})
+            pictures.update(
+                {
+                    title: colorize(found[name][i].astype(np.uint8), dataset.PALETTE)
+                    for title, found in predictions.items()
+                }
+            )
             fitted = {title: _fit(picture, height) for title, picture in pictures.items()}
             panels.append(Panel(dataset.img_infos[index]['filename'], fitted, name if len(datasets) > 1 else ''))
     return panels
@@ -134,8 +158,13 @@ def _files_of(folder: Path) -> tuple[Optional[Path], Optional[Path]]:
     return config, checkpoint if checkpoint.exists() else None
 
 
-def _predict(config: Path, checkpoint: Path, datasets: Mapping[str, Any], shown: Mapping[str, Sequence[int]],
-             device: torch.device) -> dict[str, list[np.ndarray]]:
+def _predict(
+    config: Path,
+    checkpoint: Path,
+    datasets: Mapping[str, Any],
+    shown: Mapping[str, Sequence[int]],
+    device: torch.device,
+) -> dict[str, list[np.ndarray]]:
     """Predictions for the shown images, read as the run's own config says where it tests on them."""
     cfg = environment.load_config(str(config))
     model = load_model(cfg, str(checkpoint), None, device)

@@ -1,4 +1,5 @@
 """mmcv's iteration-based runner on this package's training step: its hooks work, its pitfalls are gone."""
+
 from __future__ import annotations
 
 import logging
@@ -14,7 +15,14 @@ import torch
 from mmcv.runner import RUNNERS, IterBasedRunner
 from mmcv.runner.log_buffer import LogBuffer
 
-from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, plain, replacing, save_checkpoint_file, state_dict_of
+from ..utils.checkpoint_io import (
+    CheckpointError,
+    load_checkpoint_file,
+    plain,
+    replacing,
+    save_checkpoint_file,
+    state_dict_of,
+)
 from .data import to_device
 from .distributed import any_rank, barrier
 from .step import TrainStep
@@ -30,8 +38,8 @@ LONGEST_AVERAGE = 10_000
 class DeferredLogBuffer(LogBuffer):
     """A log buffer that fetches values from the device when a logger asks for averages, and forgets old ones.
 
-    Averages are over the last ``n`` iterations. mmcv's are over the last ``n`` values of each name: a loss that a method no longer has
-    would be logged with its last value until the end.
+    Averages are over the last ``n`` iterations. mmcv's are over the last ``n`` values of each name: a loss that a
+    method no longer has would be logged with its last value until the end.
     """
 
     def __init__(self, step: TrainStep) -> None:
@@ -73,7 +81,8 @@ class _Batches:
         return self._loader.dataset
 
     def restart(self, batch: int) -> None:
-        """Drop what was loaded ahead and go on with batch number ``batch``: for hooks that change what the training set shows."""
+        """Drop what was loaded ahead and go on with batch number ``batch``: for hooks that change what the training
+        set shows."""
         self._loader.batch_sampler.start_batch = batch
         self._iterator = None
 
@@ -90,8 +99,9 @@ class _Batches:
 class UDARunner(IterBasedRunner):
     """Trains a method with :class:`~mmseg_uda.engine.step.TrainStep`.
 
-    Differences from mmcv's runner: the step is the engine's; checkpoints are atomic, weights-only, hold the number of *completed*
-    iterations and can be resumed exactly; SIGTERM ends the run after a checkpoint; nothing sleeps; nothing executes text from a checkpoint.
+    Differences from mmcv's runner: the step is the engine's; checkpoints are atomic, weights-only, hold the number of
+    *completed* iterations and can be resumed exactly; SIGTERM ends the run after a checkpoint; nothing sleeps;
+    nothing executes text from a checkpoint.
 
     Args:
         step: the training step; its ``method`` is ``model``.
@@ -100,7 +110,9 @@ class UDARunner(IterBasedRunner):
         kwargs: of mmcv's runner.
     """
 
-    def __init__(self, *args: Any, step: TrainStep, flush_interval: int = 50, channels_last: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, step: TrainStep, flush_interval: int = 50, channels_last: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.step = step
         self.flush_interval = flush_interval
@@ -114,7 +126,8 @@ class UDARunner(IterBasedRunner):
         """Iterations whose optimiser step is done."""
         return self._completed
 
-    # ---- the loop ---------------------------------------------------------------------------------------------------------------
+    # ---- the loop
+    # ---------------------------------------------------------------------------------------------------------------
     def train(self, data_loader: Any, **kwargs: Any) -> None:
         if not self.model.training:
             self.model.train()
@@ -134,8 +147,13 @@ class UDARunner(IterBasedRunner):
         self._inner_iter += 1
         self._iter += 1
 
-    def run(self, data_loaders: Sequence[Any], workflow: Sequence[tuple[str, int]] = (('train', 1),), max_iters: Optional[int] = None,
-            **kwargs: Any) -> None:
+    def run(
+        self,
+        data_loaders: Sequence[Any],
+        workflow: Sequence[tuple[str, int]] = (('train', 1),),
+        max_iters: Optional[int] = None,
+        **kwargs: Any,
+    ) -> None:
         """Train until ``max_iters``.
 
         Raises:
@@ -143,9 +161,13 @@ class UDARunner(IterBasedRunner):
             SystemExit: after SIGTERM, once the checkpoint is written.
         """
         if [tuple(flow)[0] for flow in workflow] != ['train']:
-            raise ValueError(f"workflow={list(workflow)}: only [('train', 1)] is supported; validation runs in the evaluation hook")
+            raise ValueError(
+                f"workflow={list(workflow)}: only [('train', 1)] is supported; validation runs in the evaluation hook"
+            )
         if self._max_iters is None:
-            raise ValueError("config key runner.max_iters is missing: runner = dict(type='IterBasedRunner', max_iters=40000)")
+            raise ValueError(
+                "config key runner.max_iters is missing: runner = dict(type='IterBasedRunner', max_iters=40000)"
+            )
         self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
         self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
@@ -168,34 +190,56 @@ class UDARunner(IterBasedRunner):
     def _should_stop(self) -> bool:
         if self.world_size == 1:
             return self._terminate
-        # ranks meet the signal in different iterations: they agree on one, now and then, because asking costs a collective
+        # ranks meet the signal in different iterations: they agree on one, now and then, because asking costs a
+        # collective
         return self._completed % 10 == 0 and any_rank(self._terminate)
 
     def _save_and_exit(self) -> None:
         if self.rank == 0:
             self.save_checkpoint(self.work_dir)
-            self.logger.warning('SIGTERM: checkpoint written after %d iterations; go on with --auto-resume', self._completed)
+            self.logger.warning(
+                'SIGTERM: checkpoint written after %d iterations; go on with --auto-resume', self._completed
+            )
         barrier()
         raise SystemExit(TERMINATED)
 
-    # ---- checkpoints ------------------------------------------------------------------------------------------------------------
-    def save_checkpoint(self, out_dir: str, filename_tmpl: str = 'iter_{}.pth', meta: Optional[dict[str, Any]] = None,
-                        save_optimizer: bool = True, create_symlink: bool = True) -> None:
+    # ---- checkpoints
+    # ------------------------------------------------------------------------------------------------------------
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename_tmpl: str = 'iter_{}.pth',
+        meta: Optional[dict[str, Any]] = None,
+        save_optimizer: bool = True,
+        create_symlink: bool = True,
+    ) -> None:
         """Write a checkpoint atomically: an ordinary MMSeg checkpoint whose extra state stands under ``uda.*``."""
-        meta = {**(meta or {}), **(self.meta or {}), 'epoch': self._epoch + 1, 'iter': self._completed,
-                'time': self.timestamp, 'mmcv_version': mmcv.__version__}
+        meta = {
+            **(meta or {}),
+            **(self.meta or {}),
+            'epoch': self._epoch + 1,
+            'iter': self._completed,
+            'time': self.timestamp,
+            'mmcv_version': mmcv.__version__,
+        }
         checkpoint: dict[str, Any] = {'meta': plain(meta), 'state_dict': _to_cpu(self.model.state_dict())}
         if save_optimizer:
-            checkpoint['optimizer'] = ({name: optimizer.state_dict() for name, optimizer in self.optimizer.items()}
-                                       if isinstance(self.optimizer, dict) else self.optimizer.state_dict())
+            checkpoint['optimizer'] = (
+                {name: optimizer.state_dict() for name, optimizer in self.optimizer.items()}
+                if isinstance(self.optimizer, dict)
+                else self.optimizer.state_dict()
+            )
             checkpoint['engine'] = plain(self.step.state_dict())
         filename = filename_tmpl.format(self._completed)
         save_checkpoint_file(checkpoint, Path(out_dir) / filename)
         if create_symlink:
             _point_latest(Path(out_dir), filename)
 
-    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None) -> dict[str, Any]:
-        """Load weights (``load_from``): keys that are missing or unexpected are listed, method state (``uda.*``) is optional.
+    def load_checkpoint(
+        self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None
+    ) -> dict[str, Any]:
+        """Load weights (``load_from``): keys that are missing or unexpected are listed, method state (``uda.*``) is
+        optional.
 
         Raises:
             CheckpointError: most of the student's keys are missing.
@@ -208,20 +252,25 @@ class UDARunner(IterBasedRunner):
         """Continue a run exactly: weights, method state, optimisers, scaler, counters and the position in the data.
 
         Raises:
-            CheckpointError: the file belongs to another model or method, or is not one of this package's training checkpoints.
+            CheckpointError: the file belongs to another model or method, or is not one of this package's training
+                checkpoints.
         """
         loaded = load_checkpoint_file(checkpoint, map_location)
         missing = [key for key in ('meta', 'optimizer', 'engine') if key not in loaded]
         if missing:
-            raise CheckpointError(f"'{checkpoint}' cannot be resumed, it has no {missing}: use --load-from to start from its weights")
+            raise CheckpointError(
+                f"'{checkpoint}' cannot be resumed, it has no {missing}: use --load-from to start from its weights"
+            )
         try:
             self.model.load_state_dict(state_dict_of(loaded), strict=True)
             if resume_optimizer:
                 self._load_optimizers(loaded['optimizer'])
         except (RuntimeError, KeyError, ValueError) as error:
             text = str(error)
-            raise CheckpointError(f"'{checkpoint}' does not fit this config ({text[:600]}): resume with the config that wrote it, or use "
-                                  '--load-from to start from its weights') from error
+            raise CheckpointError(
+                f"'{checkpoint}' does not fit this config ({text[:600]}): resume with the config that wrote it, or use "
+                '--load-from to start from its weights'
+            ) from error
         self.step.load_state_dict(loaded['engine'])
         self._iter = self._completed = self._inner_iter = int(loaded['meta']['iter'])
         self._epoch = 0
@@ -272,7 +321,9 @@ def _point_latest(folder: Path, filename: str) -> None:
             temporary.symlink_to(filename)
 
 
-def load_student(model: torch.nn.Module, state: dict[str, Any], source: Any, logger: Optional[logging.Logger] = None) -> None:
+def load_student(
+    model: torch.nn.Module, state: dict[str, Any], source: Any, logger: Optional[logging.Logger] = None
+) -> None:
     """Load ``state`` into ``model`` (a method or a plain segmentor), loudly.
 
     Raises:
@@ -285,18 +336,30 @@ def load_student(model: torch.nn.Module, state: dict[str, Any], source: Any, log
     student = [key for key in model.state_dict() if not key.startswith('uda.')]
     lost = [key for key in student if key not in state]
     if len(lost) > len(student) / 2:
-        raise CheckpointError(f"'{source}' lacks {len(lost)} of {len(student)} keys of the model (first: {', '.join(lost[:5])}): it belongs to "
-                              'another model, or needs tools/convert_checkpoint.py first')
+        raise CheckpointError(
+            f"'{source}' lacks {len(lost)} of {len(student)} keys of the model (first: {', '.join(lost[:5])}): it "
+            'belongs to '
+            'another model, or needs tools/convert_checkpoint.py first'
+        )
     foreign = [key for key in result.unexpected_keys if not key.startswith('uda.')]
     if logger is not None and (lost or foreign):
-        logger.warning('%s: %d missing keys (%s), %d unexpected keys (%s)', source, len(lost), ', '.join(lost[:8]), len(foreign),
-                       ', '.join(foreign[:8]))
+        logger.warning(
+            '%s: %d missing keys (%s), %d unexpected keys (%s)',
+            source,
+            len(lost),
+            ', '.join(lost[:8]),
+            len(foreign),
+            ', '.join(foreign[:8]),
+        )
 
 
 def find_resumable(work_dir: Path, logger: Optional[logging.Logger] = None) -> Optional[Path]:
     """The newest ``iter_*.pth`` of ``work_dir`` that can be read, or None (``--auto-resume``)."""
     found: Iterator[tuple[int, Path]] = (
-        (int(match.group(1)), path) for path in work_dir.glob('iter_*.pth') if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name)))
+        (int(match.group(1)), path)
+        for path in work_dir.glob('iter_*.pth')
+        if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
+    )
     for _, path in sorted(found, reverse=True):
         try:
             load_checkpoint_file(path)

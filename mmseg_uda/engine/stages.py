@@ -4,14 +4,15 @@ A recipe is a config with a list of stages, which run in order, each in a folder
 
     stages = [
         dict(name='advent', type='train', config='../advent/gta2cs.py'),
-        dict(name='labels', type='pseudo_labels', config='../advent/gta2cs.py', checkpoint='{advent}/latest.pth', criterion='entropy'),
-        dict(name='retrain', type='train', config='gta2cs_retrain.py', options={'data.train.target.folder': '{labels}'}),
+        dict(name='labels', type='pseudo_labels', config='../advent/gta2cs.py', checkpoint='{advent}/latest.pth',
+        criterion='entropy'), dict(name='retrain', type='train', config='gta2cs_retrain.py',
+        options={'data.train.target.folder': '{labels}'}),
     ]
 
-``options`` change entries of the stage's config, with dotted keys or nested; ``{name}`` stands for the folder of an earlier stage;
-paths of configs are relative to the recipe, and ``{setting}`` in them stands for the recipe's own entry ``setting``. A finished stage leaves
-``stage.json`` and is not run again; a stage that was cut short goes on where it stopped. Further types of stages are functions
-registered in :data:`STAGES`.
+``options`` change entries of the stage's config, with dotted keys or nested; ``{name}`` stands for the folder of an
+earlier stage; paths of configs are relative to the recipe, and ``{setting}`` in them stands for the recipe's own
+entry ``setting``. A finished stage leaves ``stage.json`` and is not run again; a stage that was cut short goes on
+where it stopped. Further types of stages are functions registered in :data:`STAGES`.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from ..utils.checkpoint_io import plain, replacing
 from ..utils.config import check_options, nearest
 from . import environment
 from .distributed import barrier
+from .pseudo_label_extraction import extract
 from .pseudo_label_tool import LEVELS, report
-from .pseudo_labels import extract
 from .runner import find_resumable
 from .train import DEFAULT_SEED, train
 
@@ -84,10 +85,13 @@ class StageContext:
 
 
 def dotted(options: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-    """Nested config entries under dotted keys, so that entries of several sources add up: ``{'a': {'b': 1}}`` -> ``{'a.b': 1}``."""
+    """Nested config entries under dotted keys, so that entries of several sources add up: ``{'a': {'b': 1}}`` ->
+    ``{'a.b': 1}``."""
     flat: dict[str, Any] = {}
     for key, value in options.items():
-        flat.update(dotted(value, f'{prefix}{key}.') if isinstance(value, Mapping) and value else {f'{prefix}{key}': value})
+        flat.update(
+            dotted(value, f'{prefix}{key}.') if isinstance(value, Mapping) and value else {f'{prefix}{key}': value}
+        )
     return flat
 
 
@@ -95,8 +99,8 @@ def dotted(options: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
 def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
     """Train ``config``; goes on from the newest readable checkpoint of the folder.
 
-    ``load_from`` starts from weights; ``resume_from`` continues the run of an earlier stage (with its optimisers and its iteration, so
-    that ``runner.max_iters`` counts from the start of that run).
+    ``load_from`` starts from weights; ``resume_from`` continues the run of an earlier stage (with its optimisers and
+    its iteration, so that ``runner.max_iters`` counts from the start of that run).
     """
     check_options(stage, (*_COMMON, 'load_from', 'resume_from'), f"stage '{stage['name']}' (train)")
     cfg = context.config(stage)
@@ -110,7 +114,14 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
     handler = logging.FileHandler(folder / f'{timestamp}.log')
     context.logger.addHandler(handler)
     try:
-        train(cfg, context.device, config_name=stage['config'], validate=context.validate, timestamp=timestamp, logger=context.logger)
+        train(
+            cfg,
+            context.device,
+            config_name=stage['config'],
+            validate=context.validate,
+            timestamp=timestamp,
+            logger=context.logger,
+        )
     finally:
         context.logger.removeHandler(handler)
         handler.close()
@@ -118,17 +129,45 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
 
 @STAGES.register_module(name='pseudo_labels')
 def pseudo_label_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> None:
-    """Write pseudo-labels with the model of ``config`` and ``checkpoint``; options as in ``tools/pseudo_labels.py extract``."""
+    """Write pseudo-labels with the model of ``config`` and ``checkpoint``; options as in ``tools/pseudo_labels.py
+    extract``."""
     options = {key: value for key, value in stage.items() if key not in (*_COMMON, 'checkpoint')}
-    valid = ('criterion', 'fraction', 'bound', 'limit', 'chunk', 'levels', 'upsample', 'data', 'batch_size', 'precision', 'test_with', 'soft',
-             'mode', 'prequential')
+    valid = (
+        'criterion',
+        'fraction',
+        'bound',
+        'limit',
+        'chunk',
+        'levels',
+        'upsample',
+        'data',
+        'batch_size',
+        'precision',
+        'test_with',
+        'soft',
+        'mode',
+        'prequential',
+    )
     check_options(options, valid, f"stage '{stage['name']}' (pseudo_labels)")
-    criterion = Criterion(options.get('criterion', 'entropy'), options.get('fraction', 0.5), options.get('bound'), options.get('limit'))
-    extra = {key: options[key] for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft', 'mode', 'prequential')
-             if key in options}
+    criterion = Criterion(
+        options.get('criterion', 'entropy'), options.get('fraction', 0.5), options.get('bound'), options.get('limit')
+    )
+    extra = {
+        key: options[key]
+        for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft', 'mode', 'prequential')
+        if key in options
+    }
     store = extract(
-        context.config(stage), _one_file(stage['checkpoint'], stage), folder, criterion, context.device, LEVELS[options.get('levels', 'fine')],
-        where=options.get('data', 'data.train.target'), logger=context.logger, **extra)
+        context.config(stage),
+        _one_file(stage['checkpoint'], stage),
+        folder,
+        criterion,
+        context.device,
+        LEVELS[options.get('levels', 'fine')],
+        where=options.get('data', 'data.train.target'),
+        logger=context.logger,
+        **extra,
+    )
     if get_dist_info()[0] == 0:
         report(store)
 
@@ -142,7 +181,8 @@ def _one_file(pattern: str, stage: Mapping[str, Any]) -> str:
     return str(found[-1])
 
 
-# ---- running a recipe -----------------------------------------------------------------------------------------------------
+# ---- running a recipe
+# -----------------------------------------------------------------------------------------------------
 def recipe_stages(cfg: Config) -> list[dict[str, Any]]:
     """The stages of a recipe as plain dicts, with its ``setting`` in the names of their configs.
 
@@ -153,7 +193,10 @@ def recipe_stages(cfg: Config) -> list[dict[str, Any]]:
     for stage in stages:
         if '{setting}' in stage.get('config', ''):
             if 'setting' not in cfg:
-                raise StageError(f"{cfg.filename}: stage '{stage.get('name')}' names {stage['config']}; add setting = '...' to the recipe")
+                raise StageError(
+                    f"{cfg.filename}: stage '{stage.get('name')}' names {stage['config']}; add setting = '...' to "
+                    'the recipe'
+                )
             stage['config'] = stage['config'].replace('{setting}', cfg.setting)
     return stages
 
@@ -162,7 +205,8 @@ def check_recipe(stages: Sequence[Mapping[str, Any]], recipe: Path) -> None:
     """Find out before any training what cannot work.
 
     Raises:
-        StageError: a missing key, an unknown type, a name that occurs twice or is used before its stage, or a missing config.
+        StageError: a missing key, an unknown type, a name that occurs twice or is used before its stage, or a missing
+            config.
     """
     names: list[str] = []
     for number, stage in enumerate(stages):
@@ -175,15 +219,20 @@ def check_recipe(stages: Sequence[Mapping[str, Any]], recipe: Path) -> None:
         if stage['name'] in names:
             raise StageError(f"{recipe}: two stages are called '{stage['name']}'")
         if not (recipe.parent / stage['config']).is_file():
-            raise StageError(f"{recipe}: stage '{stage['name']}' needs the config {recipe.parent / stage['config']}, which does not exist")
+            raise StageError(
+                f"{recipe}: stage '{stage['name']}' needs the config {recipe.parent / stage['config']}, which "
+                'does not exist'
+            )
         try:
             _filled(dict(stage), {name: Path(name) for name in names})
         except KeyError as error:
-            text = f"stage '{stage['name']}' refers to {{{error.args[0]}}}, which is no earlier stage ({', '.join(names)})"
+            text = (
+                f"stage '{stage['name']}' refers to {{{error.args[0]}}}, which is no earlier stage ({', '.join(names)})"
+            )
             raise StageError(f'{recipe}: {text}') from None
         names.append(stage['name'])
     if not names:
-        raise StageError(f"{recipe} has no stages = [...]")
+        raise StageError(f'{recipe} has no stages = [...]')
 
 
 def _filled(value: Any, folders: Mapping[str, Path]) -> Any:
@@ -197,7 +246,9 @@ def _filled(value: Any, folders: Mapping[str, Path]) -> Any:
     return value
 
 
-def run_stages(stages: Sequence[Mapping[str, Any]], work_dir: Path, context: StageContext, restart_from: Optional[str] = None) -> dict[str, Path]:
+def run_stages(
+    stages: Sequence[Mapping[str, Any]], work_dir: Path, context: StageContext, restart_from: Optional[str] = None
+) -> dict[str, Path]:
     """Run the stages that are not finished, in order.
 
     Args:
@@ -226,7 +277,9 @@ def run_stages(stages: Sequence[Mapping[str, Any]], work_dir: Path, context: Sta
         barrier()
         before = _fingerprint(original, context, before)
         if not _finished(folder, before, original['name']):
-            context.logger.info('stage %d of %d: %s (%s) in %s', number + 1, len(stages), stage['name'], stage['type'], folder)
+            context.logger.info(
+                'stage %d of %d: %s (%s) in %s', number + 1, len(stages), stage['name'], stage['type'], folder
+            )
             folder.mkdir(parents=True, exist_ok=True)
             start = time.time()
             STAGES.get(stage['type'])(stage, folder, context)
@@ -253,8 +306,11 @@ def _finished(folder: Path, fingerprint: str, name: str) -> bool:
     if not marker.is_file():
         return False
     if json.loads(marker.read_text(encoding='utf-8'))['fingerprint'] != fingerprint:
-        raise StageError(f"stage '{name}' in {folder} was finished with other settings (its own or those of an earlier stage): give another "
-                         f'--work-dir, or --restart-from {name} to run it and all later stages again')
+        raise StageError(
+            f"stage '{name}' in {folder} was finished with other settings (its own or those of an earlier stage): "
+            'give another '
+            f'--work-dir, or --restart-from {name} to run it and all later stages again'
+        )
     return True
 
 
@@ -270,7 +326,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=DEFAULT_SEED)
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument('--restart-from', metavar='STAGE', help='delete and repeat this stage and all later ones')
-    parser.add_argument('--train-options', nargs='+', action=DictAction, help='override entries of all training configs: key=value')
+    parser.add_argument(
+        '--train-options', nargs='+', action=DictAction, help='override entries of all training configs: key=value'
+    )
     parser.add_argument('--gpu-id', type=int, default=0)
     environment.add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -285,5 +343,7 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Path]:
     work_dir = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem)
     work_dir.mkdir(parents=True, exist_ok=True)
     logger = get_root_logger(log_file=str(work_dir / 'stages.log'), log_level=cfg.get('log_level', 'INFO'))
-    context = StageContext(Path(args.config), device, logger, args.seed, not args.no_validate, dict(args.train_options or {}))
+    context = StageContext(
+        Path(args.config), device, logger, args.seed, not args.no_validate, dict(args.train_options or {})
+    )
     return run_stages(recipe_stages(cfg), work_dir, context, args.restart_from)

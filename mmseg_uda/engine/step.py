@@ -1,4 +1,5 @@
 """One training iteration: backward policy, precision, gradient reduction, finite guard and optimiser steps."""
+
 from __future__ import annotations
 
 import contextlib
@@ -25,14 +26,17 @@ class StepOptions:
     """How an iteration is computed (``optimizer_config`` of a config).
 
     Attributes:
-        backward: ``merged`` sums the terms that share a graph before one backward pass; ``sequential`` runs backward for each term as it
-            is yielded (lowest peak memory when a graph is shared, more compute).
+        backward: ``merged`` sums the terms that share a graph before one backward pass; ``sequential`` runs backward
+            for each term as it is yielded (lowest peak memory when a graph is shared, more compute).
         precision: ``fp32``, ``bf16`` (autocast) or ``fp16`` (autocast with a gradient scaler, CUDA only).
-        cumulative_iters: micro-batches whose gradients are averaged in one iteration; each iteration draws that many batches.
+        cumulative_iters: micro-batches whose gradients are averaged in one iteration; each iteration draws that many
+            batches.
         grad_clip: ``dict(max_norm=..., norm_type=2)`` over the parameters of each optimiser, or None.
-        max_non_finite: consecutive iterations with a non-finite loss or gradient that are skipped before the run is aborted.
+        max_non_finite: consecutive iterations with a non-finite loss or gradient that are skipped before the run is
+            aborted.
         loss_scale: initial scale of fp16, or ``'dynamic'``.
     """
+
     backward: str = 'merged'
     precision: str = 'fp32'
     cumulative_iters: int = 1
@@ -51,13 +55,23 @@ class StepOptions:
             raise ValueError(f'optimizer_config.grad_clip needs a positive max_norm, got {self.grad_clip}')
 
     @classmethod
-    def from_config(cls, optimizer_config: Optional[Mapping[str, Any]], fp16: Optional[Mapping[str, Any]] = None) -> StepOptions:
-        """Read ``optimizer_config``, also as plain MMSeg configs write it (``type='Fp16OptimizerHook'``, ``GradientCumulative...``)."""
+    def from_config(
+        cls, optimizer_config: Optional[Mapping[str, Any]], fp16: Optional[Mapping[str, Any]] = None
+    ) -> StepOptions:
+        """Read ``optimizer_config``, also as plain MMSeg configs write it (``type='Fp16OptimizerHook'``,
+        ``GradientCumulative...``)."""
         options = dict(optimizer_config or {})
         kind = options.pop('type', 'OptimizerHook')
-        known = ('OptimizerHook', 'Fp16OptimizerHook', 'GradientCumulativeOptimizerHook', 'GradientCumulativeFp16OptimizerHook')
+        known = (
+            'OptimizerHook',
+            'Fp16OptimizerHook',
+            'GradientCumulativeOptimizerHook',
+            'GradientCumulativeFp16OptimizerHook',
+        )
         if kind not in known:
-            raise ValueError(f"optimizer_config.type='{kind}': the engine steps the optimisers itself and understands {known}")
+            raise ValueError(
+                f"optimizer_config.type='{kind}': the engine steps the optimisers itself and understands {known}"
+            )
         if 'Fp16' in kind:
             options.setdefault('precision', 'fp16')
         if fp16:
@@ -72,6 +86,7 @@ class StepOptions:
 @dataclass
 class _Pass:
     """What one iteration has met so far."""
+
     names: list[str] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)
     logs: dict[str, Tensor] = field(default_factory=dict)
@@ -88,11 +103,17 @@ class TrainStep:
         options: see :class:`StepOptions`.
         seed: base seed of the random numbers of every iteration.
 
-    The only host-device synchronisations are those of :meth:`flush`, which the runner calls at log intervals (on CUDA with fused
-    optimisers; others need to know on the host whether to step).
+    The only host-device synchronisations are those of :meth:`flush`, which the runner calls at log intervals (on CUDA
+    with fused optimisers; others need to know on the host whether to step).
     """
 
-    def __init__(self, method: UDASegmentor, optimizers: dict[str, Optimizer], options: Optional[StepOptions] = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        method: UDASegmentor,
+        optimizers: dict[str, Optimizer],
+        options: Optional[StepOptions] = None,
+        seed: int = 0,
+    ) -> None:
         self.method = method
         self.optimizers = optimizers
         self.options = options or StepOptions()
@@ -100,7 +121,10 @@ class TrainStep:
             self._refuse_accumulation()
         self.seed = seed
         self.rank, self.world_size = get_dist_info()
-        self.parameters = {name: [p for group in optimizer.param_groups for p in group['params']] for name, optimizer in optimizers.items()}
+        self.parameters = {
+            name: [p for group in optimizer.param_groups for p in group['params']]
+            for name, optimizer in optimizers.items()
+        }
         self.device = next(iter(self.parameters.values()))[0].device
         self.records = StepRecords(self.options.max_non_finite)
         self.scaler = self._build_scaler()
@@ -111,7 +135,11 @@ class TrainStep:
         if self.device.type != 'cuda':
             raise ValueError("optimizer_config.precision='fp16' needs a CUDA device; use 'bf16' or 'fp32' on this one")
         scale = self.options.loss_scale
-        start = 2.0 ** 16 if scale == 'dynamic' else float(scale if not isinstance(scale, Mapping) else scale.get('init_scale', 2.0 ** 16))
+        start = (
+            2.0**16
+            if scale == 'dynamic'
+            else float(scale if not isinstance(scale, Mapping) else scale.get('init_scale', 2.0**16))
+        )
         return torch.cuda.amp.GradScaler(init_scale=start)
 
     def autocast(self) -> ContextManager[Any]:
@@ -119,9 +147,11 @@ class TrainStep:
         dtype = PRECISIONS[self.options.precision]
         return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
 
-    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    # ---- one iteration
+    # ----------------------------------------------------------------------------------------------------------
     def __call__(self, batches: Sequence[Mapping[str, Any]], iteration: int) -> None:
-        """Run iteration ``iteration`` (0-based) on ``batches`` (one per micro-batch, on the device, images normalised)."""
+        """Run iteration ``iteration`` (0-based) on ``batches`` (one per micro-batch, on the device, images
+        normalised)."""
         if len(batches) != self.options.cumulative_iters:
             raise ValueError(f'{len(batches)} batches for cumulative_iters={self.options.cumulative_iters}')
         for optimizer in self.optimizers.values():
@@ -193,13 +223,18 @@ class TrainStep:
     def _check_networks(self, names: Sequence[str], where: str) -> None:
         unknown = [name for name in names if name not in self.optimizers]
         if unknown:
-            raise KeyError(f"{where} of {type(self.method).__name__} names network '{unknown[0]}', the method has {sorted(self.optimizers)}")
+            raise KeyError(
+                f"{where} of {type(self.method).__name__} names network '{unknown[0]}', the method has "
+                f'{sorted(self.optimizers)}'
+            )
 
-    # ---- stepping ---------------------------------------------------------------------------------------------------------------
+    # ---- stepping
+    # ---------------------------------------------------------------------------------------------------------------
     def _refuse_accumulation(self) -> None:
         if self.options.cumulative_iters > 1:
             raise ValueError(
-                f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set optimizer_config.cumulative_iters=1'
+                f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set '
+                'optimizer_config.cumulative_iters=1'
             )
 
     def _step_in_between(self, event: OptimizerStep, state: _Pass) -> None:
@@ -215,7 +250,11 @@ class TrainStep:
         if not names:
             return
         parameters = [p for name in names for p in self.parameters[name]]
-        bad = (~torch.isfinite(torch.stack(state.losses)).all()).float() if state.losses else torch.zeros((), device=self.device)
+        bad = (
+            (~torch.isfinite(torch.stack(state.losses)).all()).float()
+            if state.losses
+            else torch.zeros((), device=self.device)
+        )
         if self.world_size > 1:
             bad = all_reduce_gradients(parameters, bad)
         for name in names:
@@ -253,12 +292,14 @@ class TrainStep:
         finally:
             del optimizer.grad_scale, optimizer.found_inf  # type: ignore[attr-defined]
 
-    # ---- logging and state ------------------------------------------------------------------------------------------------------
+    # ---- logging and state
+    # ------------------------------------------------------------------------------------------------------
     def flush(self) -> list[dict[str, float]]:
         """Log values of the iterations since the last call, oldest first; one device-to-host transfer.
 
         Raises:
-            FloatingPointError: more than ``max_non_finite`` consecutive iterations were not finite; names the losses and the files.
+            FloatingPointError: more than ``max_non_finite`` consecutive iterations were not finite; names the losses
+                and the files.
         """
         return self.records.flush()
 
@@ -288,4 +329,8 @@ def batch_size_of(batch: Mapping[str, Any]) -> int:
 
 def _files(batches: Sequence[Mapping[str, Any]]) -> list[str]:
     metas = [meta for batch in batches for key, value in batch.items() if key.endswith('img_metas') for meta in value]
-    return [str(meta.get('filename') or meta.get('ori_filename')) for meta in metas if meta.get('filename') or meta.get('ori_filename')]
+    return [
+        str(meta.get('filename') or meta.get('ori_filename'))
+        for meta in metas
+        if meta.get('filename') or meta.get('ori_filename')
+    ]

@@ -1,4 +1,5 @@
 """Test entry point: mIoU of a checkpoint per target and on average, and files for test servers (``tools/test.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -12,9 +13,9 @@ from mmcv.runner import get_dist_info
 from mmseg.utils import get_root_logger
 from torch import nn
 
+from ..builder import build_train_model
 from ..methods.base import UDASegmentor
 from ..models.segmentors.ensemble import SegmentorEnsemble
-from ..registry import build_train_model
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from . import environment
@@ -28,14 +29,22 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder for the metrics file (default: the checkpoint\'s folder)')
+    parser.add_argument('--work-dir', help="folder for the metrics file (default: the checkpoint's folder)")
     parser.add_argument('--eval', nargs='+', default=None, help="metrics, such as 'mIoU', 'mDice' (default: mIoU)")
     parser.add_argument('--eval-options', nargs='+', action=DictAction, help='options of the evaluation, key=value')
     parser.add_argument('--eval-teacher', action='store_true', help='test the EMA teacher instead of the student')
     parser.add_argument('--test-with', help='test this network of the method (student, teacher, ...)')
-    parser.add_argument('--ensemble-with', nargs=2, action='append', default=[], metavar=('CONFIG', 'CHECKPOINT'),
-                        help='take the mean of the scores with those of this network (may be repeated)')
-    parser.add_argument('--format-only', action='store_true', help='write predictions without evaluating (no labels needed)')
+    parser.add_argument(
+        '--ensemble-with',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='take the mean of the scores with those of this network (may be repeated)',
+    )
+    parser.add_argument(
+        '--format-only', action='store_true', help='write predictions without evaluating (no labels needed)'
+    )
     parser.add_argument('--format', choices=FORMATS, default=None, help='file format of saved predictions')
     parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
@@ -43,7 +52,9 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='autocast precision')
     parser.add_argument('--windows-per-batch', type=int, default=8, help='sliding windows in one forward pass')
     parser.add_argument('--gpu-id', type=int, default=0)
-    parser.add_argument('--gpu-collect', action='store_true', help='accepted for compatibility: results are gathered without files')
+    parser.add_argument(
+        '--gpu-collect', action='store_true', help='accepted for compatibility: results are gathered without files'
+    )
     parser.add_argument('--tmpdir', help='accepted for compatibility: results are gathered without files')
     environment.add_common_arguments(parser)
     args = parser.parse_args(argv)
@@ -66,24 +77,51 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
     environment.prepare_data(cfg)
     with naming_config(args.config):
         datasets = named_test_sets(cfg, 'test')
-    model: nn.Module = load_model(cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger)
+    model: nn.Module = load_model(
+        cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger
+    )
     if args.ensemble_with:
         model = ensemble(cast(UDASegmentor, model), args.ensemble_with, device, logger)
     writers = _writers(args, datasets)
     workers = int(cfg.data.get('workers_per_gpu', 2))
     if args.format_only:
         for name, dataset in datasets.items():
-            run_test(model, dataset, device, workers, args.precision, writers[name], name, score=False, windows_per_batch=args.windows_per_batch)
+            run_test(
+                model,
+                dataset,
+                device,
+                workers,
+                args.precision,
+                writers[name],
+                name,
+                score=False,
+                windows_per_batch=args.windows_per_batch,
+            )
         return {}
-    metrics = evaluate_all(model, datasets, device, logger, workers, args.precision, writers, args.windows_per_batch,
-                           metric=args.eval or 'mIoU', **(args.eval_options or {}))
+    metrics = evaluate_all(
+        model,
+        datasets,
+        device,
+        logger,
+        workers,
+        args.precision,
+        writers,
+        args.windows_per_batch,
+        metric=args.eval or 'mIoU',
+        **(args.eval_options or {}),
+    )
     if get_dist_info()[0] == 0:
         _report(metrics, args, datasets, logger)
     return metrics
 
 
-def load_model(cfg: Config, checkpoint: str, test_with: Optional[str], device: torch.device,
-               logger: Optional[logging.Logger] = None) -> UDASegmentor:
+def load_model(
+    cfg: Config,
+    checkpoint: str,
+    test_with: Optional[str],
+    device: torch.device,
+    logger: Optional[logging.Logger] = None,
+) -> UDASegmentor:
     """The method of a config with the weights of a checkpoint, ready to predict.
 
     Args:
@@ -107,15 +145,20 @@ def load_model(cfg: Config, checkpoint: str, test_with: Optional[str], device: t
     student = {id(parameter) for parameter in method.student.parameters()}
     own = any(id(parameter) not in student for parameter in method.inference_model.parameters())
     if own and not any(key.startswith('uda.') for key in state):
-        raise CheckpointError(f"'{checkpoint}' holds no '{name}' (it was written without method state): test with the student")
+        raise CheckpointError(
+            f"'{checkpoint}' holds no '{name}' (it was written without method state): test with the student"
+        )
     meta = loaded.get('meta') or {}
     method.CLASSES = meta.get('CLASSES')
     method.PALETTE = meta.get('PALETTE')
     return method.to(device).eval()
 
 
-def ensemble(model: UDASegmentor, others: Sequence[Sequence[str]], device: torch.device, logger: Optional[logging.Logger] = None) -> nn.Module:
-    """A network that answers with the mean of the scores of ``model`` and of the networks in ``others``, (config, checkpoint) each.
+def ensemble(
+    model: UDASegmentor, others: Sequence[Sequence[str]], device: torch.device, logger: Optional[logging.Logger] = None
+) -> nn.Module:
+    """A network that answers with the mean of the scores of ``model`` and of the networks in ``others``, (config,
+    checkpoint) each.
 
     Raises:
         CheckpointError: a network with another number of classes.
@@ -125,7 +168,9 @@ def ensemble(model: UDASegmentor, others: Sequence[Sequence[str]], device: torch
         members.append(load_model(environment.load_config(config), checkpoint, None, device, logger).inference_model)
         counts = [member.num_classes for member in (members[0], members[-1])]
         if counts[0] != counts[1]:
-            raise CheckpointError(f"'{checkpoint}' has {counts[1]} classes, the tested network {counts[0]}: they have no common mean")
+            raise CheckpointError(
+                f"'{checkpoint}' has {counts[1]} classes, the tested network {counts[0]}: they have no common mean"
+            )
     return SegmentorEnsemble(members, 'logit').eval()
 
 
@@ -144,8 +189,17 @@ def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str,
         return {}
     kind = args.format or ('train_ids' if args.format_only else 'overlay')
     root = Path(args.show_dir or Path(args.work_dir or Path(args.checkpoint).parent) / 'predictions')
-    return {name: PredictionWriter(root / name if len(datasets) > 1 else root, kind, dataset.CLASSES, dataset.PALETTE, args.opacity,
-                                   keep_folders=_names_repeat(dataset)) for name, dataset in datasets.items()}
+    return {
+        name: PredictionWriter(
+            root / name if len(datasets) > 1 else root,
+            kind,
+            dataset.CLASSES,
+            dataset.PALETTE,
+            args.opacity,
+            keep_folders=_names_repeat(dataset),
+        )
+        for name, dataset in datasets.items()
+    }
 
 
 def _names_repeat(dataset: Any) -> bool:
@@ -153,10 +207,19 @@ def _names_repeat(dataset: Any) -> bool:
     return len(set(names)) < len(names)
 
 
-def _report(metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger) -> None:
+def _report(
+    metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger
+) -> None:
     summary = {key: round(100 * value, 2) for key, value in metrics.items() if key.startswith(('mIoU', 'aAcc', 'mAcc'))}
     logger.info('results (percent): %s', ', '.join(f'{key} {value}' for key, value in summary.items()))
     name = f'test_{Path(args.checkpoint).stem}{"_ensemble" if args.ensemble_with else ""}.json'
     path = Path(args.work_dir or Path(args.checkpoint).parent) / name
-    write_metrics(path, metrics, config=args.config, checkpoint=args.checkpoint, ensemble_with=args.ensemble_with, data_sets=list(datasets))
+    write_metrics(
+        path,
+        metrics,
+        config=args.config,
+        checkpoint=args.checkpoint,
+        ensemble_with=args.ensemble_with,
+        data_sets=list(datasets),
+    )
     logger.info('written to %s', path)

@@ -1,4 +1,5 @@
 """Training entry point: from a config to a trained checkpoint (``tools/train.py``)."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,10 +16,10 @@ from mmseg import __version__ as mmseg_version
 from mmseg.apis import set_random_seed
 from mmseg.utils import get_root_logger
 
+from ..builder import build_train_model
 from ..datasets.builder import build_training_dataset
 from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
-from ..registry import build_train_model
 from ..utils.config_errors import check_top_level, naming_config
 from . import environment
 from .data import build_train_loader
@@ -39,12 +40,22 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<config name>)')
     parser.add_argument('--load-from', help='checkpoint to take weights from')
     parser.add_argument('--resume-from', help='checkpoint to go on from, exactly')
-    parser.add_argument('--auto-resume', action='store_true', help='go on from the newest readable checkpoint of the work folder')
+    parser.add_argument(
+        '--auto-resume', action='store_true', help='go on from the newest readable checkpoint of the work folder'
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run without launcher')
-    parser.add_argument('--gpus', '--gpu-ids', nargs='+', type=int, help='accepted for compatibility; use --gpu-id or tools/dist_train.sh')
+    parser.add_argument(
+        '--gpus',
+        '--gpu-ids',
+        nargs='+',
+        type=int,
+        help='accepted for compatibility; use --gpu-id or tools/dist_train.sh',
+    )
     parser.add_argument('--seed', type=int, help=f"random seed (default: the config's, else {DEFAULT_SEED})")
-    parser.add_argument('--diff_seed', action='store_true', help='accepted for compatibility: ranks always draw different data')
+    parser.add_argument(
+        '--diff_seed', action='store_true', help='accepted for compatibility: ranks always draw different data'
+    )
     parser.add_argument('--deterministic', action='store_true', help='deterministic algorithms')
     environment.add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -60,7 +71,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
             cfg[key] = getattr(args, key)
     check_top_level(cfg, args.config)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
-    cfg.seed = args.seed if args.seed is not None else (cfg.get('seed') if cfg.get('seed') is not None else DEFAULT_SEED)
+    cfg.seed = (
+        args.seed if args.seed is not None else (cfg.get('seed') if cfg.get('seed') is not None else DEFAULT_SEED)
+    )
     folder, timestamp = environment.prepare_work_dir(cfg, args.config, args.work_dir)
     logger = get_root_logger(log_file=str(folder / f'{timestamp}.log'), log_level=cfg.get('log_level', 'INFO'))
     environment_info = environment.environment_text()
@@ -73,12 +86,33 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if args.auto_resume and not cfg.get('resume_from'):
         found = find_resumable(folder, logger)
         cfg.resume_from = str(found) if found else None
-    meta = dict(env_info=environment_info, seed=cfg.seed, exp_name=Path(args.config).name, config=cfg.pretty_text, mmseg_version=mmseg_version)
-    train(cfg, device, config_name=args.config, validate=not args.no_validate, timestamp=timestamp, meta=meta, logger=logger)
+    meta = dict(
+        env_info=environment_info,
+        seed=cfg.seed,
+        exp_name=Path(args.config).name,
+        config=cfg.pretty_text,
+        mmseg_version=mmseg_version,
+    )
+    train(
+        cfg,
+        device,
+        config_name=args.config,
+        validate=not args.no_validate,
+        timestamp=timestamp,
+        meta=meta,
+        logger=logger,
+    )
 
 
-def train(cfg: Config, device: torch.device, config_name: str = 'config', validate: bool = True, timestamp: Optional[str] = None,
-          meta: Optional[dict[str, Any]] = None, logger: Optional[logging.Logger] = None) -> UDARunner:
+def train(
+    cfg: Config,
+    device: torch.device,
+    config_name: str = 'config',
+    validate: bool = True,
+    timestamp: Optional[str] = None,
+    meta: Optional[dict[str, Any]] = None,
+    logger: Optional[logging.Logger] = None,
+) -> UDARunner:
     """Build everything that a config describes and train.
 
     Args:
@@ -113,8 +147,9 @@ def train(cfg: Config, device: torch.device, config_name: str = 'config', valida
     return runner
 
 
-def build_runner(cfg: Config, device: torch.device, config_name: str, logger: logging.Logger,
-                 meta: Optional[dict[str, Any]] = None) -> tuple[UDARunner, Any]:
+def build_runner(
+    cfg: Config, device: torch.device, config_name: str, logger: logging.Logger, meta: Optional[dict[str, Any]] = None
+) -> tuple[UDARunner, Any]:
     """The runner (model, optimisers, step) and the training data set of a config."""
     seed = int(cfg.get('seed') or DEFAULT_SEED)
     with naming_config(config_name):
@@ -124,17 +159,28 @@ def build_runner(cfg: Config, device: torch.device, config_name: str, logger: lo
         optimizers = build_optimizers(cfg.optimizer, method.networks())
         step = TrainStep(method, optimizers, options, seed)
     check_same_parameters([p for parameters in step.parameters.values() for p in parameters])
-    logger.info('method %s: %.1f M parameters, %s', type(method).__name__,
-                sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
-                {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()})
+    logger.info(
+        'method %s: %.1f M parameters, %s',
+        type(method).__name__,
+        sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
+        {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()},
+    )
     meta = dict(meta or {}, seed=seed, CLASSES=dataset.CLASSES, PALETTE=dataset.PALETTE)
     max_iters = cfg.runner.get('max_iters')
     with naming_config(config_name):
         if not isinstance(max_iters, int) or max_iters < 1:
             raise ValueError(f'runner.max_iters must be a positive number of iterations, got {max_iters}')
-    runner = UDARunner(model=method, optimizer=as_mmcv(optimizers), work_dir=str(cfg.work_dir), logger=logger, meta=meta, max_iters=max_iters,
-                       step=step, flush_interval=(cfg.get('log_config') or {}).get('interval', 50),
-                       channels_last=bool((cfg.get('engine') or {}).get('channels_last', False)))
+    runner = UDARunner(
+        model=method,
+        optimizer=as_mmcv(optimizers),
+        work_dir=str(cfg.work_dir),
+        logger=logger,
+        meta=meta,
+        max_iters=max_iters,
+        step=step,
+        flush_interval=(cfg.get('log_config') or {}).get('interval', 50),
+        channels_last=bool((cfg.get('engine') or {}).get('channels_last', False)),
+    )
     return runner, dataset
 
 
@@ -150,8 +196,11 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
         missing = [name for name in method.required_streams if name not in dataset.stream_names]
         if missing:
             wanted = ', '.join(f'{name}=...' for name in method.required_streams)
-            raise ValueError(f"{type(method).__name__} needs the stream '{missing[0]}', but data.train offers {list(dataset.stream_names)}: give "
-                             f"data.train = dict(type='UDADataset', {wanted})")
+            raise ValueError(
+                f"{type(method).__name__} needs the stream '{missing[0]}', but data.train offers "
+                f'{list(dataset.stream_names)}: give '
+                f"data.train = dict(type='UDADataset', {wanted})"
+            )
         _check_classes(method, dataset)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()
@@ -168,8 +217,10 @@ def _check_classes(method: UDASegmentor, dataset: Any) -> None:
     head = getattr(method.student, 'decode_head', None)
     head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
     if head is not None and dataset.CLASSES is not None and head.num_classes != len(dataset.CLASSES):
-        raise ValueError(f'model.decode_head.num_classes={head.num_classes}, but the data set has {len(dataset.CLASSES)} classes '
-                         f'({", ".join(dataset.CLASSES[:3])} ...)')
+        raise ValueError(
+            f'model.decode_head.num_classes={head.num_classes}, but the data set has {len(dataset.CLASSES)} classes '
+            f'({", ".join(dataset.CLASSES[:3])} ...)'
+        )
 
 
 def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validate: bool) -> None:
@@ -184,11 +235,16 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
         info.setdefault('by_epoch', False)
     checkpoint_config = copy.deepcopy(cfg.get('checkpoint_config') or dict(interval=4000, max_keep_ckpts=2))
     checkpoint_config.setdefault('by_epoch', False)
-    BaseRunner.register_training_hooks(runner, lr_config, None, checkpoint_config, log_config, copy.deepcopy(cfg.get('momentum_config')))
+    BaseRunner.register_training_hooks(
+        runner, lr_config, None, checkpoint_config, log_config, copy.deepcopy(cfg.get('momentum_config'))
+    )
     if validate and cfg.data.get('val') is not None and cfg.get('evaluation') is not None:
         options = copy.deepcopy(dict(cfg.evaluation))
         workers = int(cfg.data.get('workers_per_gpu', 2))
-        runner.register_hook(UDAEvalHook(named_test_sets(cfg, 'val'), device, workers, runner.step.options.precision, **options), priority='LOW')
+        runner.register_hook(
+            UDAEvalHook(named_test_sets(cfg, 'val'), device, workers, runner.step.options.precision, **options),
+            priority='LOW',
+        )
     for hook_cfg in cfg.get('custom_hooks') or []:
         hook, priority = _custom_hook(hook_cfg)
         if hasattr(hook, 'configure'):  # hooks of this package that read further parts of the config

@@ -10,23 +10,23 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..components.cross_rank import current_ranks
-from ..components.levels import classifier_levels, level_scores, level_weights
-from ..components.teacher_mode import set_teacher_mode
+from ..models.heads import classifier_levels, level_scores, level_weights
 from ..models.losses.segmentation import head_losses
+from ..models.modes import set_teacher_mode
 from ..models.training_interface import consecutive, rows_of
 from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy
 from ..ops.entropy import class_prior_loss, entropy_loss, self_information
 from ..ops.esl import class_histogram
 from ..ops.known_labels import override_labels
 from ..registry import DISCRIMINATORS, PSEUDO_LABELERS, UDA
+from ..streams import TARGET, Stream
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
+from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
-from .labeled_target import LabeledTarget
-from .masked_consistency import MaskedConsistency
-from .streams import TARGET, Stream
-from .supervised import joint_images, terms_of
+from .parts.labeled_target import LabeledTarget
+from .parts.masked_consistency import MaskedConsistency
+from .parts.supervised import joint_images, terms_of
 
 Scores = Mapping[str, Tensor]
 
@@ -41,16 +41,18 @@ _MASKING_OPTIONS = (signature_names(MaskedConsistency) or set()) - {'student', '
 class OutputAdaptation(UDASegmentor):
     """Base of the methods that adapt the class scores of one or several classifiers: source loss, then target loss.
 
-    The losses on labels are those of the segmentor's heads (``loss_decode`` and its ``loss_weight``). Target images pass the
-    network in training mode, so that batch-norm statistics follow both domains.
+    The losses on labels are those of the segmentor's heads (``loss_decode`` and its ``loss_weight``). Target images
+    pass the network in training mode, so that batch-norm statistics follow both domains.
 
     Args:
-        target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL and
-            BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``, ``override``,
-            ``as_target``. Labelled target images add their supervised loss; without a source they take its part, in the discriminators too.
-        masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency` (MIC, arXiv 2212.01322, which adds it to
-            AdaptSegNet and MinEnt), with ``alpha`` (default 0.999) of the teacher it keeps and the ``pseudo_labeler``; None = off.
+        target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL
+            and BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
+        labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``,
+            ``joint``, ``override``, ``as_target``. Labelled target images add their supervised loss; without a source
+            they take its part, in the discriminators too.
+        masking: options of :class:`~mmseg_uda.methods.parts.masked_consistency.MaskedConsistency` (MIC, arXiv
+            2212.01322, which adds it to AdaptSegNet and MinEnt), with ``alpha`` (default 0.999) of the teacher it
+            keeps and the ``pseudo_labeler``; None = off.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
@@ -62,7 +64,9 @@ class OutputAdaptation(UDASegmentor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint', 'override', 'as_target'), type(self).__name__)
+        self.labeled_target = LabeledTarget(
+            labeled_target, ('supervise', 'joint', 'override', 'as_target'), type(self).__name__
+        )
         self.required_streams = (*self.labeled_target.labeled_streams, TARGET)  # type: ignore[misc]
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
@@ -74,7 +78,8 @@ class OutputAdaptation(UDASegmentor):
         check_options(options, _MASKING_OPTIONS, 'uda.masking')
         num_classes = classifier_levels(self.student)['main'].num_classes
         labeler = build_from_config(
-            options.pop('pseudo_labeler', dict(type='ConfidenceShare')), PSEUDO_LABELERS, num_classes=num_classes)
+            options.pop('pseudo_labeler', dict(type='ConfidenceShare')), PSEUDO_LABELERS, num_classes=num_classes
+        )
         if options.setdefault('alpha', 0.999) == 'same':
             raise ValueError("uda.masking.alpha='same': this method has no teacher of its own to share; give a number")
         return MaskedConsistency(self.student, {}, labeler, **options)
@@ -129,8 +134,10 @@ class OutputAdaptation(UDASegmentor):
         heads = classifier_levels(self.student)
         assert stream.label is not None
         weight = None if stream.valid is None else stream.valid[:, 0].float()
-        named = {'decode' if level == 'main' else level: head_losses(heads[level], value, stream.label, weight)
-                 for level, value in scores.items()}
+        named = {
+            'decode' if level == 'main' else level: head_losses(heads[level], value, stream.label, weight)
+            for level, value in scores.items()
+        }
         return {f'{level}.{key}': value for level, losses in named.items() for key, value in losses.items()}
 
     @abstractmethod
@@ -142,10 +149,11 @@ class OutputAdaptation(UDASegmentor):
         return iter(())
 
     def with_pseudo_labels(self, target: Stream) -> Stream:
-        """The target with the labels that ``target_ce`` counts: its pseudo-labels, and ground truth where that is known."""
+        """The target with the labels that ``target_ce`` counts: its pseudo-labels, and ground truth where that is
+        known."""
         if target.label is None:
             raise ValueError(
-                f"{type(self).__name__} with target_ce needs pseudo-labels: set data.train.target = "
+                f'{type(self).__name__} with target_ce needs pseudo-labels: set data.train.target = '
                 "dict(type='PseudoLabelDataset', dataset=..., folder=...) (tools/pseudo_labels.py writes the folder)"
             )
         if target.truth is None:
@@ -163,11 +171,12 @@ def _detached(scores: Scores) -> dict[str, Tensor]:
 class AdvEnt(OutputAdaptation):
     """A discriminator per level tells source from target by self-information maps, and the segmentor learns to fool it.
 
-    Trained networks: ``segmentor`` and ``discriminator`` (all levels in one optimiser; Adam treats parameters one by one, so
-    that this equals one optimiser each).
+    Trained networks: ``segmentor`` and ``discriminator`` (all levels in one optimiser; Adam treats parameters one by
+    one, so that this equals one optimiser each).
 
     Args:
-        lambda_adv: weight of the adversarial loss per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        lambda_adv: weight of the adversarial loss per level; default ``dict(main=0.001, aux=0.0002)`` where the level
+            exists.
         discriminator: config of one level's discriminator; ``num_classes`` is filled in.
         input_transform: what discriminators see: ``self_information`` (AdvEnt) or ``prob`` (AdaptSegNet).
         domain_loss: ``bce`` or ``mse`` (least squares).
@@ -186,7 +195,8 @@ class AdvEnt(OutputAdaptation):
     ) -> None:
         super().__init__(target_ce=target_ce, **kwargs)
         for option, value, valid in (
-            ('input_transform', input_transform, TRANSFORMS), ('domain_loss', domain_loss, DOMAIN_LOSSES)
+            ('input_transform', input_transform, TRANSFORMS),
+            ('domain_loss', domain_loss, DOMAIN_LOSSES),
         ):
             if value not in valid:
                 raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
@@ -194,11 +204,16 @@ class AdvEnt(OutputAdaptation):
         self.domain_loss = DOMAIN_LOSSES[domain_loss]
         heads = classifier_levels(self.student)
         self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
-        self.discriminators = nn.ModuleDict({
-            level: build_from_config(
-                dict(discriminator or dict(type='FCDiscriminator')), DISCRIMINATORS, num_classes=heads[level].num_classes)
-            for level in self.lambda_adv
-        })
+        self.discriminators = nn.ModuleDict(
+            {
+                level: build_from_config(
+                    dict(discriminator or dict(type='FCDiscriminator')),
+                    DISCRIMINATORS,
+                    num_classes=heads[level].num_classes,
+                )
+                for level in self.lambda_adv
+            }
+        )
 
     def networks(self) -> dict[str, nn.Module]:
         return {'segmentor': self.student, 'discriminator': self.discriminators}
@@ -217,8 +232,13 @@ class AdvEnt(OutputAdaptation):
                 judged = self._judge(level, scores[level])
                 loss = self.domain_loss(judged, domain)
                 key = f'disc.{level}.{name}'
-                yield LossTerm(key, loss, 0.5, {f'{key}.loss': 0.5 * loss, f'{key}.acc': domain_accuracy(judged, domain)},
-                               updates=('discriminator',))
+                yield LossTerm(
+                    key,
+                    loss,
+                    0.5,
+                    {f'{key}.loss': 0.5 * loss, f'{key}.acc': domain_accuracy(judged, domain)},
+                    updates=('discriminator',),
+                )
 
     def _judge(self, level: str, scores: Tensor) -> Tensor:
         return self.discriminators[level](self.transform(scores))
@@ -239,8 +259,8 @@ class MinEnt(OutputAdaptation):
     Args:
         lambda_ent: weight of the entropy per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
         hardest: share of each image's pixels that count, those of highest entropy; None = all.
-        lambda_prior: weight per level of the penalty for classes that vanish from the target prediction, or None. The source's
-            class shares are counted during training.
+        lambda_prior: weight per level of the penalty for classes that vanish from the target prediction, or None. The
+            source's class shares are counted during training.
         prior_slack: relaxation of that penalty.
         target_ce: see :class:`OutputAdaptation`.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
@@ -269,17 +289,23 @@ class MinEnt(OutputAdaptation):
 
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """Entropy of the target scores and, when asked for, the class prior."""
-        losses = {f'ent.{level}.loss': weight * entropy_loss(scores[level], self.hardest)
-                  for level, weight in self.lambda_ent.items()}
+        losses = {
+            f'ent.{level}.loss': weight * entropy_loss(scores[level], self.hardest)
+            for level, weight in self.lambda_ent.items()
+        }
         if self.lambda_prior:
             prior = self._source_prior(source)
-            losses.update({f'prior.{level}.loss': weight * class_prior_loss(scores[level], prior, self.prior_slack)
-                           for level, weight in self.lambda_prior.items()})
+            losses.update(
+                {
+                    f'prior.{level}.loss': weight * class_prior_loss(scores[level], prior, self.prior_slack)
+                    for level, weight in self.lambda_prior.items()
+                }
+            )
         return losses
 
     def _source_prior(self, source: Stream) -> Tensor:
         """Class shares among all source pixels so far."""
         assert source.label is not None
         counts = class_histogram(source.label, torch.zeros_like(source.label), len(self.class_counts), 1)[:, 0]
-        self.class_counts += current_ranks().total(counts.double())
+        self.class_counts += current_world().total(counts.double())
         return (self.class_counts / self.class_counts.sum().clamp(min=1)).float()

@@ -1,8 +1,10 @@
 """The contract between a method and the engine.
 
-A method is a :class:`UDASegmentor`: it holds the student (any MMSeg segmentor) and yields named loss terms. It never calls
-``backward``, ``step`` or ``.item()``; when and how gradients are made is the engine's business (:mod:`mmseg_uda.engine.step`).
+A method is a :class:`UDASegmentor`: it holds the student (any MMSeg segmentor) and yields named loss terms. It never
+calls ``backward``, ``step`` or ``.item()``; when and how gradients are made is the engine's business
+(:mod:`mmseg_uda.engine.step`).
 """
+
 from __future__ import annotations
 
 import copy
@@ -31,12 +33,13 @@ class LossTerm:
         loss: scalar tensor to minimise.
         weight: factor of ``loss`` in the objective; ``log`` entries are not scaled by it.
         log: scalar tensors to log under their full names (``mix.decode.loss_ce``); ``{name: loss}`` when empty.
-        updates: names (keys of :meth:`UDASegmentor.networks`) of the networks that this term may update; None = all of them.
-            Gradients never reach the others, although the graph runs through them (an adversarial loss runs through the
-            discriminator and updates the segmentor only).
+        updates: names (keys of :meth:`UDASegmentor.networks`) of the networks that this term may update; None = all
+            of them. Gradients never reach the others, although the graph runs through them (an adversarial loss runs
+            through the discriminator and updates the segmentor only).
         keep_graph: the next term shares this term's graph. The engine then either sums the two before one backward pass
             (policy ``merged``) or keeps the graph alive (policy ``sequential``).
     """
+
     name: str
     loss: Tensor
     weight: Union[float, Tensor] = 1.0
@@ -46,7 +49,8 @@ class LossTerm:
 
     @classmethod
     def from_losses(cls, name: str, losses: Mapping[str, Any], prefix: str = '', **options: Any) -> LossTerm:
-        """Sum an MMSeg loss dict: every entry whose key contains ``loss`` counts (lists are summed), all are logged with ``prefix``."""
+        """Sum an MMSeg loss dict: every entry whose key contains ``loss`` counts (lists are summed), all are logged
+        with ``prefix``."""
         log: dict[str, Tensor] = {}
         total: Optional[Tensor] = None
         for key, value in losses.items():
@@ -61,10 +65,12 @@ class LossTerm:
 
 @dataclass
 class OptimizerStep:
-    """Yielded in the middle of an iteration: step the optimisers of ``networks`` now (co-training that labels with the updated network).
+    """Yielded in the middle of an iteration: step the optimisers of ``networks`` now (co-training that labels with
+    the updated network).
 
     Networks that were not stepped in this way are stepped once, after the last term.
     """
+
     networks: tuple[str, ...]
 
 
@@ -79,11 +85,14 @@ class UDASegmentor(BaseSegmentor):
         train_cfg, test_cfg: as in MMSeg; only used when ``model`` does not hold them.
         max_iters: length of the run in iterations, for schedules inside a method.
         seed: base seed of the counter-based random numbers.
-        test_with: ``student`` or ``teacher`` (or another network that :meth:`test_networks` offers): which one answers at test time.
+        test_with: ``student`` or ``teacher`` (or another network that :meth:`test_networks` offers): which one
+            answers at test time.
 
-    Checkpoints: the student's keys stand at the root (``backbone.*``, ``decode_head.*``), everything else under ``uda.*``. Modules named
+    Checkpoints: the student's keys stand at the root (``backbone.*``, ``decode_head.*``), everything else under
+        ``uda.*``. Modules named
     in ``frozen_references`` never change and are left out.
     """
+
     #: streams that a batch must hold; checked before the first iteration
     required_streams: ClassVar[tuple[str, ...]] = ('source',)
     #: attribute names of frozen networks that are rebuilt from their own files and never saved
@@ -91,14 +100,27 @@ class UDASegmentor(BaseSegmentor):
     #: whether iterations hold an :class:`OptimizerStep`, which excludes gradient accumulation
     steps_within_iteration: bool = False
 
-    def __init__(self, model: Any, train_cfg: Any = None, test_cfg: Any = None, max_iters: Optional[int] = None, seed: int = 0,
-                 test_with: str = 'student') -> None:
+    def __init__(
+        self,
+        model: Any,
+        train_cfg: Any = None,
+        test_cfg: Any = None,
+        max_iters: Optional[int] = None,
+        seed: int = 0,
+        test_with: str = 'student',
+    ) -> None:
         super().__init__()
         if not isinstance(model, nn.Module):
             model = copy.deepcopy(dict(model))  # MMSeg writes into the config that it builds from
-            embedded = [key for key, value in (('train_cfg', train_cfg), ('test_cfg', test_cfg)) if value is not None and key in model]
+            embedded = [
+                key
+                for key, value in (('train_cfg', train_cfg), ('test_cfg', test_cfg))
+                if value is not None and key in model
+            ]
             if embedded:
-                raise ValueError(f'{embedded} stand both inside model and at the top level of the config: keep one of them')
+                raise ValueError(
+                    f'{embedded} stand both inside model and at the top level of the config: keep one of them'
+                )
             model = build_segmentor(model, train_cfg=train_cfg, test_cfg=test_cfg)
         self.student = model
         self.max_iters = max_iters
@@ -110,17 +132,19 @@ class UDASegmentor(BaseSegmentor):
         self._register_state_dict_hook(_rename_saved_keys)
         self._register_load_state_dict_pre_hook(self._rename_loaded_keys)
 
-    # ---- the contract -----------------------------------------------------------------------------------------------------------
+    # ---- the contract
+    # -----------------------------------------------------------------------------------------------------------
     @abstractmethod
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """Yield the loss terms of one iteration, one after another.
 
         Args:
-            batch: the flat batch of :mod:`mmseg_uda.methods.streams`, on the model's device, images normalised to float.
+            batch: the flat batch of :mod:`mmseg_uda.streams`, on the model's device, images normalised to float.
         """
 
     def networks(self) -> dict[str, nn.Module]:
-        """The trainable networks by name. ``optimizer`` in a config is one optimiser for all, or a dict with these names as keys."""
+        """The trainable networks by name. ``optimizer`` in a config is one optimiser for all, or a dict with these
+        names as keys."""
         return {'segmentor': self.student}
 
     def begin_iteration(self, iteration: int, rng: StepRng) -> None:
@@ -141,7 +165,8 @@ class UDASegmentor(BaseSegmentor):
         if self.views is not None:
             self.views[name] = {key: value.detach() for key, value in tensors.items() if value is not None}
 
-    # ---- test time --------------------------------------------------------------------------------------------------------------
+    # ---- test time
+    # --------------------------------------------------------------------------------------------------------------
     def test_networks(self) -> dict[str, nn.Module]:
         """Networks that may answer at test time, by the name that ``test_with`` takes."""
         found: dict[str, nn.Module] = {'student': self.student}
@@ -188,21 +213,25 @@ class UDASegmentor(BaseSegmentor):
         return self.inference_model.aug_test(imgs, img_metas, rescale)
 
     def train_step(self, data_batch: Any, optimizer: Any, **kwargs: Any) -> dict[str, Any]:
-        raise RuntimeError(f'{type(self).__name__} is trained by the engine (tools/train.py of mmseg_uda, or mmseg_uda.engine.TrainStep): '
-                           'a plain mmcv runner would not reduce gradients or order the optimiser steps of this method')
+        raise RuntimeError(
+            f'{type(self).__name__} is trained by the engine (tools/train.py of mmseg_uda, or '
+            'mmseg_uda.engine.TrainStep): '
+            'a plain mmcv runner would not reduce gradients or order the optimiser steps of this method'
+        )
 
-    # ---- checkpoints ------------------------------------------------------------------------------------------------------------
+    # ---- checkpoints
+    # ------------------------------------------------------------------------------------------------------------
     def _is_frozen_reference(self, key: str) -> bool:
         return key.split('.', 1)[0] in self.frozen_references
 
     def _rename_loaded_keys(self, state: dict[str, Any], prefix: str, *_: Any) -> None:
         """Bring a checkpoint's keys to attribute paths, and fill frozen references with what they hold."""
-        own = {key[len(prefix):] for key in state if key.startswith(prefix)}
+        own = {key[len(prefix) :] for key in state if key.startswith(prefix)}
         for key in own:
-            target = key[len(STATE_PREFIX):] if key.startswith(STATE_PREFIX) else STUDENT_PREFIX + key
+            target = key[len(STATE_PREFIX) :] if key.startswith(STATE_PREFIX) else STUDENT_PREFIX + key
             state[prefix + '\0' + target] = state.pop(prefix + key)
         for key in [key for key in state if key.startswith(prefix + '\0')]:
-            state[prefix + key[len(prefix) + 1:]] = state.pop(key)
+            state[prefix + key[len(prefix) + 1 :]] = state.pop(key)
         for name in self.frozen_references:
             module = getattr(self, name, None)
             if module is not None:
@@ -211,8 +240,8 @@ class UDASegmentor(BaseSegmentor):
 
 def _rename_saved_keys(module: UDASegmentor, state: dict[str, Any], prefix: str, _: Any) -> None:
     for key in [key for key in state if key.startswith(prefix)]:
-        path, value = key[len(prefix):], state.pop(key)
+        path, value = key[len(prefix) :], state.pop(key)
         if module._is_frozen_reference(path):
             continue
-        path = path[len(STUDENT_PREFIX):] if path.startswith(STUDENT_PREFIX) else STATE_PREFIX + path
+        path = path[len(STUDENT_PREFIX) :] if path.startswith(STUDENT_PREFIX) else STATE_PREFIX + path
         state[prefix + path] = value

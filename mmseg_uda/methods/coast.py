@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..components.cross_rank import current_ranks
-from ..components.teacher_mode import kept_running_statistics, reference_mode
+from ..models.modes import kept_running_statistics, reference_mode
 from ..ops.cooperative import KD_REDUCTIONS, LOSS_MODES, cooperative_losses, distillation_loss
 from ..ops.label_warp import harden
-from ..ops.semi_supervised import IGNORE
+from ..ops.labels import IGNORE
 from ..registry import STYLISERS, UDA
+from ..streams import Stream
 from ..utils.config import build_from_config
+from ..utils.world import current_world
 from .base import LossTerm
 from .mtaf import MTKT
-from .multi_target import DomainHeads, scores_at
-from .streams import Stream
+from .parts.multi_target import DomainHeads, scores_at
 
 #: image size divided by the size at which target losses are computed
 LOSS_STRIDE = 4
@@ -33,39 +33,54 @@ def _reduced(maps: Tensor) -> Tensor:
 
 @UDA.register_module()
 class CoaSTWarmUp(MTKT):
-    """First stage of CoaST: :class:`~mmseg_uda.methods.mtaf.MTKT` on the decode head's level, without an agnostic classifier.
+    """First stage of CoaST: :class:`~mmseg_uda.methods.mtaf.MTKT` on the decode head's level, without an agnostic
+    classifier.
 
     The decode head is not trained; the average of the domain heads answers at test time.
     """
 
     clones_auxiliary = False
 
-    def __init__(self, lambda_adv: Optional[Mapping[str, float]] = None, discriminator: Optional[Mapping[str, Any]] = None,
-                 discriminator_weight: float = 1.0, test_with: str = 'average', **kwargs: Any) -> None:
+    def __init__(
+        self,
+        lambda_adv: Optional[Mapping[str, float]] = None,
+        discriminator: Optional[Mapping[str, Any]] = None,
+        discriminator_weight: float = 1.0,
+        test_with: str = 'average',
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
-            lambda_adv=dict(main=0.001) if lambda_adv is None else lambda_adv, lambda_kd={},
-            discriminator=discriminator or dict(type='StridedDiscriminator'), discriminator_weight=discriminator_weight,
-            test_with=test_with, **kwargs)
+            lambda_adv=dict(main=0.001) if lambda_adv is None else lambda_adv,
+            lambda_kd={},
+            discriminator=discriminator or dict(type='StridedDiscriminator'),
+            discriminator_weight=discriminator_weight,
+            test_with=test_with,
+            **kwargs,
+        )
 
 
 @UDA.register_module()
 class CoaST(DomainHeads):
     """Pseudo-labels of a target train its head on its images and the other heads on views in the other targets' style.
 
-    The divergence of the two predictions is minimised and weights the pseudo-labels; the agnostic head is distilled from all.
-    Pseudo-labels come with the target stream (``gt_semantic_seg``); without them, a target's head labels its images on the fly.
+    The divergence of the two predictions is minimised and weights the pseudo-labels; the agnostic head is distilled
+    from all. Pseudo-labels come with the target stream (``gt_semantic_seg``); without them, a target's head labels
+    its images on the fly.
 
     Args:
         gamma: sharpness of the rectification, or None for none.
-        loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per iteration are part of it).
+        loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per iteration are
+            part of it).
         loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
         kd_reduction: mean of the distillation over ``element`` (pixels and classes, as released) or ``pixel``.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
-        head_by_head: the source's losses of each classifier are a term of their own. With ``optimizer_config.backward='sequential'`` only
-            one classifier's graph is alive at a time, and the encoder's backward pass runs once for each.
-        stylised_statistics: stylised views renew the running statistics of batch norm too, as released; False: only images as they are do.
-        kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
+        head_by_head: the source's losses of each classifier are a term of their own. With
+            ``optimizer_config.backward='sequential'`` only one classifier's graph is alive at a time, and the
+            encoder's backward pass runs once for each.
+        stylised_statistics: stylised views renew the running statistics of batch norm too, as released; False: only
+            images as they are do.
+        kwargs: options of :class:`~mmseg_uda.methods.parts.multi_target.DomainHeads`.
     """
 
     def __init__(
@@ -83,10 +98,15 @@ class CoaST(DomainHeads):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for option, value, valid in (('loss_mode', loss_mode, LOSS_MODES), ('kd_reduction', kd_reduction, KD_REDUCTIONS)):
+        for option, value, valid in (
+            ('loss_mode', loss_mode, LOSS_MODES),
+            ('kd_reduction', kd_reduction, KD_REDUCTIONS),
+        ):
             if value not in valid:
                 raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
-        weights = dict(gamma=gamma, loss_weight_pl=loss_weight_pl, loss_weight_sty=loss_weight_sty, loss_weight_kd=loss_weight_kd)
+        weights = dict(
+            gamma=gamma, loss_weight_pl=loss_weight_pl, loss_weight_sty=loss_weight_sty, loss_weight_kd=loss_weight_kd
+        )
         for option, number in weights.items():
             if number is not None and number < 0:
                 raise ValueError(f'uda.{option} must not be negative, got {number}')
@@ -97,7 +117,9 @@ class CoaST(DomainHeads):
         self.threshold = threshold
         self.stylised_statistics = stylised_statistics
         self.head_by_head = head_by_head
-        self.styliser = build_from_config(dict(styliser or dict(type='ChannelStatistics')), STYLISERS, num_domains=self.num_targets)
+        self.styliser = build_from_config(
+            dict(styliser or dict(type='ChannelStatistics')), STYLISERS, num_domains=self.num_targets
+        )
         self.styliser.attach(self.student.backbone)
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
@@ -122,7 +144,7 @@ class CoaST(DomainHeads):
             del losses
 
     def end_iteration(self) -> None:
-        self.styliser.synchronise(current_ranks())
+        self.styliser.synchronise(current_world())
 
     @torch.no_grad()
     def _pseudo_label(self, i: int, target: Stream) -> Tensor:
@@ -131,7 +153,9 @@ class CoaST(DomainHeads):
             label = _reduced(target.label)
         else:
             with reference_mode(self.student, 'eval'):
-                scores = scores_at(self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:])
+                scores = scores_at(
+                    self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:]
+                )
             label = harden(scores.softmax(dim=1), self.threshold, 1 / LOSS_STRIDE)[:, 0]
         return label if target.valid is None else label.masked_fill(_reduced(target.valid) == 0, IGNORE)
 
@@ -149,10 +173,13 @@ class CoaST(DomainHeads):
                     view = self.styliser.image.apply_style(img, j)
                     styled.append(scores_at(student.domain_heads[j], student.extract_feat(view), size))
                 self.record_view(f'target{i}_as_{j}', img=view)
-        losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_ranks())
+        losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_world())
         if self.views is not None:
             maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
             self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
         distilled = distillation_loss(own, agnostic, self.kd_reduction) / self.num_targets
-        return {'pl.loss': self.loss_weights['pl'] * losses.pseudo, 'sty.loss': self.loss_weights['sty'] * losses.style,
-                'kd.loss': self.loss_weights['kd'] * distilled}
+        return {
+            'pl.loss': self.loss_weights['pl'] * losses.pseudo,
+            'sty.loss': self.loss_weights['sty'] * losses.style,
+            'kd.loss': self.loss_weights['kd'] * distilled,
+        }

@@ -13,20 +13,21 @@ from mmseg.models import build_segmentor
 from torch import Tensor, nn
 
 from ..compat.keys_dstc import dstc_to_ours, is_dstc
-from ..components.cross_rank import current_ranks
-from ..components.teacher_mode import BN_STATISTICS, reference_mode
+from ..models.modes import BN_STATISTICS, reference_mode
 from ..models.pretrained import init_segmentor_weights, resolve_checkpoint
 from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..models.training_interface import logits
 from ..ops import dstc as ops
+from ..ops.ael import ohem_cross_entropy
 from ..ops.mixing import LABEL_VALUES, mix
-from ..ops.semi_supervised import Ranks, ohem_cross_entropy
+from ..ops.world import World
 from ..registry import AUGMENTATIONS, UDA
+from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config import build_from_config
 from ..utils.rng import rand_per_sample
+from ..utils.world import current_world
 from .base import STATE_PREFIX, LossTerm, OptimizerStep, TrainingEvent, UDASegmentor
-from .streams import Stream, concat_streams, split_streams, target_names
 
 SOURCE_BRANCH, TARGET_BRANCH, ENSEMBLE = 'source_branch', 'target_branch', 'ensemble'
 THRESHOLD_MODES = ('pixel', 'share')
@@ -62,11 +63,11 @@ class DSTC(UDASegmentor):
         align_ignore: ignored pixels form one more group in the alignment, as in the released code.
         labeled_replacement, pseudo_replacement: whether classes to paste are drawn with replacement.
         pseudo_bn: how networks label and give alignment references: ``train`` with batch statistics, which also renews
-            their running ones, as in the released code; ``train_frozen_stats`` with batch statistics, running ones kept;
-            ``eval`` with running ones.
+            their running ones, as in the released code; ``train_frozen_stats`` with batch statistics, running ones
+            kept; ``eval`` with running ones.
         pseudo_threshold: least confidence of a pseudo-label; None trains on all pixels.
-        threshold_mode: ``pixel`` ignores pixels below the threshold; ``share`` keeps them all and weights the term by the
-            share of pixels above it, as DACS does.
+        threshold_mode: ``pixel`` ignores pixels below the threshold; ``share`` keeps them all and weights the term by
+            the share of pixels above it, as DACS does.
         augmentation: config in AUGMENTATIONS for the mixed unlabelled images, or None.
         update: ``alternating``: the source branch is stepped before it labels for the target branch, as in the
             released code; ``simultaneous``: both are stepped at the end.
@@ -100,13 +101,16 @@ class DSTC(UDASegmentor):
         if init is not None and set(init) != {'source', 'target'}:
             raise ValueError(f"uda.init must be None or hold 'source' and 'target', got {sorted(init)}")
         for name, value, valid in (
-            ('pseudo_bn', pseudo_bn, BN_STATISTICS), ('threshold_mode', threshold_mode, THRESHOLD_MODES), ('update', update, UPDATES)
+            ('pseudo_bn', pseudo_bn, BN_STATISTICS),
+            ('threshold_mode', threshold_mode, THRESHOLD_MODES),
+            ('update', update, UPDATES),
         ):  # fmt: skip
             if value not in valid:
                 raise ValueError(f"uda.{name} must be one of {valid}, got '{value}'")
         if align_weight < 0 or not 0 <= (pseudo_threshold or 0) <= 1:
             raise ValueError(
-                f'uda.align_weight must not be negative and uda.pseudo_threshold lies in [0, 1], got {align_weight}, {pseudo_threshold}'
+                'uda.align_weight must not be negative and uda.pseudo_threshold lies in [0, 1], got '
+                f'{align_weight}, {pseudo_threshold}'
             )
         if not isinstance(second, nn.Module):
             second = build_segmentor(dict(second), train_cfg=train_cfg, test_cfg=test_cfg)
@@ -138,14 +142,15 @@ class DSTC(UDASegmentor):
             else:
                 load_warm_up(network, self.init[name], f'uda.init.{name}')
 
-    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    # ---- one iteration
+    # ----------------------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """Terms of the source branch (``source``, ``align``, ``labeled_target``, ``mix_source_branch``), its step, terms of the
-        target branch (``mixed_labeled``, ``mix_target_branch``).
+        """Terms of the source branch (``source``, ``align``, ``labeled_target``, ``mix_source_branch``), its step,
+        terms of the target branch (``mixed_labeled``, ``mix_target_branch``).
 
         Logged as well: ``agreement``, the share of unlabelled pixels to which both networks give the same class.
         """
-        streams, ranks = split_streams(batch), current_ranks()
+        streams, world = split_streams(batch), current_world()
         source, labeled = streams['source'], streams['labeled_target']
         targets = [streams[name] for name in target_names(list(streams))]
         target, number = concat_streams(targets), len(targets)
@@ -155,37 +160,39 @@ class DSTC(UDASegmentor):
                 f'DSTC pastes source classes on labelled target images of one size, got {tuple(source.img.shape)} and '
                 f'{tuple(labeled.img.shape)}: give both streams the same crop_size and batch size'
             )
-        if targets[0].batch_size * ranks.world_size == 1:
+        if targets[0].batch_size * world.world_size == 1:
             _warn_about_single_images()
-        yield from self._supervised_source_branch(source, label_s, labeled, label_t, ranks)
+        yield from self._supervised_source_branch(source, label_s, labeled, label_t, world)
         first = self.label_images(self.target_branch, target.img)
-        yield self.unlabeled_term('mix_source_branch', self.student, first, target, ranks, SOURCE_BRANCH, number)
+        yield self.unlabeled_term('mix_source_branch', self.student, first, target, world, SOURCE_BRANCH, number)
         if self.steps_within_iteration:
             yield OptimizerStep((SOURCE_BRANCH,))
 
         chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
         mixed, label, mask = ops.paste_classes(source.img, label_s, chosen, labeled.img, label_t)
         self.record_view('mixed_labeled', img=mixed, label=label, weight=mask[:, 0])
-        loss = self.cross_entropy(logits(self.target_branch, mixed), label, ranks)
+        loss = self.cross_entropy(logits(self.target_branch, mixed), label, world)
         yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
         second = self.label_images(self.student, target.img)
         agreement = (first.label == second.label).float().mean()
-        yield self.unlabeled_term('mix_target_branch', self.target_branch, second, target, ranks, TARGET_BRANCH, number, agreement=agreement)
+        yield self.unlabeled_term(
+            'mix_target_branch', self.target_branch, second, target, world, TARGET_BRANCH, number, agreement=agreement
+        )
 
     def _supervised_source_branch(
-        self, source: Stream, label_s: Tensor, labeled: Stream, label_t: Tensor, ranks: Ranks
+        self, source: Stream, label_s: Tensor, labeled: Stream, label_t: Tensor, world: World
     ) -> Iterator[LossTerm]:
         """Both labelled domains in separate passes, and the alignment on source images."""
         only: dict[str, Any] = dict(updates=(SOURCE_BRANCH,))
         self.record_view('source', img=source.img, label=label_s)
         self.record_view('labeled_target', img=labeled.img, label=label_t)
         scores = logits(self.student, source.img, source.metas)
-        yield LossTerm('source', self.cross_entropy(scores, label_s, ranks), keep_graph=True, **only)
+        yield LossTerm('source', self.cross_entropy(scores, label_s, world), keep_graph=True, **only)
         reference = self.predict(self.target_branch, source.img)
-        align = ops.target_preferred_alignment(scores, reference, label_s, self.align_ignore, ranks)
+        align = ops.target_preferred_alignment(scores, reference, label_s, self.align_ignore, world)
         yield LossTerm('align', align, weight=self.align_weight, **only)
         del scores
-        yield LossTerm('labeled_target', self.cross_entropy(logits(self.student, labeled.img), label_t, ranks), **only)
+        yield LossTerm('labeled_target', self.cross_entropy(logits(self.student, labeled.img), label_t, world), **only)
 
     def label_images(self, network: nn.Module, img: Tensor) -> PseudoLabels:
         """Hard labels by ``network`` for images (B, 3, H, W)."""
@@ -196,39 +203,49 @@ class DSTC(UDASegmentor):
         return PseudoLabels(label, confidence)
 
     def unlabeled_term(
-        self, name: str, learner: nn.Module, pseudo: PseudoLabels, target: Stream, ranks: Ranks, updates: str, number: int = 1,
+        self,
+        name: str,
+        learner: nn.Module,
+        pseudo: PseudoLabels,
+        target: Stream,
+        world: World,
+        updates: str,
+        number: int = 1,
         **log: Tensor,
     ) -> LossTerm:
         """Cross entropy of ``learner`` on unlabelled images, mixed with each other by the labels of the other network.
 
-        Image b is pasted on image b + 1 of the batch of all ranks; a single image is left as it is. ``target`` may hold the images of a
-        ``number`` of targets, one target after another: each target's are mixed with each other.
+        Image b is pasted on image b + 1 of the batch of all ranks; a single image is left as it is. ``target`` may
+        hold the images of a ``number`` of targets, one target after another: each target's are mixed with each other.
         """
         img = target.img
         chosen = self.choose_classes(name, pseudo.label, self.pseudo_replacement)
-        mixed, label, mask = ops.paste_classes(img, pseudo.label, chosen, _next(img, ranks, number), _next(pseudo.label, ranks, number))
+        mixed, label, mask = ops.paste_classes(
+            img, pseudo.label, chosen, _next(img, world, number), _next(pseudo.label, world, number)
+        )
         weight: Any = 1.0
         if pseudo.confidence is not None and self.pseudo_threshold is not None:
             sure = pseudo.confidence >= self.pseudo_threshold
             if self.threshold_mode == 'pixel':
-                label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, ranks, number)))
+                label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, world, number)))
             else:
-                weight = ranks.total(sure.float().mean()) / ranks.world_size
+                weight = world.total(sure.float().mean()) / world.world_size
         if self.augmentation is not None:
             mixed = self.augmentation(mixed, target.metas, self.rng)
         self.record_view(name, img=mixed, label=label, weight=mask[:, 0])
-        loss = self.cross_entropy(logits(learner, mixed), label, ranks)
+        loss = self.cross_entropy(logits(learner, mixed), label, world)
         return LossTerm(name, loss, weight=weight, log={name: loss, **log}, updates=(updates,))
 
     def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
-        """Classes to paste: half of those of each image; bool (B, 256). ``name`` tells the draws of an iteration apart."""
+        """Classes to paste: half of those of each image; bool (B, 256). ``name`` tells the draws of an iteration
+        apart."""
         draws = rand_per_sample(self.rng.samples, len(label), LABEL_VALUES).to(label.device, non_blocking=True)
         return ops.draw_half(ops.label_classes(label), draws, replacement)
 
     @staticmethod
-    def cross_entropy(scores: Tensor, label: Tensor, ranks: Ranks) -> Tensor:
+    def cross_entropy(scores: Tensor, label: Tensor, world: World) -> Tensor:
         """Mean over the labelled pixels of all ranks, 0 without any."""
-        return ohem_cross_entropy(scores, label, min_kept=0, ranks=ranks)
+        return ohem_cross_entropy(scores, label, min_kept=0, world=world)
 
     @torch.no_grad()
     def predict(self, network: nn.Module, img: Tensor) -> Tensor:
@@ -238,7 +255,8 @@ class DSTC(UDASegmentor):
 
 
 def load_warm_up(network: nn.Module, path: str, option: str) -> None:
-    """Load a warm-up completely: a checkpoint of MMSeg or of this package (its student), or a file of the released code.
+    """Load a warm-up completely: a checkpoint of MMSeg or of this package (its student), or a file of the released
+    code.
 
     Raises:
         CheckpointError: no such file, or keys or shapes that do not fit the network.
@@ -247,7 +265,8 @@ def load_warm_up(network: nn.Module, path: str, option: str) -> None:
         state = state_dict_of(load_checkpoint_file(str(resolve_checkpoint(path))))
     except CheckpointError as error:
         raise CheckpointError(
-            f'{option}: {error}. DSTC starts from two warm-ups, which tools/run_stages.py makes with the recipe of this config '
+            f'{option}: {error}. DSTC starts from two warm-ups, which tools/run_stages.py makes with the recipe '
+            'of this config '
             '(*_stages.py); uda.init=None starts without them'
         ) from error
     state = {key: value for key, value in state.items() if not key.startswith(STATE_PREFIX)}
@@ -259,7 +278,10 @@ def load_warm_up(network: nn.Module, path: str, option: str) -> None:
 
 
 def _warn_about_single_images() -> None:
-    warnings.warn('one unlabelled image per iteration: there is no other to mix it with, so DSTC trains on it as it is', stacklevel=3)
+    warnings.warn(
+        'one unlabelled image per iteration: there is no other to mix it with, so DSTC trains on it as it is',
+        stacklevel=3,
+    )
 
 
 def _label(stream: Stream) -> Tensor:
@@ -268,9 +290,10 @@ def _label(stream: Stream) -> Tensor:
     return stream.label[:, 0]
 
 
-def _next(value: Tensor, ranks: Ranks, number: int = 1) -> Tensor:
-    """Element b + 1 of the batch of all ranks for every element b of this rank, within each of a ``number`` of equal parts of the batch."""
+def _next(value: Tensor, world: World, number: int = 1) -> Tensor:
+    """Element b + 1 of the batch of all ranks for every element b of this rank, within each of a ``number`` of equal
+    parts of the batch."""
     if number > 1:
-        return torch.cat([_next(part, ranks) for part in value.chunk(number)])
+        return torch.cat([_next(part, world) for part in value.chunk(number)])
     rank, own = get_dist_info()[0], len(value)
-    return ranks.gather(value).roll(-1, 0)[rank * own : (rank + 1) * own]
+    return world.gather(value).roll(-1, 0)[rank * own : (rank + 1) * own]

@@ -7,13 +7,13 @@ from typing import Any, Iterator, Mapping, Optional
 from torch import Tensor, nn
 
 from ..components.adversary import Adversary
-from ..components.levels import classifier_levels, level_scores, level_weights
+from ..models.heads import classifier_levels, level_scores, level_weights
 from ..ops.cooperative import distillation_loss
 from ..ops.domain_game import SOURCE_MAPS
 from ..registry import UDA
+from ..streams import Stream
 from .base import LossTerm
-from .multi_target import DomainHeads, MultiTarget, scores_at
-from .streams import Stream
+from .parts.multi_target import DomainHeads, MultiTarget, scores_at
 
 SEGMENTOR = ('segmentor',)
 MDIS_GAMES = ('shared', 'multi')
@@ -43,9 +43,10 @@ class MDis(MultiTarget):
         lambda_adv: weight of every verdict per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
         discriminator: config of one discriminator; ``num_classes`` is filled in.
         domain_loss: ``bce`` or ``mse``.
-        official: as the released code: auxiliary discriminators weight the source with 1 / (1 + number of targets) instead of one
-            half, and with more than two targets only the last one of those that tell targets apart learns.
-        kwargs: options of :class:`~mmseg_uda.methods.multi_target.MultiTarget`.
+        official: as the released code: auxiliary discriminators weight the source with 1 / (1 + number of targets)
+            instead of one half, and with more than two targets only the last one of those that tell targets apart
+            learns.
+        kwargs: options of :class:`~mmseg_uda.methods.parts.multi_target.MultiTarget`.
     """
 
     def __init__(
@@ -62,24 +63,40 @@ class MDis(MultiTarget):
             raise ValueError(f"game must be one of {', '.join(MDIS_GAMES)}, got '{game}'")
         heads = classifier_levels(self.student)
         self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
-        weights = {level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'main'}
-        self.adversary = Adversary({level: heads[level].num_classes for level in self.lambda_adv}, self.num_targets, game, discriminator,
-                                   domain_loss, weights, stale=official)
+        weights = {
+            level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'main'
+        }
+        self.adversary = Adversary(
+            {level: heads[level].num_classes for level in self.lambda_adv},
+            self.num_targets,
+            game,
+            discriminator,
+            domain_loss,
+            weights,
+            stale=official,
+        )
 
     def networks(self) -> dict[str, nn.Module]:
         return {'segmentor': self.student, 'discriminator': self.adversary}
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
         scores = level_scores(self.student, source.img)
-        losses = {key: value for level in scores
-                  for key, value in self.source_losses(level, {'decode' if level == 'main' else level: scores[level]}, source).items()}
+        losses = {
+            key: value
+            for level in scores
+            for key, value in self.source_losses(
+                level, {'decode' if level == 'main' else level: scores[level]}, source
+            ).items()
+        }
         shown: dict[str, dict[int, Tensor]] = {level: {SOURCE_MAPS: value} for level, value in detached(scores).items()}
         del scores
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         for i, target in enumerate(targets):
             scores = level_scores(self.student, target.img)
-            losses = {f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
-                      for level, weight in self.lambda_adv.items()}
+            losses = {
+                f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
+                for level, weight in self.lambda_adv.items()
+            }
             for level, value in detached(scores).items():
                 shown[level][i] = value
             del scores
@@ -93,13 +110,14 @@ class MTKT(DomainHeads):
 
     Args:
         lambda_adv: weight of every target's adversarial loss per level; default ``dict(main=0.0005, aux=0.0001)``.
-        lambda_kd: weight of the distillation per level; default ``dict(main=1, aux=0.1 / num_targets)``; an empty dict for none.
+        lambda_kd: weight of the distillation per level; default ``dict(main=1, aux=0.1 / num_targets)``; an empty
+            dict for none.
         teacher_start: first iteration with distillation.
         discriminator: config of one discriminator; ``num_classes`` is filled in.
         discriminator_weight: factor of each domain's discriminator loss.
         domain_loss: ``bce`` or ``mse``.
         official: as the released code, whose auxiliary discriminator of the last target judges every target.
-        kwargs: options of :class:`~mmseg_uda.methods.multi_target.DomainHeads`.
+        kwargs: options of :class:`~mmseg_uda.methods.parts.multi_target.DomainHeads`.
     """
 
     clones_auxiliary = True
@@ -124,8 +142,15 @@ class MTKT(DomainHeads):
                 raise ValueError(f'uda.{option} must not be negative, got {value}')
         self.teacher_start = teacher_start
         weights = {level: (discriminator_weight, discriminator_weight) for level in self.lambda_adv}
-        self.adversary = Adversary({level: heads[level].num_classes for level in self.lambda_adv}, self.num_targets, 'own', discriminator,
-                                   domain_loss, weights, stale=official)
+        self.adversary = Adversary(
+            {level: heads[level].num_classes for level in self.lambda_adv},
+            self.num_targets,
+            'own',
+            discriminator,
+            domain_loss,
+            weights,
+            stale=official,
+        )
 
     def networks(self) -> dict[str, nn.Module]:
         return {'segmentor': self.student, 'discriminator': self.adversary}
@@ -154,10 +179,14 @@ class MTKT(DomainHeads):
         """The segmentor's term on a target, and the domain head's scores without graph."""
         features, size = self.student.extract_feat(target.img), target.img.shape[2:]
         scores = {level: scores_at(self.heads(level)[i], features, size) for level in self.levels}
-        losses = {f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
-                  for level, weight in self.lambda_adv.items()}
+        losses = {
+            f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
+            for level, weight in self.lambda_adv.items()
+        }
         if self.iteration >= self.teacher_start:
             agnostic = classifier_levels(self.student)
             for level, weight in self.lambda_kd.items():
-                losses[f'kd.{level}.loss'] = weight * distillation_loss(scores[level], scores_at(agnostic[level], features, size))
+                losses[f'kd.{level}.loss'] = weight * distillation_loss(
+                    scores[level], scores_at(agnostic[level], features, size)
+                )
         return LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR), detached(scores)

@@ -1,4 +1,5 @@
-"""QuadMix: self-training with mixing in four directions (Unified Domain Adaptive Semantic Segmentation, arXiv 2311.13254, images)."""
+"""QuadMix: self-training with mixing in four directions (Unified Domain Adaptive Semantic Segmentation, arXiv
+2311.13254, images)."""
 
 from __future__ import annotations
 
@@ -11,30 +12,32 @@ from ..components.quad_mixer import PASSES, Templates, first_rows
 from ..components.template_bank import TemplateBank
 from ..ops.quadmix import Composite, Overlay, is_quad_phase, paste
 from ..registry import BANKS, MIXERS, UDA
+from ..streams import Stream
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm
+from .parts.teacher_labels import PseudoLabels, label_with
 from .self_training import DACS
-from .streams import Stream
-from .teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
 
 
 @UDA.register_module()
 class QuadMix(DACS):
-    """Any self-training method of :class:`~mmseg_uda.methods.self_training.DACS` whose mixed pass gives way, from ``start_iter`` on, to
-    the two passes of QuadMix.
+    """Any self-training method of :class:`~mmseg_uda.methods.self_training.DACS` whose mixed pass gives way, from
+    ``start_iter`` on, to the two passes of QuadMix.
 
     Args:
-        start_iter: iterations before this one (of the whole run) are those of the method without QuadMix; they only fill the templates.
-            So is every iteration that finds no templates: the first of a run, and the first after a start from another method's checkpoint.
+        start_iter: iterations before this one (of the whole run) are those of the method without QuadMix; they only
+            fill the templates. So is every iteration that finds no templates: the first of a run, and the first after
+            a start from another method's checkpoint.
         confidence: teacher probability from which a pixel may become part of a target patch.
-        pass_weights: weights of the losses ``tss`` and ``tst``. Without a direction into one of them its weight goes to the other.
+        pass_weights: weights of the losses ``tss`` and ``tst``. Without a direction into one of them its weight goes
+            to the other.
         quad: config in MIXERS (``type='QuadMixer'``).
         templates: options of :class:`~mmseg_uda.components.template_bank.TemplateBank`.
-        reinit_teacher: in a run that starts from the checkpoint of another method, set the teacher to the student once (released code);
-            otherwise the checkpoint's teacher goes on.
+        reinit_teacher: in a run that starts from the checkpoint of another method, set the teacher to the student
+            once (released code); otherwise the checkpoint's teacher goes on.
         kwargs: flat keys and components as ``DACS`` takes them.
 
     Class patches of long-tail classes are pasted when the training data offer them (``data.train.class_patches``).
@@ -54,7 +57,9 @@ class QuadMix(DACS):
     ) -> None:
         super().__init__(**kwargs)
         if start_iter < 0 or not 0 <= confidence <= 1:
-            raise ValueError(f'start_iter must not be negative and confidence must lie in [0, 1], got {start_iter} and {confidence}')
+            raise ValueError(
+                f'start_iter must not be negative and confidence must lie in [0, 1], got {start_iter} and {confidence}'
+            )
         self.start_iter = start_iter
         self.confidence = confidence
         self.reinit_teacher = reinit_teacher
@@ -78,7 +83,9 @@ class QuadMix(DACS):
         passes = self.quad.passes
         return weights if len(passes) == len(PASSES) else {passes[0]: sum(weights.values())}
 
-    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, metadata: Any, strict: bool, missing: list[str], *args: Any) -> None:
+    def _load_from_state_dict(
+        self, state: dict[str, Any], prefix: str, metadata: Any, strict: bool, missing: list[str], *args: Any
+    ) -> None:
         super()._load_from_state_dict(state, prefix, metadata, strict, missing, *args)
         if prefix + 'started' in missing:  # the checkpoint of another method
             missing.remove(prefix + 'started')
@@ -99,7 +106,8 @@ class QuadMix(DACS):
         return label_with(self.teacher, self.pseudo_labeler, target, self.confidence)
 
     def mixed_terms(self, source: Stream, target: Stream, pseudo: PseudoLabels) -> Iterator[LossTerm]:
-        """Terms ``tss`` and ``tst``, or those of the method without QuadMix; this iteration's batch becomes the templates."""
+        """Terms ``tss`` and ``tst``, or those of the method without QuadMix; this iteration's batch becomes the
+        templates."""
         assert source.label is not None and pseudo.confident is not None
         contexts = {
             'tss': Composite(source.img, source.label, torch.ones_like(source.label[:, 0], dtype=torch.float32)),
@@ -130,7 +138,9 @@ class QuadMix(DACS):
         target, confident = self.templates.target(batch)
         return Templates(self.templates.source(batch), target, confident)
 
-    def _counts(self, masks: tuple[Tensor, Tensor], overlays: Mapping[str, Optional[Overlay]], source: Stream) -> dict[str, Tensor]:
+    def _counts(
+        self, masks: tuple[Tensor, Tensor], overlays: Mapping[str, Optional[Overlay]], source: Stream
+    ) -> dict[str, Tensor]:
         """Logged shares: pixels of both regions, images without a target region, class patches that were not found."""
         counts = {
             'quad.source_share': masks[0].float().mean(),
@@ -152,4 +162,6 @@ class QuadMix(DACS):
                 if domain + PASSES[name] in self.quad.directions:
                     count = len(context.img)
                     alone = paste(mask[:count], first_rows(template, count), context)
-                    self.record_view(f'path {domain}{PASSES[name]}', img=alone.img, label=alone.label, weight=alone.weight)
+                    self.record_view(
+                        f'path {domain}{PASSES[name]}', img=alone.img, label=alone.label, weight=alone.weight
+                    )

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..components.cross_rank import current_ranks
 from ..models.training_interface import is_hrda
 from ..ops import partial_label as ops
-from ..ops.semi_supervised import Ranks
+from ..ops.world import World
 from ..registry import UDA
+from ..streams import Stream, split_streams
+from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
-from .streams import Stream, split_streams
 
 
 @UDA.register_module()
@@ -58,31 +58,31 @@ class RIPU(UDASegmentor):
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         streams = split_streams(batch)
-        ranks = current_ranks()
+        world = current_world()
         if 'source' in streams:
             source = streams['source']
-            scores, supervised = self._supervised(source, ranks)
+            scores, supervised = self._supervised(source, world)
             self.record_view('source', img=source.img, label=source.label)
             yield LossTerm('source', supervised, keep_graph=True)
             consistency = ops.local_consistency_loss(
-                torch.softmax(scores, dim=1), _label(source), self.consistency_kind, ranks
+                torch.softmax(scores, dim=1), _label(source), self.consistency_kind, world
             )
             yield LossTerm('consistency', consistency, weight=self.consistency_weight)
         target = streams['labeled_target']
-        scores, supervised = self._supervised(target, ranks)
+        scores, supervised = self._supervised(target, world)
         self.record_view('target', img=target.img, label=target.label)
         yield LossTerm('target', supervised, keep_graph=True)
-        negative = ops.negative_learning_loss(torch.softmax(scores, dim=1), self.negative_threshold, ranks=ranks)
+        negative = ops.negative_learning_loss(torch.softmax(scores, dim=1), self.negative_threshold, world=world)
         yield LossTerm('negative', negative, weight=self.negative_weight)
 
-    def _supervised(self, stream: Stream, ranks: Ranks) -> tuple[Tensor, Tensor]:
+    def _supervised(self, stream: Stream, world: World) -> tuple[Tensor, Tensor]:
         """Class scores at image size, and the cross entropy over its labelled pixels."""
         features = self.student.extract_feat(stream.img)
         scores = self._upsample(self.student.decode_head(features), stream)
-        loss = ops.labeled_cross_entropy(scores, _label(stream), ranks)
+        loss = ops.labeled_cross_entropy(scores, _label(stream), world)
         heads = getattr(self.student, 'auxiliary_head', None)
         for head in heads if isinstance(heads, nn.ModuleList) else [heads] if heads is not None else []:
-            auxiliary = ops.labeled_cross_entropy(self._upsample(head(features), stream), _label(stream), ranks)
+            auxiliary = ops.labeled_cross_entropy(self._upsample(head(features), stream), _label(stream), world)
             loss = loss + self.aux_weight * auxiliary
         return scores, loss
 

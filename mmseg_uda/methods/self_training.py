@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
 from ..components.mixers import MixedBatch
-from ..components.teacher_mode import set_teacher_mode
+from ..models.modes import set_teacher_mode
 from ..models.pretrained import init_reference_weights
 from ..models.training_interface import reference_views, segmentation_losses, training_features
 from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
+from ..streams import TARGET, Stream
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .flat_keys import FLAT_KEYS, components_from_flat_keys
-from .labeled_target import LabeledTarget, Roles
-from .masked_consistency import MaskedConsistency
-from .streams import TARGET, Stream
-from .supervised import Weighted, supervised_pass, supervised_terms, terms_of
-from .teacher_labels import PseudoLabels, label_with
+from .parts.flat_keys import FLAT_KEYS, components_from_flat_keys
+from .parts.labeled_target import LabeledTarget, Roles
+from .parts.masked_consistency import MaskedConsistency
+from .parts.supervised import Weighted, supervised_pass, supervised_terms, terms_of
+from .parts.teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
 
@@ -43,14 +43,14 @@ class SelfTraining(UDASegmentor):
         mixer: config in MIXERS, or None for no mixed pass.
         augmentation: config in AUGMENTATIONS for the mixed images, or None.
         feature_distance: config in FEATURE_DISTANCES, or None.
-        masking: options of :class:`~mmseg_uda.methods.masked_consistency.MaskedConsistency`, or None.
+        masking: options of :class:`~mmseg_uda.methods.parts.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``, ``override``,
-            ``paste``, ``mask``.
+        labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``,
+            ``joint``, ``override``, ``paste``, ``mask``.
         kwargs: of :class:`~mmseg_uda.methods.base.UDASegmentor`.
 
-    Several targets are trained as one. Labelled target images add their supervised loss and whatever ``labeled_target`` says; without a
-    source they take its part.
+    Several targets are trained as one. Labelled target images add their supervised loss and whatever
+    ``labeled_target`` says; without a source they take its part.
     """
 
     frozen_references = ('imnet',)
@@ -75,7 +75,9 @@ class SelfTraining(UDASegmentor):
             raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
         self.source_only = source_only
         self.teacher_bn = teacher_bn
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), type(self).__name__)
+        self.labeled_target = LabeledTarget(
+            labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), type(self).__name__
+        )
         self.required_streams = (*self.labeled_target.labeled_streams, *(() if source_only else (TARGET,)))  # type: ignore[misc]
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
@@ -147,8 +149,8 @@ class SelfTraining(UDASegmentor):
 
     # ---- one iteration ---------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, ``masked_labeled``, as far as
-        they are switched on."""
+        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, ``masked_labeled``, as
+        far as they are switched on."""
         roles = self.labeled_target.roles(batch)
         source = roles.source
         for group in self.labeled_target.passes(roles.supervised, unnamed=source.name):
@@ -174,7 +176,9 @@ class SelfTraining(UDASegmentor):
         features, losses = supervised_pass(self, [part.stream for part in group])
         yield from terms_of(group, losses, keep_graph=self.feature_distance is not None)
         if self.feature_distance is not None:
-            loss = self.feature_distance(features.views, reference_views(self.imnet, source.img, features), source.label)
+            loss = self.feature_distance(
+                features.views, reference_views(self.imnet, source.img, features), source.label
+            )
             yield LossTerm('feature_distance', loss, 1.0, {'src.loss_imnet_feat_dist': loss})
 
     def label_target(self, target: Stream) -> PseudoLabels:
@@ -199,8 +203,11 @@ class SelfTraining(UDASegmentor):
         mixed = self.mix(source, target, pseudo.label, pseudo.weight)
         yield self.mixed_term('mixed', mixed.img, mixed.label, mixed.weight, 'mix.')
 
-    def mixed_term(self, name: str, img: Tensor, label: Tensor, weight: Tensor, prefix: str, factor: float = 1.0) -> LossTerm:
-        """``factor`` times the loss on images (B, 3, H, W) with labels (B, 1, H, W) and pixel weights (B, H, W); logged without it."""
+    def mixed_term(
+        self, name: str, img: Tensor, label: Tensor, weight: Tensor, prefix: str, factor: float = 1.0
+    ) -> LossTerm:
+        """``factor`` times the loss on images (B, 3, H, W) with labels (B, 1, H, W) and pixel weights (B, H, W);
+        logged without it."""
         self.record_view(name, img=img, label=label, weight=weight)
         features = training_features(self.student, img, self.rng)
         losses = segmentation_losses(self.student, features, label, weight)
@@ -216,7 +223,7 @@ class DACS(SelfTraining):
     """:class:`SelfTraining` with the flat keys of the published DACS, DAFormer, HRDA and MIC configs.
 
     Args:
-        kwargs: flat keys (see :mod:`mmseg_uda.methods.flat_keys`) and the arguments of :class:`SelfTraining`; a
+        kwargs: flat keys (see :mod:`mmseg_uda.methods.parts.flat_keys`) and the arguments of :class:`SelfTraining`; a
             nested component wins over the flat keys that describe it.
     """
 

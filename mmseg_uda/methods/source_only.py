@@ -8,11 +8,11 @@ from typing import Any, Iterator, Mapping, Optional
 import torch
 
 from ..registry import MIXERS, UDA
+from ..streams import LABELED_TARGET, PASTE, SOURCE, Stream, split_streams
 from ..utils.config import build_from_config
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .labeled_target import LabeledTarget
-from .streams import LABELED_TARGET, PASTE, SOURCE, Stream, split_streams
-from .supervised import Weighted, supervised_terms
+from .parts.labeled_target import LabeledTarget
+from .parts.supervised import Weighted, supervised_terms
 
 
 @UDA.register_module()
@@ -23,25 +23,36 @@ class SourceOnly(UDASegmentor):
     This is also what a config without a ``uda`` block trains.
 
     Args:
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``, ``joint``.
-        mixer: config in MIXERS: source pixels are pasted on labelled target images, and the network sees the result alone
-            (``BoxMixer``: CutMix between the labelled domains), or None.
+        labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``,
+            ``joint``.
+        mixer: config in MIXERS: source pixels are pasted on labelled target images, and the network sees the result
+            alone (``BoxMixer``: CutMix between the labelled domains), or None.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
     def __init__(
-        self, model: Any, labeled_target: Optional[Mapping[str, Any]] = None, mixer: Optional[Mapping[str, Any]] = None, **kwargs: Any
+        self,
+        model: Any,
+        labeled_target: Optional[Mapping[str, Any]] = None,
+        mixer: Optional[Mapping[str, Any]] = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
         if mixer is not None and labeled_target is not None:
-            raise ValueError('uda.labeled_target says what happens to unmixed images, with uda.mixer there are none: leave one of them out')
+            raise ValueError(
+                'uda.labeled_target says what happens to unmixed images, with uda.mixer there are none: leave '
+                'one of them out'
+            )
         self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), type(self).__name__)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
-        needs = (SOURCE, LABELED_TARGET) if mixer is not None else (LABELED_TARGET,) if self.labeled_target.required else ()
+        needs = (
+            (SOURCE, LABELED_TARGET) if mixer is not None else (LABELED_TARGET,) if self.labeled_target.required else ()
+        )
         self.required_streams = needs  # type: ignore[misc]
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """One term per labelled stream, logged as MMSeg logs them (the source without a prefix); with a mixer ``mixed_labeled``."""
+        """One term per labelled stream, logged as MMSeg logs them (the source without a prefix); with a mixer
+        ``mixed_labeled``."""
         streams = split_streams(batch)
         if self.mixer is not None:
             yield from self._mixed_terms(streams[SOURCE], streams[LABELED_TARGET])
@@ -54,4 +65,6 @@ class SourceOnly(UDASegmentor):
         assert self.mixer is not None and labeled.label is not None
         weight = torch.ones_like(labeled.label[:, 0], dtype=torch.float32)
         mixed = self.mixer(source.img, source.label, labeled.img, labeled.label[:, 0], weight, self.rng)
-        yield from supervised_terms(self, [Weighted(replace(labeled, name='mixed_labeled', img=mixed.img, label=mixed.label))])
+        yield from supervised_terms(
+            self, [Weighted(replace(labeled, name='mixed_labeled', img=mixed.img, label=mixed.label))]
+        )

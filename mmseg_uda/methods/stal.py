@@ -14,23 +14,23 @@ from ..components.banks import ClassConfidenceBank
 from ..components.banks_images import ImageBank, class_components
 from ..components.contrastive import MemoryBankContrast, PixelGroup
 from ..components.copy_paste import ClassCopyPaste
-from ..components.cross_rank import current_ranks
 from ..components.ema import EMATeacher
 from ..models.representation import SegmentorOutput, attach_representation, forward_with_representation, split_output
-from ..ops import semi_supervised as ops
+from ..ops import ael as ops
 from ..ops.acquisition import entropy_map
 from ..ops.adaptive_mix import box_mask, class_box
 from ..registry import UDA
+from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.config import check_options, option_names
+from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
-from .streams import Stream, concat_streams, split_streams, target_names
 
 DEFAULTS: Mapping[str, Any] = {}
 
 
 class MixPairs(NamedTuple):
-    """Target crops to be mixed: base and partner (M, 3, H, W), their slots (M, 2) in the image bank, the guide classes (M,), and the numbers
-    of the bases in the batch."""
+    """Target crops to be mixed: base and partner (M, 3, H, W), their slots (M, 2) in the image bank, the guide
+    classes (M,), and the numbers of the bases in the batch."""
 
     base: Tensor
     partner: Tensor
@@ -43,26 +43,32 @@ class MixPairs(NamedTuple):
 class STAL(UDASegmentor):
     """AEL (confidence bank, adaptive copy-paste and CutMix, weighted consistency) with U2PL's memory-bank contrast.
 
-    Labelled images are those of the streams ``labeled_target`` and ``source`` (together one batch); ``target`` is unlabelled.
+    Labelled images are those of the streams ``labeled_target`` and ``source`` (together one batch); ``target`` is
+    unlabelled.
 
     Args:
         alpha: cap of the teacher's EMA rate.
         aux_weight: weight of each auxiliary head's supervised loss.
         ohem: ``threshold``, ``min_kept_per_image`` (over all labelled images of the step) of the supervised loss.
         gamma, class_gamma: exponents of the confidence and of the class shares in the consistency loss.
-        consistency_start: share of the run that is trained without consistency; a network that knows nothing yet, taught by itself, spreads
-            whatever class it began with over the target. Short runs need it, the released code has none (0).
-        label_threshold: teacher's labels of labelled images with a smaller confidence are ignored (released code: 0 = none).
+        consistency_start: share of the run that is trained without consistency; a network that knows nothing yet,
+            taught by itself, spreads whatever class it began with over the target. Short runs need it, the released
+            code has none (0).
+        label_threshold: teacher's labels of labelled images with a smaller confidence are ignored (released code: 0 =
+            none).
         confidence: options of :class:`ClassConfidenceBank`.
         copy_paste: options of :class:`ClassCopyPaste`, None = off.
         cutmix: ``area_threshold`` of a component and options of :class:`ImageBank`.
         num_mixed: mixed images per step and rank; None mixes every target image.
-        drop: ``high`` drops the most uncertain pseudo-labels (papers), ``low_official`` the most certain (released code).
+        drop: ``high`` drops the most uncertain pseudo-labels (papers), ``low_official`` the most certain (released
+            code).
         drop_percent: percentage a_0 dropped at first; it falls linearly to 0.
-        contrast: options of :class:`MemoryBankContrast`, plus ``weight`` and ``start`` (share of the run without contrast); None = off.
+        contrast: options of :class:`MemoryBankContrast`, plus ``weight`` and ``start`` (share of the run without
+            contrast); None = off.
         representation: ``channels`` and ``dropout`` of the representation tower that segmentors without one get.
         teacher_eval: the teacher labels without dropout and batch statistics.
-        joint_forward: labelled and mixed images go through the networks together, so that batch statistics exist for one image each.
+        joint_forward: labelled and mixed images go through the networks together, so that batch statistics exist for
+            one image each.
         epoch_iters: schedules advance in steps of so many iterations; None = continuously.
     """
 
@@ -145,19 +151,20 @@ class STAL(UDASegmentor):
     def end_iteration(self) -> None:
         self.teacher.update(self.student, self.iteration)
 
-    # ---- one iteration ----------------------------------------------------------------------------------------------------------
+    # ---- one iteration
+    # ----------------------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         streams = split_streams(batch)
         target = concat_streams([streams[name] for name in target_names(list(streams))])
         draws = self.draws(target.img.device)
-        ranks = current_ranks()
+        world = current_world()
         img_l, label_l = self.labeled_batch(streams, draws)
         early = None if self.joint_forward else self._teach([img_l])
-        img_m, scores_m = self.mix(self.unlabeled_pairs(target.img, draws, ranks), draws, ranks)
+        img_m, scores_m = self.mix(self.unlabeled_pairs(target.img, draws, world), draws, world)
         entropy = entropy_map(scores_m)
         share = self.drop_percent * (1 - self.progress())
         percent = share if self.drop == 'low_official' else 100 - share
-        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, ranks, self.entropy_tie)
+        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, world, self.entropy_tie)
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
         scores_l = self.upsample(teacher_l.logits, img_l).float()
@@ -165,20 +172,20 @@ class STAL(UDASegmentor):
         self.record_view('mixed', img=img_m, label=label_m)
 
         predicted_l = self.upsample(student_l.logits, img_l)
-        yield LossTerm('supervised', self.supervised_loss(student_l, predicted_l, label_l, ranks), keep_graph=True)
+        yield LossTerm('supervised', self.supervised_loss(student_l, predicted_l, label_l, world), keep_graph=True)
 
         sums, counts = ops.class_confidence_sums(predicted_l.float(), label_l)
-        self.confidence.update(ranks.total(sums), ranks.total(counts))
+        self.confidence.update(world.total(sums), world.total(counts))
         consistency_weight = float(self.progress() >= self.consistency_start)
         yield LossTerm(
             'consistency_labeled',
-            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, 'labeled', ranks),
+            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, 'labeled', world),
             weight=consistency_weight,
             keep_graph=True,
         )
         yield LossTerm(
             'consistency_mixed',
-            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', ranks),
+            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', world),
             weight=consistency_weight,
             keep_graph=self.contrast is not None,
         )
@@ -191,7 +198,7 @@ class STAL(UDASegmentor):
                     entropy,
                     share,
                     draws,
-                    ranks,
+                    world,
                 ),
                 weight=self.contrast_weight,
             )
@@ -215,12 +222,12 @@ class STAL(UDASegmentor):
         )
 
     @torch.no_grad()
-    def unlabeled_pairs(self, images: Tensor, draws: AdaptiveDraws, ranks: ops.Ranks) -> MixPairs:
+    def unlabeled_pairs(self, images: Tensor, draws: AdaptiveDraws, world: ops.World) -> MixPairs:
         """Store the target crops in the image bank and draw a partner for each crop that is mixed."""
         samples = draws.base_images(len(images), self.num_mixed or len(images))
         base = images[samples]
-        slots = self.image_bank.insert(ranks.gather(base))
-        first = get_dist_info()[0] * len(samples) if ranks.world_size > 1 else 0
+        slots = self.image_bank.insert(world.gather(base))
+        first = get_dist_info()[0] * len(samples) if world.world_size > 1 else 0
         guides = draws.guide_classes(ops.class_sampling_probability(self.confidence.value), samples)
         partners = draws.partners(self.image_bank.candidates(guides), samples)
         return MixPairs(
@@ -232,8 +239,9 @@ class STAL(UDASegmentor):
         )
 
     @torch.no_grad()
-    def mix(self, pairs: MixPairs, draws: AdaptiveDraws, ranks: ops.Ranks) -> tuple[Tensor, Tensor]:
-        """Box CutMix of the pairs around a component of the guide class in the partner; images and teacher scores are mixed alike.
+    def mix(self, pairs: MixPairs, draws: AdaptiveDraws, world: ops.World) -> tuple[Tensor, Tensor]:
+        """Box CutMix of the pairs around a component of the guide class in the partner; images and teacher scores are
+        mixed alike.
 
         Where the teacher sees the guide classes is the one thing that goes to the host: components are labelled there.
 
@@ -250,7 +258,7 @@ class STAL(UDASegmentor):
         mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(
             images.device
         )[:, None]
-        slots, seen = ranks.gather(pairs.slots), ranks.gather(predictions.unflatten(0, (2, count)).transpose(0, 1))
+        slots, seen = world.gather(pairs.slots), world.gather(predictions.unflatten(0, (2, count)).transpose(0, 1))
         for column in (0, 1):
             self.image_bank.note_presence(slots[:, column], seen[:, column])
         return pairs.base * (1 - mask) + pairs.partner * mask, scores[:count] * (1 - mask) + scores[count:] * mask
@@ -276,13 +284,14 @@ class STAL(UDASegmentor):
         """Class scores at the size of the image."""
         return F.interpolate(scores, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
-    # ---- losses -----------------------------------------------------------------------------------------------------------------
-    def supervised_loss(self, output: SegmentorOutput, predicted: Tensor, label: Tensor, ranks: ops.Ranks) -> Tensor:
+    # ---- losses
+    # -----------------------------------------------------------------------------------------------------------------
+    def supervised_loss(self, output: SegmentorOutput, predicted: Tensor, label: Tensor, world: ops.World) -> Tensor:
         """Hard-example cross entropy of the main and the auxiliary heads, each with its own mining."""
-        min_kept = round(self.ohem['min_kept_per_image'] * len(label) * ranks.world_size)
+        min_kept = round(self.ohem['min_kept_per_image'] * len(label) * world.world_size)
 
         def mined(scores: Tensor) -> Tensor:
-            return ops.ohem_cross_entropy(scores.float(), label, self.ohem['threshold'], min_kept, ranks=ranks)
+            return ops.ohem_cross_entropy(scores.float(), label, self.ohem['threshold'], min_kept, world=world)
 
         total = mined(predicted)
         for auxiliary in output.auxiliary:
@@ -295,13 +304,13 @@ class STAL(UDASegmentor):
         return scores.argmax(dim=1).masked_fill(confidence < self.label_threshold, ops.IGNORE)
 
     def consistency_loss(
-        self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, ranks: ops.Ranks
+        self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, world: ops.World
     ) -> Tensor:
         """Confidence-weighted cross entropy with the teacher's labels."""
         confidence = torch.softmax(scores.float(), dim=1).amax(dim=1)
         maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]), name)
         return ops.confidence_weighted_ce(
-            predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, ranks
+            predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, world
         )
 
     def contrast_loss(
@@ -311,13 +320,13 @@ class STAL(UDASegmentor):
         entropy: Tensor,
         share: float,
         draws: AdaptiveDraws,
-        ranks: ops.Ranks,
+        world: ops.World,
     ) -> Tensor:
         """Memory-bank contrast; before its start a zero that keeps the representation tower in the graph."""
         assert self.contrast is not None
         if self.progress() < self.contrast_start:
             return 0 * (labeled.representation.sum() + mixed.representation.sum())
-        return self.contrast(labeled, mixed, entropy, share, draws.ranks, ranks)
+        return self.contrast(labeled, mixed, entropy, share, draws.ranks, world)
 
 
 def _labels(stream: Stream) -> Tensor:

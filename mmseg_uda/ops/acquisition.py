@@ -46,7 +46,8 @@ def mean_entropy_score(logits: Tensor, norm_classes: Optional[int] = None, eps: 
 
 
 def margin_map(logits: Tensor) -> Tensor:
-    """1 - (largest - second largest softmax probability) per pixel: (B, C, H, W) -> (B, H, W), 1 is most uncertain (best versus second best)."""
+    """1 - (largest - second largest softmax probability) per pixel: (B, C, H, W) -> (B, H, W), 1 is most uncertain
+    (best versus second best)."""
     top = torch.softmax(single_precision(logits), dim=1).topk(2, dim=1).values
     return 1 - (top[:, 0] - top[:, 1])
 
@@ -54,7 +55,8 @@ def margin_map(logits: Tensor) -> Tensor:
 def window_sum(values: Tensor, radius: int) -> Tensor:
     """Sum over the (2 radius + 1)^2 window around every pixel, zero outside the image.
 
-    Masks are counted in float32, which is exact; other values are summed in float64. Wide windows cost as much as narrow ones.
+    Masks are counted in float32, which is exact; other values are summed in float64. Wide windows cost as much as
+    narrow ones.
 
     Args:
         values: (..., H, W), bool or floating point.
@@ -86,8 +88,8 @@ def region_score(
     Args:
         logits: (C, H, W) float.
         radius: k of the paper, in pixels.
-        norm_classes: logarithms are divided by log(norm_classes); None means C, the released code says 19 always, and 0 means not at all
-            (natural logarithms: the pixel variant).
+        norm_classes: logarithms are divided by log(norm_classes); None means C, the released code says 19 always, and
+            0 means not at all (natural logarithms: the pixel variant).
         eps: added inside the logarithms.
 
     Returns:
@@ -119,7 +121,8 @@ def pixel_score(logits: Tensor, radius: int, eps: float = 1e-6) -> Tensor:
 
 
 def picks_per_round(pixels: int, ratio: float, rounds: int, radius: int) -> int:
-    """Regions bought per image and round for a pixel share: ceil(pixels * (ratio / rounds) / (2 radius + 1)^2) (RIPU-RA)."""
+    """Regions bought per image and round for a pixel share: ceil(pixels * (ratio / rounds) / (2 radius + 1)^2)
+    (RIPU-RA)."""
     return math.ceil(pixels * (ratio / rounds) / (2 * radius + 1) ** 2)
 
 
@@ -133,9 +136,9 @@ def greedy_select(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the best pixel again and again, blocking a window around each pick (RIPU algorithm 1).
 
-    Equivalent to one full-map maximum per pick, but sorts once: each earlier pick can block at most (2 block_radius + 1)^2
-    candidates, hence no more than picks * (that + 1) of the best candidates are ever looked at.
-    Of equal scores the smaller column wins, then the smaller row, as in the released code.
+    Equivalent to one full-map maximum per pick, but sorts once: each earlier pick can block at most (2 block_radius +
+    1)^2 candidates, hence no more than picks * (that + 1) of the best candidates are ever looked at. Of equal scores
+    the smaller column wins, then the smaller row, as in the released code.
 
     Args:
         score: (H, W) float, larger is better; NaN is never picked.
@@ -143,10 +146,12 @@ def greedy_select(
         picks: number of regions to buy.
         label_radius: a pick labels the (2 label_radius + 1)^2 window around it.
         block_radius: and blocks the (2 block_radius + 1)^2 window for later picks.
-        when_exhausted: ``stop`` when every pixel is blocked, or ``corner``: pick (0, 0) again, as the released code does.
+        when_exhausted: ``stop`` when every pixel is blocked, or ``corner``: pick (0, 0) again, as the released code
+            does.
 
     Returns:
-        centres (n, 2) int64 as (row, column) in the order of the picks, n <= picks; selected (H, W) bool, the labelled pixels.
+        centres (n, 2) int64 as (row, column) in the order of the picks, n <= picks; selected (H, W) bool, the
+        labelled pixels.
     """
     height, width = score.shape
     columnwise = np.where(active | np.isnan(score), -np.inf, score).T.ravel()
@@ -184,15 +189,17 @@ def greedy_select(
 
 
 def reveal(mask: np.ndarray, ground_truth: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """The label mask after buying ``selected``: ground truth there (ignored pixels stay 255), ``mask`` elsewhere; uint8 (H, W)."""
+    """The label mask after buying ``selected``: ground truth there (ignored pixels stay 255), ``mask`` elsewhere;
+    uint8 (H, W)."""
     return np.where(selected, ground_truth, mask).astype(np.uint8)
 
 
 def group_quota(sizes: Sequence[int], labeled: Sequence[int], budget: int) -> list[int]:
     """Images to buy per group (city), in proportion to its unlabelled images (STAL).
 
-    q = round(budget * (size - labelled) / total size) with halves to even; the last group takes what is left. Where that would be
-    negative or more than the group has, the quotas are clipped and the rest is given to (taken from) the groups with the most room.
+    q = round(budget * (size - labelled) / total size) with halves to even; the last group takes what is left. Where
+    that would be negative or more than the group has, the quotas are clipped and the rest is given to (taken from)
+    the groups with the most room.
 
     Args:
         sizes, labeled: images and already labelled images per group, in the groups' order.
@@ -218,7 +225,8 @@ def group_quota(sizes: Sequence[int], labeled: Sequence[int], budget: int) -> li
 
 
 def rank_names(names: Sequence[str], scores: Sequence[float]) -> list[str]:
-    """Names by descending score; of equal scores the larger name stands first (STAL's ``sort(reverse=True)`` of pairs)."""
+    """Names by descending score; of equal scores the larger name stands first (STAL's ``sort(reverse=True)`` of
+    pairs)."""
     return [name for _, name in sorted(zip(map(float, scores), names), reverse=True)]
 
 

@@ -1,4 +1,5 @@
-"""Mixing by class statistics: copy-paste and box CutMix of AEL (arXiv 2110.05474), batch mixing of U2PL (arXiv 2203.03884)."""
+"""Mixing by class statistics: copy-paste and box CutMix of AEL (arXiv 2110.05474), batch mixing of U2PL (arXiv
+2203.03884)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-IGNORE = 255
+from .labels import IGNORE
 
 
 def class_copy_paste(
@@ -128,7 +129,8 @@ def update_presence_bank(bank: Tensor, prediction: Tensor, image_ids: Sequence[i
 
 
 def cutout_mask(size: tuple[int, int], width: int, x0: int, y0: int) -> Tensor:
-    """Keep-mask of U2PL's rectangle of half the image: 0 in a box of the given width and round(H W / 2 / width) rows; (H, W) float."""
+    """Keep-mask of U2PL's rectangle of half the image: 0 in a box of the given width and round(H W / 2 / width) rows;
+    (H, W) float."""
     height = int(np.round(size[0] * size[1] / 2 / width))
     return 1 - box_mask((y0, x0, y0 + height, x0 + width), size)
 

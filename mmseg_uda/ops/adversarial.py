@@ -1,4 +1,5 @@
-"""Losses of the domain game of AdaptSegNet (arXiv 1802.10349) and AdvEnt (arXiv 1811.12833). Source is 0, target is 1."""
+"""Losses of the domain game of AdaptSegNet (arXiv 1802.10349) and AdvEnt (arXiv 1811.12833). Source is 0, target is
+1."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from typing import Callable, Optional
 import torch.nn.functional as F
 from torch import Tensor
 
+from .labels import IGNORE
 from .partial_label import mean_where
-from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 SOURCE_DOMAIN = 0
 TARGET_DOMAIN = 1
@@ -36,18 +38,16 @@ def domain_accuracy(scores: Tensor, domain: int) -> Tensor:
     return ((scores.detach() > 0) == bool(domain)).float().mean()
 
 
-def valid_cross_entropy(
-    logits: Tensor, label: Tensor, weight: Optional[Tensor] = None, ranks: Ranks = ONE_PROCESS
-) -> Tensor:
+def valid_cross_entropy(logits: Tensor, label: Tensor, weight: Optional[Tensor] = None, world: World = ALONE) -> Tensor:
     """Cross entropy averaged over the valid pixels of the whole batch; 0 with zero gradient when there is none.
 
     Args:
         logits: class scores (B, C, H, W).
         label: int64 (B, H, W); negative ids and those from 200 on are ignored, as in the published code.
         weight: (B, H, W) factors of the pixels, which do not change the divisor; None = 1.
-        ranks: the mean runs over the pixels of all processes.
+        world: the mean runs over the pixels of all processes.
     """
     valid = (label >= 0) & (label < FIRST_IGNORED)
     label = label.masked_fill(~valid, IGNORE)
     losses = F.cross_entropy(logits.float(), label, ignore_index=IGNORE, reduction='none')
-    return mean_where(losses if weight is None else losses * weight, valid, ranks)
+    return mean_where(losses if weight is None else losses * weight, valid, world)

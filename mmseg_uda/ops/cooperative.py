@@ -1,4 +1,5 @@
-"""Cooperative self-training and knowledge transfer between domain heads: CoaST (arXiv 2210.01578), MTAF (arXiv 2108.06962)."""
+"""Cooperative self-training and knowledge transfer between domain heads: CoaST (arXiv 2210.01578), MTAF (arXiv
+2108.06962)."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .adversarial import FIRST_IGNORED
+from .labels import IGNORE
 from .partial_label import mean_where
-from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 LOSS_MODES = ('paper', 'official')
 KD_REDUCTIONS = ('element', 'pixel')
@@ -43,8 +45,8 @@ def distillation_loss(teacher: Tensor, student: Tensor, reduction: str = 'elemen
 
     Args:
         teacher, student: class scores (B, C, H, W); no gradient reaches the teacher.
-        reduction: ``element``: the mean over all B * C * H * W elements, which divides by the number of classes as well, as the released
-            codes do; ``pixel``: the mean over pixels.
+        reduction: ``element``: the mean over all B * C * H * W elements, which divides by the number of classes as
+            well, as the released codes do; ``pixel``: the mean over pixels.
     """
     if reduction not in KD_REDUCTIONS:
         raise ValueError(f"kd_reduction must be one of {', '.join(KD_REDUCTIONS)}, got '{reduction}'")
@@ -58,8 +60,12 @@ def rectification(divergence: Tensor, gamma: float = 1.0) -> Tensor:
 
 
 def cooperative_losses(
-    own: Tensor, styled: Sequence[Tensor], label: Tensor, gamma: Optional[float] = 1.0, mode: str = 'paper',
-    ranks: Ranks = ONE_PROCESS,
+    own: Tensor,
+    styled: Sequence[Tensor],
+    label: Tensor,
+    gamma: Optional[float] = 1.0,
+    mode: str = 'paper',
+    world: World = ALONE,
 ) -> CooperativeLosses:
     """Pseudo-label losses on a target's images and their stylised views.
 
@@ -69,8 +75,9 @@ def cooperative_losses(
         label: int64 (B, h, w) pseudo-labels; ids from 200 on are ignored.
         gamma: sharpness of the rectification, or None for none.
         mode: ``paper`` weights every pixel; ``official`` reproduces the released code, which multiplies the mean cross
-            entropies with the weights and every image with every image's mask. Its scale grows with the images per iteration.
-        ranks: means run over the valid pixels of all processes.
+            entropies with the weights and every image with every image's mask. Its scale grows with the images per
+            iteration.
+        world: means run over the valid pixels of all processes.
 
     Returns:
         All losses are 0 with zero gradient where no pixel is valid.
@@ -88,20 +95,28 @@ def cooperative_losses(
     views = [own, *styled]
     pixel = [F.cross_entropy(view.float(), label, ignore_index=IGNORE, reduction='none') for view in views]
     if mode == 'official':
-        means = [mean_where(value, valid, ranks) for value in pixel]
-        scale = ranks.total(_cross_mask_mean(weight, valid, ranks)) / ranks.world_size
+        means = [mean_where(value, valid, world) for value in pixel]
+        scale = world.total(_cross_mask_mean(weight, valid, world)) / world.world_size
         pseudo = means[0] if gamma is None else means[0] * scale
-        style = zero if not styled else (torch.stack(means[1:]).sum() * scale + _cross_mask_mean(divergence, valid, ranks)) / len(styled)
+        style = (
+            zero
+            if not styled
+            else (torch.stack(means[1:]).sum() * scale + _cross_mask_mean(divergence, valid, world)) / len(styled)
+        )
     else:
-        pseudo = mean_where(pixel[0] * weight, valid, ranks)
-        style = zero if not styled else mean_where(torch.stack(pixel[1:]).sum(dim=0) * weight + divergence, valid, ranks) / len(styled)
+        pseudo = mean_where(pixel[0] * weight, valid, world)
+        style = (
+            zero
+            if not styled
+            else mean_where(torch.stack(pixel[1:]).sum(dim=0) * weight + divergence, valid, world) / len(styled)
+        )
     return CooperativeLosses(pseudo, style, weight, divergence.detach())
 
 
-def _cross_mask_mean(values: Tensor, valid: Tensor, ranks: Ranks) -> Tensor:
+def _cross_mask_mean(values: Tensor, valid: Tensor, world: World) -> Tensor:
     """Every image's values times every image's mask, over the number of valid pixels (the released broadcast).
 
     The mean of the processes' results is that of the whole batch.
     """
-    counts = ranks.total(valid.sum(dim=0))
-    return ranks.world_size * (values.sum(dim=0) * counts).sum() / counts.sum().clamp(min=1)
+    counts = world.total(valid.sum(dim=0))
+    return world.world_size * (values.sum(dim=0) * counts).sum() / counts.sum().clamp(min=1)

@@ -1,4 +1,5 @@
-"""Pure functions of DSTC (Gao, Wang, Zhang, ICME 2024): class draws, class-wise alignment, repeated parameters in SGD."""
+"""Pure functions of DSTC (Gao, Wang, Zhang, ICME 2024): class draws, class-wise alignment, repeated parameters in
+SGD."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from typing import Optional, Sequence
 import torch
 from torch import Tensor
 
+from .labels import IGNORE
 from .mixing import LABEL_VALUES, choose_half, class_mask, classes_present, mix
-from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 #: partial sums of a class mean; one float32 sum over all pixels of large crops would lose its last digits
 PARTIAL_SUMS = 64
@@ -73,9 +75,7 @@ def keep_sure(label: Tensor, sure: Tensor) -> Tensor:
     return label.masked_fill(~sure, IGNORE)
 
 
-def class_mean_logits(
-    logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS
-) -> tuple[Tensor, Tensor]:
+def class_mean_logits(logits: Tensor, label: Tensor, world: World = ALONE) -> tuple[Tensor, Tensor]:
     """Mean logit vector of all pixels of the batch that carry each label.
 
     Args:
@@ -90,15 +90,20 @@ def class_mean_logits(
     rows = torch.arange(label.shape[1], device=label.device) % PARTIAL_SUMS
     group = (label.masked_fill(label == IGNORE, number) + rows[:, None] * (number + 1)).flatten()
     flat = logits.float().permute(0, 2, 3, 1).reshape(-1, number)
-    own = flat.new_zeros(PARTIAL_SUMS * (number + 1), number).index_add(0, group, flat).view(PARTIAL_SUMS, number + 1, number).sum(0)
+    own = (
+        flat.new_zeros(PARTIAL_SUMS * (number + 1), number)
+        .index_add(0, group, flat)
+        .view(PARTIAL_SUMS, number + 1, number)
+        .sum(0)
+    )
     ones = flat.new_zeros(PARTIAL_SUMS * (number + 1)).index_add(0, group, torch.ones_like(flat[:, 0]))
-    counts = ranks.total(ones.view(PARTIAL_SUMS, number + 1).sum(0))
-    sums = ranks.total(own.detach()) + (own - own.detach()) * ranks.world_size
+    counts = world.total(ones.view(PARTIAL_SUMS, number + 1).sum(0))
+    sums = world.total(own.detach()) + (own - own.detach()) * world.world_size
     return sums / counts.clamp(min=1)[:, None], counts
 
 
 def target_preferred_alignment(
-    source: Tensor, target: Tensor, label: Tensor, include_ignore: bool = True, ranks: Ranks = ONE_PROCESS
+    source: Tensor, target: Tensor, label: Tensor, include_ignore: bool = True, world: World = ALONE
 ) -> Tensor:
     """L1 distance of the class-wise mean logits of two networks, averaged over the groups present and their channels.
 
@@ -111,8 +116,8 @@ def target_preferred_alignment(
     Returns:
         Scalar; 0 with a zero gradient when there is no group.
     """
-    mean_source, counts = class_mean_logits(source, label, ranks)
-    mean_target, _ = class_mean_logits(target.detach(), label, ranks)
+    mean_source, counts = class_mean_logits(source, label, world)
+    mean_target, _ = class_mean_logits(target.detach(), label, world)
     present = counts > 0
     if not include_ignore:
         present = present & (torch.arange(len(counts), device=counts.device) < len(counts) - 1)

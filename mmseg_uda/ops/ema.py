@@ -1,4 +1,5 @@
 """Arithmetic of the exponential moving average of network parameters."""
+
 from __future__ import annotations
 
 from typing import Sequence
@@ -8,7 +9,8 @@ from torch import Tensor
 
 
 def ema_alpha(iteration: int, alpha: float) -> float:
-    """EMA rate with warm-up: min(1 - 1/(t+1), alpha) at 0-based iteration t (DACS, arXiv 2007.08702; first update at t=1 uses 0.5)."""
+    """EMA rate with warm-up: min(1 - 1/(t+1), alpha) at 0-based iteration t (DACS, arXiv 2007.08702; first update at
+    t=1 uses 0.5)."""
     return min(1 - 1 / (iteration + 1), alpha)
 
 

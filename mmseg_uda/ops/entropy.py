@@ -1,4 +1,5 @@
-"""Entropy of class probabilities: the maps and losses of MinEnt and AdvEnt (arXiv 1811.12833) and ESL's confidence score.
+"""Entropy of class probabilities: the maps and losses of MinEnt and AdvEnt (arXiv 1811.12833) and ESL's confidence
+score.
 
 Everything is computed in float32 or wider, whatever the input: the logarithm of a small probability has no meaning in
 half precision.
@@ -28,8 +29,8 @@ def normalized_entropy(prob: Tensor, dim: int = 1) -> Tensor:
         dim: the class axis.
 
     Returns:
-        ``prob`` without ``dim``. Computed in float64 and returned in the input's precision (at least float32), so that the
-        order of two nearly equal pixels does not depend on the device.
+        ``prob`` without ``dim``. Computed in float64 and returned in the input's precision (at least float32), so
+        that the order of two nearly equal pixels does not depend on the device.
     """
     wide = prob.double()
     entropy = -torch.special.xlogy(wide, wide).sum(dim) / math.log(prob.shape[dim])
@@ -50,7 +51,8 @@ def self_information(logits: Tensor) -> Tensor:
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
-    """Normalised pixel entropy (B, H, W) of class scores (B, C, H, W), differentiable also where a probability vanishes."""
+    """Normalised pixel entropy (B, H, W) of class scores (B, C, H, W), differentiable also where a probability
+    vanishes."""
     return self_information(logits).sum(dim=1)
 
 
@@ -59,8 +61,8 @@ def entropy_loss(logits: Tensor, hardest: Optional[float] = None) -> Tensor:
 
     Args:
         logits: class scores (B, C, H, W).
-        hardest: share in (0, 1] of each image's pixels, those of highest entropy, that count (the paper's entropy range);
-            None counts all.
+        hardest: share in (0, 1] of each image's pixels, those of highest entropy, that count (the paper's entropy
+            range); None counts all.
     """
     entropy = entropy_from_logits(logits)
     if hardest is None or hardest == 1:

@@ -1,4 +1,5 @@
-"""Which pseudo-labels to trust: class-wise thresholds on a confidence score (ESL, arXiv 2006.08658; BDL, arXiv 1904.10620).
+"""Which pseudo-labels to trust: class-wise thresholds on a confidence score (ESL, arXiv 2006.08658; BDL, arXiv
+1904.10620).
 
 A pixel's label is the arg max of its class probabilities, its score the normalised entropy (ESL, low is confident), the
 largest probability (BDL, high is confident) or the margin between the two largest. A class's threshold is an order
@@ -20,8 +21,8 @@ import torch
 from torch import Tensor
 
 from .entropy import normalized_entropy
+from .labels import IGNORE
 
-IGNORE = 255
 SCORES = {'entropy': False, 'max_prob': True, 'margin': True}
 DEFAULT_BOUNDS = {'entropy': 0.1, 'max_prob': 0.9, 'margin': 0.8}
 #: levels of the 16-bit and the 8-bit quantiser; 0.1 and 0.9 of both are integers
@@ -113,7 +114,8 @@ def apply_thresholds(label: Tensor, score: Tensor, thresholds: Tensor, criterion
     return label.masked_fill(~kept, IGNORE)
 
 
-# ---- exact order statistic ------------------------------------------------------------------------------------------------
+# ---- exact order statistic
+# ------------------------------------------------------------------------------------------------
 def order_statistics(stream: Stream, num_classes: int, criterion: Criterion) -> tuple[Tensor, Tensor]:
     """Order statistic of each class's scores, bit for bit, with two passes over ``stream`` and 2 * C * 65536 counters.
 
@@ -156,7 +158,8 @@ def _find_rank(histogram: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
     return found, at - histogram.gather(1, found[:, None])[:, 0]
 
 
-# ---- histogram of quantised scores ----------------------------------------------------------------------------------------
+# ---- histogram of quantised scores
+# ----------------------------------------------------------------------------------------
 def invalid_code(levels: int) -> int:
     """The code of a pixel that does not count: the largest of the integer type that holds the codes."""
     return 255 if levels <= COMPACT_LEVELS else 65535
@@ -166,7 +169,8 @@ def quantize(score: Tensor, levels: int, higher_is_better: bool = False) -> Tens
     """Scores in [0, 1] to integer codes 0..levels.
 
     For any integer j, ``score <= j / levels`` is the same as ``code <= j``; with ``higher_is_better``
-    ``score >= j / levels`` is the same as ``code >= j``. (The product of a 24-bit and a 16-bit number is exact in float64.)
+    ``score >= j / levels`` is the same as ``code >= j``. (The product of a 24-bit and a 16-bit number is exact in
+    float64.)
 
     Returns:
         int64 codes of the same shape.
@@ -201,21 +205,23 @@ def rank_bins(histogram: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
         histogram: int64 (C, levels + 1); histograms of several runs or processes may be added before.
 
     Returns:
-        bin (C,) int64, -1 for an absent class, and the largest number (C,) of pixels that the coarse threshold keeps beyond
-        the exact one: all of them lie in this bin.
+        bin (C,) int64, -1 for an absent class, and the largest number (C,) of pixels that the coarse threshold keeps
+        beyond the exact one: all of them lie in this bin.
     """
     count = histogram.sum(1)
     found, _ = _find_rank(histogram, criterion.rank(count))
     in_bin = histogram.gather(1, found[:, None])[:, 0]
     present = count > 0
-    return torch.where(present, found, -torch.ones_like(found)), torch.where(present, in_bin - 1, torch.zeros_like(found))
+    return torch.where(present, found, -torch.ones_like(found)), torch.where(
+        present, in_bin - 1, torch.zeros_like(found)
+    )
 
 
 def code_thresholds(bins: Tensor, levels: int, criterion: Criterion) -> Tensor:
     """Bins of order statistics to thresholds on codes, (C,) int64: keep ``code <= t`` (``>=`` when high is confident).
 
-    The threshold on scores is t / levels. It never excludes a pixel that the exact threshold keeps, and equals the exact
-    one wherever the bound decides, because ``bound * levels`` is an integer.
+    The threshold on scores is t / levels. It never excludes a pixel that the exact threshold keeps, and equals the
+    exact one wherever the bound decides, because ``bound * levels`` is an integer.
 
     Raises:
         ValueError: ``bound * levels`` is no integer.
@@ -234,7 +240,8 @@ def code_thresholds(bins: Tensor, levels: int, criterion: Criterion) -> Tensor:
     return bins if criterion.limit is None else bins.clamp(max=int(criterion.limit * levels))
 
 
-# ---- online ---------------------------------------------------------------------------------------------------------------
+# ---- online
+# ---------------------------------------------------------------------------------------------------------------
 def decayed_thresholds(
     mass: Tensor, floor: float, min_mass: float, limit: Optional[float] = None, fraction: float = 0.5
 ) -> Tensor:

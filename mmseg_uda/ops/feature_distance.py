@@ -7,9 +7,8 @@ from typing import Optional, Sequence
 import torch
 from torch import Tensor
 
-from .semi_supervised import ONE_PROCESS, Ranks
-
-IGNORE = 255
+from .labels import IGNORE
+from .world import ALONE, World
 
 
 def downscale_label_ratio(
@@ -51,7 +50,7 @@ def class_cells(label: Tensor, classes: Sequence[int]) -> Tensor:
 
 
 def feature_distance(
-    features: Tensor, reference: Tensor, cells: Optional[Tensor] = None, ranks: Ranks = ONE_PROCESS
+    features: Tensor, reference: Tensor, cells: Optional[Tensor] = None, world: World = ALONE
 ) -> Tensor:
     """Mean L2 distance over channels of the selected cells of the batch of all ranks.
 
@@ -67,4 +66,4 @@ def feature_distance(
     if cells is None:
         return distance.mean()
     weight = cells.to(distance.dtype)
-    return ranks.world_size * (distance * weight).sum() / ranks.total(weight.sum()).clamp(min=1)
+    return world.world_size * (distance * weight).sum() / world.total(weight.sum()).clamp(min=1)

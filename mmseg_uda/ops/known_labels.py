@@ -22,5 +22,6 @@ def override_labels(label: Tensor, weight: Tensor, truth: Tensor, ignore: int = 
 
 
 def exchange_images(chosen: Tensor, given: Tensor, other: Tensor) -> Tensor:
-    """Image i of ``other`` where ``chosen[i]``, else image i of ``given``: (B, ...) of equal shapes; ``chosen`` is bool (B,)."""
+    """Image i of ``other`` where ``chosen[i]``, else image i of ``given``: (B, ...) of equal shapes; ``chosen`` is
+    bool (B,)."""
     return torch.where(chosen.view(-1, *[1] * (given.dim() - 1)), other, given)

@@ -32,7 +32,9 @@ def harden(soft: Tensor, threshold: float = -1.0, scale: float = 0.25, ignore: i
     Returns:
         int64 (B, 1, floor(scale H), floor(scale W)); ties go to the lowest class.
     """
-    small = F.interpolate(single_precision(soft), scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True)
+    small = F.interpolate(
+        single_precision(soft), scale_factor=scale, mode='bilinear', align_corners=True, recompute_scale_factor=True
+    )
     peak = small.amax(dim=1, keepdim=True)
     label = (small == peak).to(torch.uint8).argmax(dim=1, keepdim=True)
     return label.masked_fill(peak / small.sum(dim=1, keepdim=True) < threshold, ignore)
@@ -76,7 +78,12 @@ def warp_affine(maps: Tensor, theta: Tensor) -> Tensor:
 
 
 def warp_label(
-    label: Tensor, hflip: Tensor, params: Mapping[str, Tensor], cutout: Tensor, scale: int = 4, ignore: int = 255,
+    label: Tensor,
+    hflip: Tensor,
+    params: Mapping[str, Tensor],
+    cutout: Tensor,
+    scale: int = 4,
+    ignore: int = 255,
     exact: bool = False,
 ) -> Tensor:
     """Move pseudo-labels as the strong augmentation moved the image.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .semi_supervised import ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 #: labels are train ids in [0, 255], 255 = ignore
 LABEL_VALUES = 256
 SCOPES = ('batch', 'image')
 
 
-def classes_present(label: Tensor, scope: str = 'image', ranks: Ranks = ONE_PROCESS) -> Tensor:
+def classes_present(label: Tensor, scope: str = 'image', world: World = ALONE) -> Tensor:
     """Which label values occur.
 
     Args:
@@ -29,7 +29,7 @@ def classes_present(label: Tensor, scope: str = 'image', ranks: Ranks = ONE_PROC
     present.scatter_(1, flat, torch.ones((), dtype=torch.bool, device=label.device).expand_as(flat))
     if scope == 'image':
         return present
-    return (ranks.total(present.any(0).int()) > 0).expand_as(present)
+    return (world.total(present.any(0).int()) > 0).expand_as(present)
 
 
 def choose_half(present: Tensor, scores: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def class_mask(label: Tensor, chosen: Tensor) -> Tensor:
     return chosen.gather(1, label.flatten(1)).view(label.shape).long()
 
 
-def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch', ranks: Ranks = ONE_PROCESS) -> Tensor:
+def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch', world: World = ALONE) -> Tensor:
     """ClassMix masks: half of the classes (rounded up) of the source label are pasted.
 
     Args:
@@ -73,7 +73,7 @@ def class_mix_masks(label: Tensor, scores: Tensor, scope: str = 'batch', ranks: 
     Returns:
         int64 (B, 1, H, W), 1 = source pixel. Nothing is copied to the host.
     """
-    return class_mask(label, choose_half(classes_present(label, scope, ranks), scores))
+    return class_mask(label, choose_half(classes_present(label, scope, world), scores))
 
 
 def mix(mask: Tensor, source: Tensor, target: Tensor) -> Tensor:

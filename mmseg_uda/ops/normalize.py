@@ -1,4 +1,5 @@
 """Image normalisation on the device: images travel as uint8 and become float here."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -18,8 +19,9 @@ def normalize_on_device(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tens
 
     Args:
         img: uint8 (B, C, H, W) as loaded (BGR); a floating-point batch is returned as it is (already normalised).
-        metas: per image ``img_norm_cfg`` (``mean``, ``std``, ``to_rgb``) and, where the image was padded, ``img_shape`` of the part
-            that is image. The padding is 0 *after* normalisation, as MMSeg's pipelines have it.
+        metas: per image ``img_norm_cfg`` (``mean``, ``std``, ``to_rgb``) and, where the image was padded,
+            ``img_shape`` of the part that is image. The padding is 0 *after* normalisation, as MMSeg's pipelines have
+            it.
 
     Returns:
         float32 (B, C, H, W).
@@ -30,14 +32,23 @@ def normalize_on_device(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tens
     if img.is_floating_point():
         return img
     if any('img_norm_cfg' not in meta for meta in metas):
-        raise KeyError("a uint8 batch needs 'img_norm_cfg' in its img_metas: put dict(type='Normalize', ...) into the pipeline and "
-                       "'img_norm_cfg' among Collect's meta_keys")
-    configs = [(tuple(float(v) for v in meta['img_norm_cfg']['mean']), tuple(float(v) for v in meta['img_norm_cfg']['std']),
-                bool(meta['img_norm_cfg'].get('to_rgb', True))) for meta in metas]
+        raise KeyError(
+            "a uint8 batch needs 'img_norm_cfg' in its img_metas: put dict(type='Normalize', ...) into the "
+            'pipeline and '
+            "'img_norm_cfg' among Collect's meta_keys"
+        )
+    configs = [
+        (
+            tuple(float(v) for v in meta['img_norm_cfg']['mean']),
+            tuple(float(v) for v in meta['img_norm_cfg']['std']),
+            bool(meta['img_norm_cfg'].get('to_rgb', True)),
+        )
+        for meta in metas
+    ]
     if len(set(configs)) == 1:
         out = _normalize(img, *configs[0])
     else:
-        out = torch.cat([_normalize(img[i:i + 1], *config) for i, config in enumerate(configs)])
+        out = torch.cat([_normalize(img[i : i + 1], *config) for i, config in enumerate(configs)])
     height, width = img.shape[2:]
     for i, meta in enumerate(metas):
         rows, columns = (meta.get('img_shape') or (height, width))[:2]

@@ -6,32 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .labels import IGNORE
 from .precision import single_precision
-from .semi_supervised import IGNORE, ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 
-def mean_where(values: Tensor, chosen: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+def mean_where(values: Tensor, chosen: Tensor, world: World = ALONE) -> Tensor:
     """Mean of ``values`` over the entries that are chosen on any process; 0 with zero gradient when there are none.
 
     The mean of the processes' results is that of the whole batch.
     """
     total = torch.where(chosen, values, torch.zeros_like(values)).sum()
-    return ranks.world_size * total / ranks.total(chosen.sum()).clamp(min=1)
+    return world.world_size * total / world.total(chosen.sum()).clamp(min=1)
 
 
-def labeled_cross_entropy(logits: Tensor, label: Tensor, ranks: Ranks = ONE_PROCESS) -> Tensor:
+def labeled_cross_entropy(logits: Tensor, label: Tensor, world: World = ALONE) -> Tensor:
     """Cross entropy averaged over labelled pixels only.
 
     Args:
         logits: (B, C, H, W); label: (B, H, W) int64, 255 = not labelled.
     """
     losses = F.cross_entropy(single_precision(logits), label, ignore_index=IGNORE, reduction='none')
-    return mean_where(losses, label != IGNORE, ranks)
+    return mean_where(losses, label != IGNORE, world)
 
 
-def negative_learning_loss(
-    prob: Tensor, threshold: float = 0.05, eps: float = 1e-6, ranks: Ranks = ONE_PROCESS
-) -> Tensor:
+def negative_learning_loss(prob: Tensor, threshold: float = 0.05, eps: float = 1e-6, world: World = ALONE) -> Tensor:
     """Mean of -log(1 - p + eps) over the (pixel, class) entries with p < threshold; 0 when there are none.
 
     Args:
@@ -40,7 +39,7 @@ def negative_learning_loss(
     prob = single_precision(prob)
     chosen = (prob < threshold).detach()
     # entries outside are replaced before the logarithm, which has no finite slope at p = 1 without eps
-    return mean_where(-torch.log(1 - prob.masked_fill(~chosen, 0) + eps), chosen, ranks)
+    return mean_where(-torch.log(1 - prob.masked_fill(~chosen, 0) + eps), chosen, world)
 
 
 def semantic_boundary(label: Tensor) -> Tensor:
@@ -74,11 +73,11 @@ def local_discrepancy(prob: Tensor, kind: str = 'l1') -> Tensor:
     return (prob - mean).abs().sum(dim=1)
 
 
-def local_consistency_loss(prob: Tensor, label: Tensor, kind: str = 'l1', ranks: Ranks = ONE_PROCESS) -> Tensor:
+def local_consistency_loss(prob: Tensor, label: Tensor, kind: str = 'l1', world: World = ALONE) -> Tensor:
     """Mean local discrepancy over the labelled pixels on semantic boundaries; 0 when there are none.
 
     Args:
         prob: (B, C, H, W) softmax probabilities.
         label: (B, H, W) int64, 255 = ignore.
     """
-    return mean_where(local_discrepancy(prob, kind), semantic_boundary(label) & (label != IGNORE), ranks)
+    return mean_where(local_discrepancy(prob, kind), semantic_boundary(label) & (label != IGNORE), world)

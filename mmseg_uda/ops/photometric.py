@@ -1,4 +1,5 @@
-"""Photometric augmentation in 8-bit arithmetic, as albumentations 1.3.1 and OpenCV compute it, batched on the device."""
+"""Photometric augmentation in 8-bit arithmetic, as albumentations 1.3.1 and OpenCV compute it, batched on the
+device."""
 
 from __future__ import annotations
 

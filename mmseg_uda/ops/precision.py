@@ -7,5 +7,6 @@ from torch import Tensor
 
 
 def single_precision(values: Tensor) -> Tensor:
-    """Half-precision values as float32: 1e-10 is 0 in float16, and sums over pixels leave its range. Others as they are."""
+    """Half-precision values as float32: 1e-10 is 0 in float16, and sums over pixels leave its range. Others as they
+    are."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

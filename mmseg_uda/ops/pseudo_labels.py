@@ -7,13 +7,13 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from .semi_supervised import ONE_PROCESS, Ranks
+from .world import ALONE, World
 
 SCOPES = ('batch', 'image')
 
 
 def pseudo_label(
-    logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch', ranks: Ranks = ONE_PROCESS
+    logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch', world: World = ALONE
 ) -> tuple[Tensor, Tensor]:
     """Most probable class of every pixel, and the share of confident pixels as the weight of all.
 
@@ -37,7 +37,7 @@ def pseudo_label(
     confident = (confidence >= threshold).float()
     share = confident.mean((1, 2), keepdim=True)
     if scope == 'batch':
-        share = ranks.total(share.mean()) / ranks.world_size
+        share = world.total(share.mean()) / world.world_size
     return label, share.expand_as(confidence).clone()
 
 

@@ -86,7 +86,8 @@ def paste(mask: Tensor, front: Composite, back: Composite) -> Composite:
 
 
 def merge_patches(patches: Patches) -> Overlay:
-    """Merge the patches of each image, in pasting order: of each patch the pixels of its own class count, later ones win."""
+    """Merge the patches of each image, in pasting order: of each patch the pixels of its own class count, later ones
+    win."""
     img = torch.zeros_like(patches.img[:, 0])
     label = torch.full_like(patches.label[:, 0], NOTHING)
     for k in range(patches.label.shape[1]):

@@ -32,7 +32,8 @@ def resize_nearest(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def symmetric_padding(height: int, width: int, crop: int) -> tuple[int, int, int, int]:
-    """Padding (top, bottom, left, right) that brings an image to at least ``crop`` in both directions; an odd pixel goes to bottom/right."""
+    """Padding (top, bottom, left, right) that brings an image to at least ``crop`` in both directions; an odd pixel
+    goes to bottom/right."""
     rows, columns = max(crop - height, 0), max(crop - width, 0)
     return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
 

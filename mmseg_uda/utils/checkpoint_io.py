@@ -1,4 +1,5 @@
 """Checkpoint files: written atomically, read as weights only."""
+
 from __future__ import annotations
 
 import contextlib
@@ -35,14 +36,16 @@ def _numpy_scalars() -> Any:
     return allow(kinds)
 
 
-def load_checkpoint_file(path: PathLike, map_location: Any = 'cpu', weights_only: Optional[bool] = None) -> dict[str, Any]:
+def load_checkpoint_file(
+    path: PathLike, map_location: Any = 'cpu', weights_only: Optional[bool] = None
+) -> dict[str, Any]:
     """Read a checkpoint without executing what it may contain.
 
     Args:
         path: the file.
         map_location: as in ``torch.load``.
-        weights_only: True refuses pickles with foreign objects; False trusts the file. Default: True unless the environment variable
-            ``MMSEG_UDA_TRUST_CHECKPOINT`` is 1 (which ``--trust-checkpoint`` of the tools sets).
+        weights_only: True refuses pickles with foreign objects; False trusts the file. Default: True unless the
+            environment variable ``MMSEG_UDA_TRUST_CHECKPOINT`` is 1 (which ``--trust-checkpoint`` of the tools sets).
 
     Raises:
         FileNotFoundError, CheckpointError: each names the file and the remedy.
@@ -58,11 +61,18 @@ def load_checkpoint_file(path: PathLike, map_location: Any = 'cpu', weights_only
             loaded = torch.load(str(path), map_location=map_location, weights_only=weights_only)
     except pickle.UnpicklingError as error:
         if weights_only and re.search('[Ww]eights.only', str(error)):
-            raise CheckpointError(f"'{path}' holds more than weights ({_first_line(error)}) and was not loaded, because unpickling it could run "
-                                  f'code. If you trust its origin, pass {TRUST_FLAG} (or set {TRUST_VARIABLE}=1)') from None
-        raise CheckpointError(f"'{path}' is not a readable checkpoint ({_first_line(error)}): download or copy it again") from error
+            raise CheckpointError(
+                f"'{path}' holds more than weights ({_first_line(error)}) and was not loaded, because unpickling "
+                'it could run '
+                f'code. If you trust its origin, pass {TRUST_FLAG} (or set {TRUST_VARIABLE}=1)'
+            ) from None
+        raise CheckpointError(
+            f"'{path}' is not a readable checkpoint ({_first_line(error)}): download or copy it again"
+        ) from error
     except Exception as error:  # an unpickler that meets arbitrary bytes may raise anything
-        raise CheckpointError(f"'{path}' is truncated or not a checkpoint ({_first_line(error)}): download or copy it again") from error
+        raise CheckpointError(
+            f"'{path}' is truncated or not a checkpoint ({_first_line(error)}): download or copy it again"
+        ) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"'{path}' holds a {type(loaded).__name__} instead of a dict of weights")
     return loaded
@@ -75,17 +85,19 @@ def _first_line(error: BaseException) -> str:
 
 
 def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights of a checkpoint: under ``state_dict``, ``model``, or the whole file; a ``module.`` prefix is dropped."""
+    """The weights of a checkpoint: under ``state_dict``, ``model``, or the whole file; a ``module.`` prefix is
+    dropped."""
     state = checkpoint
     for key in ('state_dict', 'model'):
         if isinstance(checkpoint.get(key), Mapping):
             state = checkpoint[key]
             break
-    return {key[len('module.'):] if key.startswith('module.') else key: value for key, value in state.items()}
+    return {key[len('module.') :] if key.startswith('module.') else key: value for key, value in state.items()}
 
 
 def save_checkpoint_file(checkpoint: Mapping[str, Any], path: PathLike) -> None:
-    """Write ``checkpoint`` so that ``path`` always is either the old or the whole new file, even when the process is killed.
+    """Write ``checkpoint`` so that ``path`` always is either the old or the whole new file, even when the process is
+    killed.
 
     The file is streamed to a temporary name in the same folder, flushed to the disk, and renamed.
     """
@@ -100,7 +112,8 @@ def save_checkpoint_file(checkpoint: Mapping[str, Any], path: PathLike) -> None:
 
 @contextlib.contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` and rename it over ``path`` on success; leave nothing behind on failure."""
+    """Yield a temporary path beside ``path`` and rename it over ``path`` on success; leave nothing behind on
+    failure."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
     os.close(handle)
@@ -131,7 +144,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` made of str, int, float, bool, None, list, dict and tensors only, so that weights-only loading reads it."""
+    """``value`` made of str, int, float, bool, None, list, dict and tensors only, so that weights-only loading reads
+    it."""
     if value is None or isinstance(value, (bool, str, torch.Tensor)):
         return str(value) if isinstance(value, str) and type(value) is not str else value
     if isinstance(value, np.generic):
@@ -149,12 +163,17 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def check_coverage(missing: list[str], expected: list[str], source: PathLike, what: str = 'backbone', limit: float = 0.05) -> None:
+def check_coverage(
+    missing: list[str], expected: list[str], source: PathLike, what: str = 'backbone', limit: float = 0.05
+) -> None:
     """Fail when more than ``limit`` of the ``expected`` keys are missing in a weight file.
 
     Raises:
         CheckpointError: names the file, the share and the first missing keys.
     """
     if expected and len(missing) > limit * len(expected):
-        raise CheckpointError(f"'{source}' lacks {len(missing)} of {len(expected)} {what} keys (first: {', '.join(sorted(missing)[:5])}): "
-                              'it belongs to another network, or needs tools/convert_checkpoint.py first')
+        raise CheckpointError(
+            f"'{source}' lacks {len(missing)} of {len(expected)} {what} keys (first: "
+            f'{", ".join(sorted(missing)[:5])}): '
+            'it belongs to another network, or needs tools/convert_checkpoint.py first'
+        )

@@ -1,4 +1,5 @@
 """Building objects from config dicts with errors that name the key and the nearest valid spelling."""
+
 from __future__ import annotations
 
 import difflib
@@ -12,14 +13,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint ``did you mean 'x'?`` for a misspelt ``name``, or the list of valid names when nothing is close."""
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(valid)}"
+    return f"did you mean '{close[0]}'?" if close else f'valid: {", ".join(valid)}'
 
 
 def option_names(cls: Callable[..., Any]) -> Optional[set[str]]:
     """Names of the keyword options that a class accepts, or None when it accepts any.
 
-    ``**kwargs`` are followed along the method resolution order. A class that takes options in another way lists them in a class method
-    ``option_names()``.
+    ``**kwargs`` are followed along the method resolution order. A class that takes options in another way lists them
+    in a class method ``option_names()``.
     """
     if hasattr(cls, 'option_names'):
         return set(cls.option_names())
@@ -27,7 +28,8 @@ def option_names(cls: Callable[..., Any]) -> Optional[set[str]]:
 
 
 def signature_names(cls: Callable[..., Any]) -> Optional[set[str]]:
-    """Keyword parameters of a function, or of a class's ``__init__`` along its bases; None when anything is accepted."""
+    """Keyword parameters of a function, or of a class's ``__init__`` along its bases; None when anything is
+    accepted."""
     if not inspect.isclass(cls):
         signature = inspect.signature(cls)
         if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
@@ -65,7 +67,8 @@ def check_options(options: Mapping[str, Any], valid: Iterable[str], where: str) 
 
 
 def build_from_config(cfg: Any, registry: Registry, **defaults: Any) -> Any:
-    """Build ``cfg`` from ``registry``, refusing unknown class names and misspelt options before anything is constructed.
+    """Build ``cfg`` from ``registry``, refusing unknown class names and misspelt options before anything is
+    constructed.
 
     Args:
         cfg: dict with ``type``; an object that is not a mapping is returned as it is (already built).
@@ -79,7 +82,10 @@ def build_from_config(cfg: Any, registry: Registry, **defaults: Any) -> Any:
         return cfg
     options = dict(cfg)
     if 'type' not in options:
-        raise KeyError(f"a {registry.name} config needs a 'type', got keys {sorted(options)}; valid: {', '.join(sorted(registry.module_dict))}")
+        raise KeyError(
+            f"a {registry.name} config needs a 'type', got keys {sorted(options)}; valid: "
+            f'{", ".join(sorted(registry.module_dict))}'
+        )
     kind = options.pop('type')
     cls = registry.get(kind) if isinstance(kind, str) else kind
     if cls is None:

@@ -1,4 +1,5 @@
 """Turn errors of building from a config into messages that name the file, the key and the nearest valid spelling."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,9 +12,36 @@ from mmcv.utils import Registry
 from .config import nearest, option_names
 
 #: top-level keys that the tools read; other names are free variables of a config file
-TOP_LEVEL = ('model', 'uda', 'data', 'optimizer', 'optimizer_config', 'lr_config', 'momentum_config', 'runner', 'checkpoint_config', 'evaluation',
-             'log_config', 'dist_params', 'log_level', 'load_from', 'resume_from', 'workflow', 'cudnn_benchmark', 'work_dir', 'seed',
-             'custom_imports', 'custom_hooks', 'train_cfg', 'test_cfg', 'fp16', 'engine', 'active', 'dataset_type', 'data_root')
+TOP_LEVEL = (
+    'model',
+    'uda',
+    'data',
+    'optimizer',
+    'optimizer_config',
+    'lr_config',
+    'momentum_config',
+    'runner',
+    'checkpoint_config',
+    'evaluation',
+    'log_config',
+    'dist_params',
+    'log_level',
+    'load_from',
+    'resume_from',
+    'workflow',
+    'cudnn_benchmark',
+    'work_dir',
+    'seed',
+    'custom_imports',
+    'custom_hooks',
+    'train_cfg',
+    'test_cfg',
+    'fp16',
+    'engine',
+    'active',
+    'dataset_type',
+    'data_root',
+)
 REQUIRED = ('model', 'data', 'optimizer', 'runner')
 
 
@@ -35,8 +63,10 @@ def check_top_level(cfg: Mapping[str, Any], filename: str) -> None:
                 raise ConfigError(f"{filename}: unknown key '{key}': did you mean '{close[0]}'?")
     missing = [key for key in REQUIRED if cfg.get(key) is None]
     if missing:
-        raise ConfigError(f"{filename}: key '{missing[0]}' is missing; a training config needs {', '.join(REQUIRED)} "
-                          '(usually inherited from configs/_base_)')
+        raise ConfigError(
+            f"{filename}: key '{missing[0]}' is missing; a training config needs {', '.join(REQUIRED)} "
+            '(usually inherited from configs/_base_)'
+        )
 
 
 @contextlib.contextmanager
@@ -58,16 +88,21 @@ def _registries() -> list[Any]:
 
     from .. import registry
     from ..registry import UDA
+
     own = [value for value in vars(registry).values() if isinstance(value, Registry) and value is not UDA]
     return [MODELS, DATASETS, PIPELINES, HOOKS, UDA, *own]
 
 
 def _hint(text: str) -> str:
-    unknown_class = re.search(r"(\S+) is not in the (.+?) registry", text)
+    unknown_class = re.search(r'(\S+) is not in the (.+?) registry', text)
     if unknown_class:
         wanted = unknown_class.group(1).strip('\'"')
-        names = {name for registry in _registries() if registry.name in unknown_class.group(2) or unknown_class.group(2) in registry.name
-                 for name in registry.module_dict}
+        names = {
+            name
+            for registry in _registries()
+            if registry.name in unknown_class.group(2) or unknown_class.group(2) in registry.name
+            for name in registry.module_dict
+        }
         return f' ({nearest(wanted, names)})' if names else ''
     unknown_option = re.search(r"unexpected keyword argument '(\w+)'", text)
     classes = re.findall(r'(\w+): ', text)  # from the outermost to the one that refused

@@ -1,4 +1,5 @@
 """Work on many files in worker processes, with a progress bar."""
+
 from __future__ import annotations
 
 import multiprocessing

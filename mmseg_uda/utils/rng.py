@@ -1,15 +1,17 @@
 """Counter-based random numbers: every draw is a function of (seed, iteration, rank or sample), never of history.
 
-An iteration that is repeated after a resume draws what it drew the first time, with nothing about random state in the checkpoint and
-for any number of ranks. Two kinds of generators are handed to a method:
+An iteration that is repeated after a resume draws what it drew the first time, with nothing about random state in the
+checkpoint and for any number of ranks. Two kinds of generators are handed to a method:
 
-* ``shared``: equal on all ranks. Decisions of a whole iteration (is the colour jitter on, the order of its operations, the blur's
-  sigma, the HRDA crop box).
-* ``samples[i]``: one per image, keyed by its number in the *global* batch. Decisions about one image (its classes, jitter factors,
-  block mask). Two ranks with one image each therefore draw what one rank with two images draws.
+* ``shared``: equal on all ranks. Decisions of a whole iteration (is the colour jitter on, the order of its
+  operations, the blur's sigma, the HRDA crop box).
+* ``samples[i]``: one per image, keyed by its number in the *global* batch. Decisions about one image (its classes,
+  jitter factors, block mask). Two ranks with one image each therefore draw what one rank with two images draws.
 
-Dropout and stochastic depth use torch's global generator, which :func:`seed_everything` sets at the start of an iteration.
+Dropout and stochastic depth use torch's global generator, which :func:`seed_everything` sets at the start of an
+iteration.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -47,8 +49,8 @@ def seed_everything(*parts: object) -> None:
 class SampleGenerators(Sequence[torch.Generator]):
     """The per-image generators of one iteration, made when they are first asked for; any batch size.
 
-    Where several streams (targets) are joined, ``batch_size`` images of each one after another, image i of stream k has a generator of
-    its own, so that ranks share the work of any number of streams in the same way.
+    Where several streams (targets) are joined, ``batch_size`` images of each one after another, image i of stream k
+    has a generator of its own, so that ranks share the work of any number of streams in the same way.
     """
 
     def __init__(self, seed: int, iteration: int, first_sample: int, batch_size: Optional[int] = None) -> None:

@@ -13,8 +13,8 @@ from mmseg_uda.active.hook import ActiveSelectionHook
 from mmseg_uda.active.loop import round_config
 from mmseg_uda.active.session import ActiveSession
 from mmseg_uda.datasets.builder import build_training_dataset
-from mmseg_uda.methods.streams import split_streams
 from mmseg_uda.registry import UDA
+from mmseg_uda.streams import split_streams
 from tests.datasets.worlds import blocks, make_cityscapes, make_gta, write_image, write_label
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -76,5 +76,10 @@ def _device_free(batch: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize('path', [path for path in FILES if path.parent.name == 'stal'], ids=lambda path: path.stem)
 def test_padding_is_trained_as_road_only_where_the_released_code_is_followed(path: Path) -> None:
     cfg = Config.fromfile(str(path))
-    steps = [step for name in ('source', 'labeled_target') for step in cfg.data.train[name].pipeline if step.type == 'PaddedCrop']
+    steps = [
+        step
+        for name in ('source', 'labeled_target')
+        for step in cfg.data.train[name].pipeline
+        if step.type == 'PaddedCrop'
+    ]
     assert {step.get('seg_pad_val', 255) for step in steps} <= {0 if cfg.uda.get('drop') == 'low_official' else 255}

@@ -48,7 +48,10 @@ def test_points_of_both_kinds_of_runs(runs: Path, capsys: pytest.CaptureFixture[
     assert [(point.amount, round(point.score)) for point in curves['images']] == [(2, 10), (4, 20), (5, 30)]
     assert [point.share for point in curves['images']] == pytest.approx([2 / 9, 4 / 9, 5 / 9])
     first, second = curves['pixels']
-    assert first.share == second.share == pytest.approx(first.amount / (9 * SIZE[0] * SIZE[1])) and {first.score, second.score} == {40, 50}
+    assert first.share == second.share == pytest.approx(first.amount / (9 * SIZE[0] * SIZE[1])) and {
+        first.score,
+        second.score,
+    } == {40, 50}
     main([f'images={runs}/loop', f'{runs}/ripu', '--out', str(runs / 'curve.png')])
     printed = capsys.readouterr().out
     assert '| images | 4 | 44.44 | 20.0 |' in printed and '| run | pixels bought |' in printed and '| ripu |' in printed

@@ -84,9 +84,16 @@ def spoil_id(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ('spoil', 'message'),
-    [(spoil_missing, 'not found'), (spoil_size, '3x3'), (spoil_id, r'ids \[77\]'), (spoil_extra, 'bonn_77.png was not asked for')],
+    [
+        (spoil_missing, 'not found'),
+        (spoil_size, '3x3'),
+        (spoil_id, r'ids \[77\]'),
+        (spoil_extra, 'bonn_77.png was not asked for'),
+    ],
 )
-def test_wrong_annotations_enter_nothing(spoil: Callable[[Path], None], message: str, world: Path, tmp_path: Path) -> None:
+def test_wrong_annotations_enter_nothing(
+    spoil: Callable[[Path], None], message: str, world: Path, tmp_path: Path
+) -> None:
     session = session_of(image_config, world, tmp_path / 'set')
     folder = cli.export(session, None, CPU, None)
     names = json.loads((folder / 'request.json').read_text())['images']
@@ -140,7 +147,9 @@ def test_command_line(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_command_line_of_real_annotation(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / 'config.py'
-    image_config(world, tmp_path / 'set', pool=folder_set(world), acquisition=dict(type='RandomImages')).dump(str(config))
+    image_config(world, tmp_path / 'set', pool=folder_set(world), acquisition=dict(type='RandomImages')).dump(
+        str(config)
+    )
     for _ in range(2):
         cli.main(['buy', str(config), '--device', 'cpu'])
         cli.main(['import', str(config), '--labels', str(world / 'ann'), '--ignore-extra'])

@@ -47,5 +47,7 @@ def test_the_acquisition_of_the_guide_buys_by_its_own_score(least_sky: Any, tmp_
 def test_the_block_of_the_guide_has_the_options_of_a_session() -> None:
     scope: dict[str, Any] = {}
     exec(example('active = dict('), scope)
-    with pytest.raises(FileNotFoundError, match='leftImg8bit/train'):  # every option is known; only the data are not here
+    with pytest.raises(
+        FileNotFoundError, match='leftImg8bit/train'
+    ):  # every option is known; only the data are not here
         ActiveSession({'active': {**scope['active'], 'img_norm_cfg': dict(mean=[0] * 3, std=[1] * 3, to_rgb=True)}})

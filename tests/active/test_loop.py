@@ -65,7 +65,9 @@ def test_a_killed_loop_goes_on(config: Any, world: Path, tmp_path: Path) -> None
     assert json.loads((tmp_path / 'killed' / 'curve.json').read_text()) == curve
     assert content(tmp_path / 'straight' / 'active') == content(tmp_path / 'killed' / 'active')
     name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
-    assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
+    assert_equal_state(
+        *(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network'
+    )
 
 
 def test_every_stream_that_reads_the_pool_gets_the_lists_of_the_round(world: Path, tmp_path: Path) -> None:
@@ -74,7 +76,16 @@ def test_every_stream_that_reads_the_pool_gets_the_lists_of_the_round(world: Pat
     training = cfg.data.train
     donors = folder_set(world, ann_dir='ann', pipeline=steps(dict(type='LoadAnnotations')))
     elsewhere = {**donors, 'data_root': str(make_world(tmp_path / 'game'))}
-    cfg.data.train = Config(dict(t={**training, 'labeled_target': [donors, elsewhere], 'paste': donors, 'shares': dict(labeled_target=[0.6, 0.4])})).t
+    cfg.data.train = Config(
+        dict(
+            t={
+                **training,
+                'labeled_target': [donors, elsewhere],
+                'paste': donors,
+                'shares': dict(labeled_target=[0.6, 0.4]),
+            }
+        )
+    ).t
     session = ActiveSession(cfg)
     session.start()
     staged = round_config(cfg, session, 0)
@@ -146,7 +157,9 @@ def test_a_run_has_a_label_set_of_its_own(world: Path, tmp_path: Path, caplog: p
     ('iters', 'config', 'message'),
     [([4, 2], region_config, 'ascend'), ([2], region_config, '2 rounds'), ([2, 4], image_config, 'active_loop.py')],
 )
-def test_a_hook_that_cannot_work_is_refused(iters: list[int], config: Any, message: str, world: Path, tmp_path: Path) -> None:
+def test_a_hook_that_cannot_work_is_refused(
+    iters: list[int], config: Any, message: str, world: Path, tmp_path: Path
+) -> None:
     cfg = config(world, tmp_path / 'active')
     cfg.custom_hooks = [dict(type='ActiveSelectionHook', iters=iters)]
     cfg.work_dir = str(tmp_path)

@@ -42,7 +42,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def killed_at(points: int, log: Path, work: Callable[[], Any]) -> None:
-    """Do ``work``; before the given point of :data:`POINTS` the system ends this process (SIGKILL). ``log`` gets the point's name."""
+    """Do ``work``; before the given point of :data:`POINTS` the system ends this process (SIGKILL). ``log`` gets the
+    point's name."""
     left = [points]
 
     def counting(name: str, original: Any) -> Any:
@@ -90,7 +91,9 @@ def test_a_loop_killed_at_random_points_ends_with_the_same_label_set(config: Any
     assert set((tmp_path / 'kills').read_text().split()) == {name for _, name in POINTS}
     assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
     name = f'5_round_02/iter_{config(world, tmp_path).runner.max_iters}.pth'
-    assert_equal_state(*(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network')
+    assert_equal_state(
+        *(load_checkpoint_file(tmp_path / run / name)['state_dict'] for run in ('straight', 'killed')), 'last network'
+    )
 
 
 def test_a_run_killed_at_random_points_ends_with_the_same_regions(world: Path, tmp_path: Path) -> None:
@@ -105,7 +108,10 @@ def test_a_run_killed_at_random_points_ends_with_the_same_regions(world: Path, t
     finish_in_spite_of_kills(tmp_path / 'kills', lambda: run(tmp_path / 'killed'), seed=0, most=12)
     assert {'train', '__call__'} <= set((tmp_path / 'kills').read_text().split())
     assert content(tmp_path / 'killed' / 'active') == content(tmp_path / 'straight' / 'active')
-    assert_equal_state(*(load_checkpoint_file(tmp_path / run / 'iter_6.pth')['state_dict'] for run in ('straight', 'killed')), 'network')
+    assert_equal_state(
+        *(load_checkpoint_file(tmp_path / run / 'iter_6.pth')['state_dict'] for run in ('straight', 'killed')),
+        'network',
+    )
 
 
 def buy_one_round(cfg: Config) -> None:
@@ -131,8 +137,11 @@ def annotate_one_round(cfg: Config) -> None:
 
 @pytest.mark.parametrize('work', [buy_one_round, annotate_one_round])
 @pytest.mark.parametrize('config', [image_config, region_config])
-def test_killed_between_any_two_files_nothing_is_lost_or_bought_twice(config: Any, work: Callable[..., None], world: Path, tmp_path: Path) -> None:
-    """Every single point: between two label files, between the last one and the manifest, between the manifest and the lists."""
+def test_killed_between_any_two_files_nothing_is_lost_or_bought_twice(
+    config: Any, work: Callable[..., None], world: Path, tmp_path: Path
+) -> None:
+    """Every single point: between two label files, between the last one and the manifest, between the manifest and
+    the lists."""
     work(config(world, tmp_path / 'straight'))
     expected = files(tmp_path / 'straight')
     context = multiprocessing.get_context('fork')
@@ -154,7 +163,11 @@ def test_killed_between_any_two_files_nothing_is_lost_or_bought_twice(config: An
 
 def files(folder: Path) -> dict[str, Any]:
     """The label set, its lists and the labels that were handed in."""
-    texts = {str(path.relative_to(folder)): path.read_bytes() for kind in ('*.txt', 'labels/**/*.png') for path in sorted(folder.glob(kind))}
+    texts = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for kind in ('*.txt', 'labels/**/*.png')
+        for path in sorted(folder.glob(kind))
+    }
     return {**content(folder), **texts}
 
 

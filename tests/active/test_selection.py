@@ -117,27 +117,41 @@ def test_regions_cost_what_the_budget_says(world: Path, tmp_path: Path) -> None:
         assert 0 < chosen <= picks and 4 * chosen <= pixels <= 9 * chosen
     status = session.label_set.status()
     assert status['pixels'] == sum(p.pixels for p in session.label_set.purchases)
-    assert status['pixel_share'] == pytest.approx(status['pixels'] / (9 * SIZE[0] * SIZE[1])) == status['rounds'][2]['share_so_far']
+    assert (
+        status['pixel_share']
+        == pytest.approx(status['pixels'] / (9 * SIZE[0] * SIZE[1]))
+        == status['rounds'][2]['share_so_far']
+    )
     assert [entry['round'] for entry in status['rounds']] == [0, 1, 2]
     assert sum(entry['share'] for entry in status['rounds']) == pytest.approx(status['pixel_share'])
-    assert status['regions'] == sum(sum(RegionLabels.load(region_path(tmp_path / 'set', name)).picks) for name in session.pool.names)
-    first, both = (write_pictures(session.pool, session.label_set, number, limit=2)[0].read_bytes() for number in (1, 2))
+    assert status['regions'] == sum(
+        sum(RegionLabels.load(region_path(tmp_path / 'set', name)).picks) for name in session.pool.names
+    )
+    first, both = (
+        write_pictures(session.pool, session.label_set, number, limit=2)[0].read_bytes() for number in (1, 2)
+    )
     assert first != both, 'the picture of a round does not show later ones'
 
 
 def test_exhausted_images_are_booked_as_they_are(world: Path, tmp_path: Path) -> None:
     options = dict(budget=dict(share=1.0, rounds=2), acquisition=dict(type='PixelImpurity', radius=40))
-    session = ActiveSession({'active': {**active(world, tmp_path / 'set', **options), 'initial': None, 'img_norm_cfg': NORM}})
+    session = ActiveSession(
+        {'active': {**active(world, tmp_path / 'set', **options), 'initial': None, 'img_norm_cfg': NORM}}
+    )
     session.start()
     purchases = [session.select(number, Network(), CPU, show=False) for number in (1, 2)]
-    assert [(p.regions, p.pixels) for p in purchases if p] == [(9, 9), (0, 0)], 'one pixel blocks each of the nine images'
+    assert [(p.regions, p.pixels) for p in purchases if p] == [(9, 9), (0, 0)], (
+        'one pixel blocks each of the nine images'
+    )
 
 
 @pytest.mark.parametrize('acquisition', ['RandomRegions', 'RegionUncertainty', 'PixelImpurity'])
 def test_every_region_acquisition_buys(acquisition: str, world: Path, tmp_path: Path) -> None:
     options = dict(type=acquisition, radius=2)
     session = ActiveSession(region_config(world, tmp_path / 'set'))
-    block = active(world, tmp_path / acquisition, acquisition=options, budget=dict(pixels=8, rounds=2), group_by=None, initial=None)
+    block = active(
+        world, tmp_path / acquisition, acquisition=options, budget=dict(pixels=8, rounds=2), group_by=None, initial=None
+    )
     session = ActiveSession({'active': {**block, 'img_norm_cfg': session.pool.img_norm_cfg}})
     session.start()
     purchase = session.select(1, Network(), CPU, show=False)

@@ -1,4 +1,5 @@
 """The catalogue: model index, metafiles, config folders and documentation pages agree with what is in the tree."""
+
 from __future__ import annotations
 
 import re
@@ -39,8 +40,12 @@ def test_a_metafile_names_existing_configs(metafile):
 
 def test_every_config_folder_has_a_page_and_a_metafile():
     folders = {path.parent for path in (ROOT / 'configs').glob('[!_]*/*.py')}
-    missing = [f'{relative(folder)}/{name}' for folder in sorted(folders) for name in ('README.md', 'metafile.yml')
-               if not (folder / name).is_file()]
+    missing = [
+        f'{relative(folder)}/{name}'
+        for folder in sorted(folders)
+        for name in ('README.md', 'metafile.yml')
+        if not (folder / name).is_file()
+    ]
     assert not missing
 
 
@@ -56,8 +61,14 @@ def test_links_between_pages_lead_somewhere():
 
 
 def test_the_index_of_the_documentation_is_complete():
-    listed = {(ROOT / 'docs' / target.split('#')[0]).resolve()
-              for target in LINK.findall((ROOT / 'docs' / 'README.md').read_text(encoding='utf-8')) if not target.startswith('http')}
-    missing = [relative(page) for page in pages() if ROOT / 'docs' in page.parents and page.name != 'README.md'
-               and page.resolve() not in listed]
+    listed = {
+        (ROOT / 'docs' / target.split('#')[0]).resolve()
+        for target in LINK.findall((ROOT / 'docs' / 'README.md').read_text(encoding='utf-8'))
+        if not target.startswith('http')
+    }
+    missing = [
+        relative(page)
+        for page in pages()
+        if ROOT / 'docs' in page.parents and page.name != 'README.md' and page.resolve() not in listed
+    ]
     assert not missing

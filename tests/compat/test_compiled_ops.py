@@ -1,4 +1,5 @@
 """mmcv's compiled extension: preferred when it is there, replaced by a stand-in with clear errors when it is not."""
+
 from __future__ import annotations
 
 import sys
@@ -31,7 +32,9 @@ class ExtensionFinder(MetaPathFinder, Loader):
 @pytest.fixture
 def without_extension(monkeypatch):
     """No ``mmcv._ext`` has been imported yet, and none can be found; what a test installs is taken back."""
-    monkeypatch.setitem(sys.modules, EXTENSION, ModuleType(EXTENSION))  # remembers the entry of this process, to be restored
+    monkeypatch.setitem(
+        sys.modules, EXTENSION, ModuleType(EXTENSION)
+    )  # remembers the entry of this process, to be restored
     del sys.modules[EXTENSION]
     monkeypatch.setattr(mmcv, '_ext', None, raising=False)
     monkeypatch.setattr(mmcv, '__path__', [])
@@ -65,12 +68,15 @@ def test_a_second_call_keeps_what_is_loaded():
 
 
 def test_a_missing_op_names_itself_and_the_remedy():
-    with pytest.raises(MissingCompiledOpError, match=r"'nms'.*without compiled ops.*make full.*docs/getting_started\.md"):
+    with pytest.raises(
+        MissingCompiledOpError, match=r"'nms'.*without compiled ops.*make full.*docs/getting_started\.md"
+    ):
         CompiledOpsStandIn().nms(torch.zeros(1, 4), torch.zeros(1), iou_threshold=0.5)
 
 
 def test_mmcv_loads_every_op_from_the_stand_in(monkeypatch):
     from mmcv.utils import ext_loader
+
     monkeypatch.setitem(sys.modules, EXTENSION, CompiledOpsStandIn())
     module = ext_loader.load_ext('_ext', ['deform_conv_forward', 'nms'])
     with pytest.raises(MissingCompiledOpError, match='deform_conv_forward'):
@@ -79,6 +85,7 @@ def test_mmcv_loads_every_op_from_the_stand_in(monkeypatch):
 
 def test_the_environment_report_of_mmseg_works():
     from mmseg.utils import collect_env
+
     report = collect_env()
     assert report['MMCV'] == mmcv.__version__
     assert report['MMCV Compiler']

@@ -1,4 +1,5 @@
 """What ``import mmseg_uda`` makes possible, in a process of its own where the order of imports matters."""
+
 from __future__ import annotations
 
 import importlib
@@ -26,7 +27,9 @@ def test_the_package_imports_before_mmseg_and_quietly():
 
 
 def test_a_wrong_mmcv_is_refused_before_mmseg_complains():
-    result = run('import sys, types; sys.modules["mmcv"] = types.SimpleNamespace(__version__="2.1.0"); import mmseg_uda')
+    result = run(
+        'import sys, types; sys.modules["mmcv"] = types.SimpleNamespace(__version__="2.1.0"); import mmseg_uda'
+    )
     assert result.returncode != 0
     assert 'mmseg_uda supports mmcv >=1.7,<1.8, but version 2.1.0 is installed' in result.stderr
     assert 'AssertionError' not in result.stderr

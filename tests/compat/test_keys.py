@@ -13,13 +13,13 @@ import torch
 from mmseg.models import build_segmentor
 from torch import Tensor
 
-from mmseg_uda.compat.convert import main
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.compat.keys import below, ours_to_published, published_to_ours, segmentor_to_ours
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
+from mmseg_uda.engine.convert_checkpoint import main
 from mmseg_uda.engine.runner import load_student
 from mmseg_uda.methods.source_only import SourceOnly
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
 from tests.parity.golden import golden_files, load
@@ -34,7 +34,9 @@ HEADS = {
 @pytest.fixture(scope='module')
 def published_backbone() -> dict[str, Tensor]:
     """A Mix Transformer in the original naming, its input and outputs."""
-    return {key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()}
+    return {
+        key: torch.from_numpy(value) for key, value in load(golden_files('selftraining', 'mit_tiny*.npz')[0]).items()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -87,7 +89,9 @@ def test_round_trip_of_a_run(published_run: dict[str, Tensor]) -> None:
     expected = {key: value for key, value in published_run.items() if not key.startswith('imnet_model.')}
     assert set(back) == set(expected)
     assert all(torch.equal(back[key], expected[key]) for key in expected)
-    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(below(published_run, 'model.'))
+    assert set(ours_to_published(published_to_ours(published_run), prefixed=False)) == set(
+        below(published_run, 'model.')
+    )
 
 
 class Student(SourceOnly):
@@ -98,21 +102,29 @@ class Student(SourceOnly):
         self.teacher = EMATeacher(self.student, 0.9)
 
 
-def test_method_takes_student_and_teacher(published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]) -> None:
+def test_method_takes_student_and_teacher(
+    published_run: dict[str, Tensor], published_backbone: dict[str, Tensor]
+) -> None:
     method = Student(config('daformer', published_backbone['depths']))
     method.load_state_dict(published_to_ours(published_run))
     assert bool(method.teacher.initialized)
-    torch.testing.assert_close(method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5)
+    torch.testing.assert_close(
+        method.teacher.model.decode_head.conv_seg.weight, method.student.decode_head.conv_seg.weight * 0.5
+    )
 
 
 def original_segformer(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A network of this package in the naming of SegFormer's own repository."""
-    renamed: dict[str, Tensor] = {f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()}
+    renamed: dict[str, Tensor] = {
+        f'backbone.{key}': value for key, value in mit_from_mmseg(below(state, 'backbone.')).items()
+    }
     for key, value in below(state, 'decode_head.').items():
         if key.startswith('linear_c.'):
             level, rest = key[len('linear_c.') :].split('.', 1)
             key = f'linear_c{int(level) + 1}.{rest}'
-        renamed[f'decode_head.{key}'] = torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
+        renamed[f'decode_head.{key}'] = (
+            torch.cat(value.chunk(4, 1)[::-1], 1) if key == 'linear_fuse.conv.weight' else value
+        )
     renamed['decode_head.conv_seg.weight'] = torch.zeros(5, 8, 1, 1)
     renamed['decode_head.conv_seg.bias'] = torch.zeros(5)
     return renamed
@@ -168,7 +180,8 @@ def test_tool_converts_there_and_back(files: Path, published_run: dict[str, Tens
 
 @pytest.mark.parametrize('prefix', ['model.', ''])
 def test_a_published_student_alone_starts_quadmix(prefix: str, files: Path, published_run: dict[str, Tensor]) -> None:
-    """UDASS publishes the student alone, without teacher and meta data; a run from it copies the teacher from the student."""
+    """UDASS publishes the student alone, without teacher and meta data; a run from it copies the teacher from the
+    student."""
     student = below(published_run, 'model.')
     torch.save(dict(state_dict={prefix + key: value for key, value in student.items()}), files / 'published.pth')
     main([str(files / 'published.pth'), str(files / 'ours.pth'), '--config', str(files / 'config.py')])
@@ -191,7 +204,9 @@ def test_tool_checks_the_network(files: Path, published_run: dict[str, Tensor]) 
     assert not (files / 'ours.pth').exists()
 
 
-def test_tool_refuses_foreign_pickles_unless_trusted(files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tool_refuses_foreign_pickles_unless_trusted(
+    files: Path, published_run: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv('MMSEG_UDA_TRUST_CHECKPOINT', raising=False)
     torch.save(dict(meta=dict(written=datetime.timedelta(1)), state_dict=published_run), files / 'published.pth')
     with pytest.raises(CheckpointError, match='--trust-checkpoint'):
@@ -203,7 +218,9 @@ def test_tool_refuses_foreign_pickles_unless_trusted(files: Path, published_run:
 
 def test_hrda_with_a_teacher_of_its_own_for_masking(published_backbone: dict[str, Tensor]) -> None:
     model = dict(config('daformer', published_backbone['depths']), type='HRDAEncoderDecoder', hr_crop_size=(32, 32))
-    model['decode_head'] = dict(HEADS['daformer'], type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4)
+    model['decode_head'] = dict(
+        HEADS['daformer'], type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4
+    )
     uda = dict(type='DACS', alpha=0.9, mask_mode='separatetrg', mask_alpha=0.5, mask_lambda=1.0)
     method = build_train_model(mmcv.Config(dict(model=model, uda=uda)))
     state = method.state_dict()

@@ -1,4 +1,5 @@
 """Released CoaST networks convert to this package's names, give the same outputs and convert back."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,17 +10,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmseg_uda.compat.convert import main
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.compat.keys_coast import coast_to_ours, ours_to_coast
-from mmseg_uda.registry import build_train_model
+from mmseg_uda.engine.convert_checkpoint import main
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 
 MODEL = dict(
     type='EncoderDecoder',
     backbone=dict(type='AdventResNet', depth=50, base_channels=4, stem_channels=4, out_indices=(3,)),
-    decode_head=dict(type='SEASPPHead', in_channels=128, in_index=0, channels=32, num_groups=4, num_classes=7, align_corners=True),
+    decode_head=dict(
+        type='SEASPPHead', in_channels=128, in_index=0, channels=32, num_groups=4, num_classes=7, align_corners=True
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)
 
 
 def config(targets: int = 2) -> mmcv.Config:
@@ -31,7 +35,10 @@ def released(tmp_path: Path) -> dict[str, Tensor]:
     """``released.pkl`` in the released layout, ``config.py`` for its network, and the weights."""
     torch.manual_seed(0)
     weights = ours_to_coast(build_train_model(config()).state_dict())
-    torch.save({'ResNet101': {'model_state': weights}, 'FCDiscriminator': {}, 'iter': 60000, 'best_iou': 0.5}, tmp_path / 'released.pkl')
+    torch.save(
+        {'ResNet101': {'model_state': weights}, 'FCDiscriminator': {}, 'iter': 60000, 'best_iou': 0.5},
+        tmp_path / 'released.pkl',
+    )
     config().dump(str(tmp_path / 'config.py'))
     return weights
 
@@ -66,11 +73,14 @@ def test_wrong_number_of_targets_is_refused(tmp_path: Path, released: dict[str, 
         main([str(tmp_path / 'released.pkl'), str(tmp_path / 'ours.pth'), '--config', str(tmp_path / 'three.py')])
 
 
-@pytest.mark.parametrize('convert, state, message', [
-    (coast_to_ours, {'layer5_list.0.x': (1,), 'layer5_list.1.x': (1,), 'fc.weight': (1,)}, 'fc.weight'),
-    (ours_to_coast, {'domain_heads.0.x': (1,), 'auxiliary_head.x': (1,)}, 'auxiliary_head.x'),
-    (ours_to_coast, {'decode_head.x': (1,)}, 'decode_head.x'),
-])
+@pytest.mark.parametrize(
+    'convert, state, message',
+    [
+        (coast_to_ours, {'layer5_list.0.x': (1,), 'layer5_list.1.x': (1,), 'fc.weight': (1,)}, 'fc.weight'),
+        (ours_to_coast, {'domain_heads.0.x': (1,), 'auxiliary_head.x': (1,)}, 'auxiliary_head.x'),
+        (ours_to_coast, {'decode_head.x': (1,)}, 'decode_head.x'),
+    ],
+)
 def test_other_networks_are_refused(convert: Any, state: dict[str, Any], message: str) -> None:
     with pytest.raises(KeyError, match=f"'{message}' belongs to no network of CoaST"):
         convert({key: torch.zeros(size) for key, size in state.items()})

@@ -1,4 +1,6 @@
-"""The few seconds of the suite that also run on mmcv-full (``make smoke-full``), where the real compiled ops must be in use."""
+"""The few seconds of the suite that also run on mmcv-full (``make smoke-full``), where the real compiled ops must be
+in use."""
+
 from __future__ import annotations
 
 import os
@@ -17,12 +19,14 @@ pytestmark = pytest.mark.smoke
 
 def test_the_expected_mmcv_is_in_use():
     assert compiled_ops_available() or not os.environ.get('MMSEG_UDA_EXPECT_COMPILED_OPS'), (
-        'mmcv-full was put on PYTHONPATH, but the stand-in for its compiled ops is in use')
+        'mmcv-full was put on PYTHONPATH, but the stand-in for its compiled ops is in use'
+    )
 
 
 def test_an_op_computes_with_the_extension_and_explains_itself_without():
     from mmcv.ops import nms
-    boxes = torch.tensor([[0., 0., 4., 4.], [0., 0., 4., 3.9], [8., 8., 9., 9.]])
+
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.9], [8.0, 8.0, 9.0, 9.0]])
     scores = torch.tensor([0.9, 0.8, 0.7])
     if compiled_ops_available():
         assert nms(boxes, scores, 0.5)[1].tolist() == [0, 2]
@@ -33,6 +37,7 @@ def test_an_op_computes_with_the_extension_and_explains_itself_without():
 
 def test_the_focal_loss_that_needs_no_op_works_either_way():
     from mmseg.models.losses import FocalLoss
+
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     loss = FocalLoss()(logits, torch.zeros(2, 4, 4, dtype=torch.long))
     loss.backward()
@@ -48,7 +53,7 @@ def test_a_segmentor_is_built_and_predicts():
 
 
 def test_a_training_step_changes_the_student():
-    setup = Setup(None, ('source', ))
+    setup = Setup(None, ('source',))
     method, step = setup.build()
     before = {name: value.clone() for name, value in method.student.state_dict().items()}
     step([setup.data.batch(range(2))], 0)

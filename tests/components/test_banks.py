@@ -7,7 +7,7 @@ import torch
 
 from mmseg_uda.components.banks import ClassConfidenceBank, KeyBank
 from mmseg_uda.components.banks_images import ImageBank
-from mmseg_uda.ops.contrast import fifo_enqueue
+from mmseg_uda.ops.u2pl import fifo_enqueue
 
 
 def test_rings_of_several_classes_equal_queues() -> None:
@@ -31,7 +31,9 @@ def test_rings_of_several_classes_equal_queues() -> None:
 def test_half_precision_keys() -> None:
     bank = KeyBank(1, 2, 4, dtype='float16')
     bank.enqueue(torch.full((2, 2), 0.5), torch.ones(1, 2, dtype=torch.bool))
-    assert bank.keys.dtype == torch.float16 and bank.contents(0).dtype == torch.float32 and (bank.contents(0) == 0.5).all()
+    assert (
+        bank.keys.dtype == torch.float16 and bank.contents(0).dtype == torch.float32 and (bank.contents(0) == 0.5).all()
+    )
 
 
 @pytest.mark.parametrize('sizes', [0, [3, 3], [3, -1, 3]])

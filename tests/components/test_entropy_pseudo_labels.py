@@ -1,4 +1,6 @@
-"""The entropy criterion as a part of self-training methods: any batch size, exact resume, ranks; weights of its modes."""
+"""The entropy criterion as a part of self-training methods: any batch size, exact resume, ranks; weights of its
+modes."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,14 +15,22 @@ from mmseg_uda.ops.entropy import entropy_from_logits
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 
-CONFIGS = [path for path in sorted((Path(__file__).resolve().parents[2] / 'configs/esl').glob('*.py')) if 'EntropyPseudoLabel' in path.read_text()]
+CONFIGS = [
+    path
+    for path in sorted((Path(__file__).resolve().parents[2] / 'configs/esl').glob('*.py'))
+    if 'EntropyPseudoLabel' in path.read_text()
+]
 
 
 def dacs(**options: Any) -> dict[str, Any]:
-    return dict(type='DACS', pseudo_labeler=dict(dict(type='EntropyPseudoLabel', warmup=1, min_mass=10.0, floor=0.9), **options))
+    return dict(
+        type='DACS', pseudo_labeler=dict(dict(type='EntropyPseudoLabel', warmup=1, min_mass=10.0, floor=0.9), **options)
+    )
 
 
-@pytest.mark.parametrize('options', [dict(), dict(mode='pixel_mask', normalize=True), dict(mode='pixel_soft'), dict(threshold=0.9)], ids=str)
+@pytest.mark.parametrize(
+    'options', [dict(), dict(mode='pixel_mask', normalize=True), dict(mode='pixel_soft'), dict(threshold=0.9)], ids=str
+)
 def test_in_dacs(options: dict[str, Any], tmp_path: Path) -> None:
     check_batch_sizes(dacs(**options))
     check_exact_resume(dacs(**options), tmp_path=tmp_path / 'resume')

@@ -106,7 +106,8 @@ def test_wrong_options_are_named_at_the_start(world: Path, options: dict[str, An
 
 
 def test_colours_equal_those_of_the_pipeline(world: Path) -> None:
-    """A patch of a whole file equals the same pixels through the ordinary pipeline, after both were normalised on the device."""
+    """A patch of a whole file equals the same pixels through the ordinary pipeline, after both were normalised on the
+    device."""
     whole = labelled_pipeline(crop=SIZE, scale=(40, 24))
     whole[4]['prob'] = 0.0
     source = dict(folder_config(world), pipeline=whole)

@@ -1,4 +1,5 @@
 """The command lines of the data tools."""
+
 from __future__ import annotations
 
 import json
@@ -17,8 +18,11 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 def config(tmp_path: Path) -> str:
     make_gta(tmp_path / 'gta', 4)
     make_cityscapes(tmp_path / 'cityscapes', 4)
-    train = dict(type='UDADataset', source=gta_config(tmp_path / 'gta'),
-                 target=cityscapes_config(tmp_path / 'cityscapes', ann_dir=None))
+    train = dict(
+        type='UDADataset',
+        source=gta_config(tmp_path / 'gta'),
+        target=cityscapes_config(tmp_path / 'cityscapes', ann_dir=None),
+    )
     (tmp_path / 'config.py').write_text(f'data = dict(train={train!r})\n')
     return str(tmp_path / 'config.py')
 
@@ -33,8 +37,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tool: str, *arguments: str) -> int:
     return 0
 
 
-def test_check_ends_with_the_result(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_ends_with_the_result(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, 'check_dataset.py', config, '--nproc', '0') == 0
     assert capsys.readouterr().out.count('no problem found') == 2
     (tmp_path / 'gta/labels/00002.png').unlink()
@@ -43,8 +48,9 @@ def test_check_ends_with_the_result(config: str, tmp_path: Path, monkeypatch: py
     assert [finding['file'] for finding in json.loads(out.read_text())['source']] == ['00002.png']
 
 
-def test_an_unknown_data_set_is_answered_with_the_known_ones(config: str, monkeypatch: pytest.MonkeyPatch,
-                                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_data_set_is_answered_with_the_known_ones(
+    config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, 'class_stats.py', config, '--part', 'sorce') == 2
     assert "it has ['source', 'target']" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from mmcv.parallel import collate
 from mmseg.datasets import build_dataset
 
 from mmseg_uda.datasets.builder import build_training_dataset
-from mmseg_uda.methods.streams import split_streams
+from mmseg_uda.streams import split_streams
 
 from .worlds import blocks, make_cityscapes, make_gta, write_image, write_label
 
@@ -76,7 +76,7 @@ def test_streams_and_test_sets(path: Path, world: Path, monkeypatch: pytest.Monk
         cfg.data.train.class_patches.pool = [0]
     dataset = build_training_dataset(cfg, seed=0)
     setting = path.stem.split('_')[0]
-    several = {'source', *list(('target', 'target2', 'target3'))[:len(cfg.data.train.get('target') or ())]}
+    several = {'source', *list(('target', 'target2', 'target3'))[: len(cfg.data.train.get('target') or ())]}
     expected = {
         'uda': {'source', 'target'},
         'quadmix': {'source', 'target'},

@@ -56,16 +56,28 @@ def test_names_agree_with_the_tables() -> None:
         assert len(names) == label_spaces.RAW_ID_LIMIT[ids] + 1
         for raw, train in label_spaces.table(ids).items():
             ours, theirs = label_spaces.CITY19[train], names[raw].lower()
-            assert ours.split()[-1] in theirs or theirs in ('bicyclist', 'motorcyclist', 'other rider', 'on rails') \
-                or (ours, theirs) in (('terrain', 'non-drivable fallback'),), (ours, theirs)
-    assert idd.label_id('Obs Str Bar Fallback') == 28 and idd.label_id('cargroup') == idd.label_id('car') and idd.label_id('polegroup') == 27
+            assert (
+                ours.split()[-1] in theirs
+                or theirs in ('bicyclist', 'motorcyclist', 'other rider', 'on rails')
+                or (ours, theirs) in (('terrain', 'non-drivable fallback'),)
+            ), (ours, theirs)
+    assert (
+        idd.label_id('Obs Str Bar Fallback') == 28
+        and idd.label_id('cargroup') == idd.label_id('car')
+        and idd.label_id('polegroup') == 27
+    )
     with pytest.raises(KeyError):
         idd.label_id('spaceship')
 
 
 def test_idd_polygons_are_drawn_in_order() -> None:
-    label = idd.draw_polygons(dict(imgWidth=40, imgHeight=24, objects=[
-        square('road', 0, 29), square('autorickshaw', 10, 19), square('sky', 0, 39, deleted=1)]))
+    label = idd.draw_polygons(
+        dict(
+            imgWidth=40,
+            imgHeight=24,
+            objects=[square('road', 0, 29), square('autorickshaw', 10, 19), square('sky', 0, 39, deleted=1)],
+        )
+    )
     assert label.shape == (24, 40) and label.dtype == np.uint8
     assert [label[5, x] for x in (5, 15, 25, 35)] == [0, 11, 0, idd.UNLABELED]
 
@@ -91,7 +103,9 @@ def test_idd_without_converting_reads_the_ids(tmp_path: Path) -> None:
     assert classes_of(build('IDDDataset', tmp_path, 'leftImg8bit/val', 'gtFine/val')) == [0, 9]
 
 
-@pytest.mark.parametrize('objects, reason', [([square('spaceship', 0, 9)], 'spaceship'), ([dict(label='road')], 'polygon')])
+@pytest.mark.parametrize(
+    'objects, reason', [([square('spaceship', 0, 9)], 'spaceship'), ([dict(label='road')], 'polygon')]
+)
 def test_a_broken_annotation_names_its_file(tmp_path: Path, objects: list[dict[str, Any]], reason: str) -> None:
     make_idd(tmp_path, objects)
     with pytest.raises(CorruptFileError, match=f'train/0/1_gtFine_polygons.json .*{reason}'):

@@ -26,7 +26,9 @@ def root(tmp_path: Path) -> Path:
     for i in range(6):
         label = np.random.default_rng(i).integers(0, 4, (24, 40)).astype(np.uint8)
         label[label == 3] = 255
-        cv2.imwrite(str(tmp_path / f'images/{i}.png'), np.repeat(np.where(label == 255, 250, 40 * label)[..., None], 3, -1))
+        cv2.imwrite(
+            str(tmp_path / f'images/{i}.png'), np.repeat(np.where(label == 255, 250, 40 * label)[..., None], 3, -1)
+        )
         write_label(tmp_path / f'labels/{i}.png', label)
     for old in (tmp_path / 'images').glob('*.jpg'):
         old.unlink()
@@ -35,8 +37,16 @@ def root(tmp_path: Path) -> Path:
 
 
 def folder(root: Path, labels: bool, **options: Any) -> dict[str, Any]:
-    return dict(type='FolderDataset', classes=CLASSES, data_root=str(root), img_dir='images', ann_dir='labels' if labels else None,
-                img_suffix='.png', pipeline=labelled_pipeline(), **options)
+    return dict(
+        type='FolderDataset',
+        classes=CLASSES,
+        data_root=str(root),
+        img_dir='images',
+        ann_dir='labels' if labels else None,
+        img_suffix='.png',
+        pipeline=labelled_pipeline(),
+        **options,
+    )
 
 
 def streams(root: Path, **options: Any) -> UDADataset:

@@ -144,7 +144,11 @@ def test_margins_larger_than_the_image_leave_nothing() -> None:
 
 
 def test_random_exact_resize_keeps_the_aspect_ratio_of_its_size() -> None:
-    sample = dict(img=np.zeros((12, 40, 3), np.uint8), gt_semantic_seg=np.zeros((12, 40), np.uint8), seg_fields=['gt_semantic_seg'])
+    sample = dict(
+        img=np.zeros((12, 40, 3), np.uint8),
+        gt_semantic_seg=np.zeros((12, 40), np.uint8),
+        seg_fields=['gt_semantic_seg'],
+    )
     resize = RandomExactResize((40, 20), (0.5, 1.5))
     shapes = {resize(dict(sample))['gt_semantic_seg'].shape for _ in range(50)}
     assert all(20 <= width < 60 and height == width // 2 for height, width in shapes) and len(shapes) > 10

@@ -1,4 +1,5 @@
 """Strong augmentation moves labels as it moves images, and soft labels come through the pipeline."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,17 +15,25 @@ SIZE = (24, 48)
 
 def _blocks() -> np.ndarray:
     """A label map of 4x4 blocks."""
-    return np.kron(np.random.default_rng(0).integers(0, 7, (SIZE[0] // 4, SIZE[1] // 4)), np.ones((4, 4))).astype(np.uint8)
+    return np.kron(np.random.default_rng(0).integers(0, 7, (SIZE[0] // 4, SIZE[1] // 4)), np.ones((4, 4))).astype(
+        np.uint8
+    )
 
 
 def _coloured(label: np.ndarray) -> np.ndarray:
     return np.repeat((label * 10)[..., None], 3, axis=2).astype(np.uint8)
 
 
-@pytest.mark.parametrize('operations', [
-    (), (Operation('TranslateX', 7),), (Operation('TranslateY', 9, negate=True), Operation('TranslateX', 3)),
-    (Operation('TranslateX', 5, applied=False), Operation('Identity', 1)), (Operation('TranslateX', 4), Operation('TranslateX', 4)),
-])
+@pytest.mark.parametrize(
+    'operations',
+    [
+        (),
+        (Operation('TranslateX', 7),),
+        (Operation('TranslateY', 9, negate=True), Operation('TranslateX', 3)),
+        (Operation('TranslateX', 5, applied=False), Operation('Identity', 1)),
+        (Operation('TranslateX', 4), Operation('TranslateX', 4)),
+    ],
+)
 @pytest.mark.parametrize('flip', [False, True])
 def test_labels_move_with_the_image(operations: tuple[Operation, ...], flip: bool) -> None:
     label = _blocks()
@@ -79,12 +88,16 @@ def test_soft_labels_become_hard(mode: str) -> None:
     soft = np.eye(7, dtype=np.float32)[label] * 0.6 + 0.4 / 7
     for threshold, kept in ((-1.0, True), (0.9, False)):
         np.random.seed(3)
-        hard = StrongAugment(label_mode=mode, threshold=threshold)(dict(img=_coloured(label), seg_fields=[SOFT_LABEL], **{SOFT_LABEL: soft}))
+        hard = StrongAugment(label_mode=mode, threshold=threshold)(
+            dict(img=_coloured(label), seg_fields=[SOFT_LABEL], **{SOFT_LABEL: soft})
+        )
         assert SOFT_LABEL not in hard and hard['seg_fields'] == ['gt_semantic_seg']
         assert (hard['gt_semantic_seg'] != 255).any() == kept
         if kept and mode == 'exact':
             np.random.seed(3)
-            np.testing.assert_array_equal(hard['gt_semantic_seg'], StrongAugment(label_mode=mode)(_results())['gt_semantic_seg'])
+            np.testing.assert_array_equal(
+                hard['gt_semantic_seg'], StrongAugment(label_mode=mode)(_results())['gt_semantic_seg']
+            )
 
 
 def test_wrong_options_are_refused() -> None:

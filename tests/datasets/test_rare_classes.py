@@ -147,7 +147,9 @@ def test_statistics_of_another_list_do_not_fit(tmp_path: Path) -> None:
 
 def test_class_uniform_draws_follow_the_shares(world: Path) -> None:
     def drawn(**options: Any) -> list[tuple[int, int]]:
-        dataset = UDADataset(source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', workers=0) | options)
+        dataset = UDADataset(
+            source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', workers=0) | options
+        )
         sampler = dataset.samplers['source']
         later = sampler.choose(199)
         assert later == [sampler.choose(position) for position in range(200)][199]
@@ -159,12 +161,16 @@ def test_class_uniform_draws_follow_the_shares(world: Path) -> None:
     assert {index for index, cls in chosen if cls == 1} == {2}
     assert 0.5 < np.mean(classes == 1) < 0.75
     of_a = [index for index, cls in chosen if cls == 0]
-    assert all(sorted(of_a[i:i + 4]) == [0, 1, 2, 3] for i in range(0, len(of_a) - 3, 4))
+    assert all(sorted(of_a[i : i + 4]) == [0, 1, 2, 3] for i in range(0, len(of_a) - 3, 4))
     assert chosen == drawn() and chosen != drawn(period=5) and chosen[:5] == drawn(period=5)[:5]
 
 
 def test_class_samplers_are_checked(world: Path) -> None:
     with pytest.raises(KeyError, match="did you mean 'period'"):
-        UDADataset(source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', perioc=3, workers=0))
+        UDADataset(
+            source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', perioc=3, workers=0)
+        )
     with pytest.raises(ValueError, match='period'):
-        UDADataset(source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', period=0, workers=0))
+        UDADataset(
+            source=folder_config(world), rare_class_sampling=dict(type='ClassUniformSampler', period=0, workers=0)
+        )

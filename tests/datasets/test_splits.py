@@ -1,4 +1,5 @@
 """Seeded labelled/unlabelled splits."""
+
 from __future__ import annotations
 
 import random
@@ -65,8 +66,13 @@ def test_shipped_lists_are_those_of_the_tool_and_nested() -> None:
     folder = Path(__file__).resolve().parents[2] / 'configs/_base_/datasets/splits'
     for world in ('camvid_dusk', 'toy_cityscapes'):
         for seed in range(3):
-            lists = {number: [(folder / f'{world}_{kind}_{number}_seed{seed}.txt').read_text().split() for kind in ('labeled', 'unlabeled')]
-                     for number in (5, 10, 20)}
+            lists = {
+                number: [
+                    (folder / f'{world}_{kind}_{number}_seed{seed}.txt').read_text().split()
+                    for kind in ('labeled', 'unlabeled')
+                ]
+                for number in (5, 10, 20)
+            }
             names = sorted(lists[5][0] + lists[5][1])
             assert len(set(names)) == len(names)
             for number, (labelled, rest) in lists.items():
@@ -81,12 +87,20 @@ def test_written_lists_are_read_as_splits(tmp_path: Path) -> None:
     assert sizes == [2, 3]
 
 
-@pytest.mark.parametrize('options, names', [
-    (dict(strategy='folders'), ('train_labeled_2_folders_seed7.txt', 'train_unlabeled_2_folders_seed7.txt')),
-    (dict(strategy='classes', prefix='dusk'), ('dusk_labeled_2_classes_seed7.txt', 'dusk_unlabeled_2_classes_seed7.txt')),
-    (dict(unlabeled='all'), ('train_labeled_2_seed7.txt', 'train_all_seed7.txt')),
-])
-def test_the_name_of_a_list_says_how_it_was_made(tmp_path: Path, options: dict[str, str], names: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    'options, names',
+    [
+        (dict(strategy='folders'), ('train_labeled_2_folders_seed7.txt', 'train_unlabeled_2_folders_seed7.txt')),
+        (
+            dict(strategy='classes', prefix='dusk'),
+            ('dusk_labeled_2_classes_seed7.txt', 'dusk_unlabeled_2_classes_seed7.txt'),
+        ),
+        (dict(unlabeled='all'), ('train_labeled_2_seed7.txt', 'train_all_seed7.txt')),
+    ],
+)
+def test_the_name_of_a_list_says_how_it_was_made(
+    tmp_path: Path, options: dict[str, str], names: tuple[str, str]
+) -> None:
     make_cityscapes(tmp_path, 5)
     paths = write_lists(build_dataset(cityscapes_config(tmp_path, pipeline=[])), 2, 7, tmp_path / 'splits', **options)
     assert tuple(path.name for path in paths) == names

@@ -139,11 +139,25 @@ def test_an_id_map_replaces_the_table(tmp_path: Path) -> None:
 
 
 def test_predictions_are_scored_at_the_wanted_size(tmp_path: Path) -> None:
-    test = dict(type='MultiScaleFlipAug', img_scale=(20, 10), flip=False, transforms=[
-        dict(type='ExactResize', size=(20, 10), interpolation='bilinear'), dict(type='RandomFlip'),
-        dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])])
-    dataset = build_dataset(cityscapes_config(
-        make_cityscapes(tmp_path, 2), test_mode=True, score_size=(20, 12), pipeline=[dict(type='LoadImageFromFile'), test]))
+    test = dict(
+        type='MultiScaleFlipAug',
+        img_scale=(20, 10),
+        flip=False,
+        transforms=[
+            dict(type='ExactResize', size=(20, 10), interpolation='bilinear'),
+            dict(type='RandomFlip'),
+            dict(type='ImageToTensor', keys=['img']),
+            dict(type='Collect', keys=['img']),
+        ],
+    )
+    dataset = build_dataset(
+        cityscapes_config(
+            make_cityscapes(tmp_path, 2),
+            test_mode=True,
+            score_size=(20, 12),
+            pipeline=[dict(type='LoadImageFromFile'), test],
+        )
+    )
     meta = dataset[0]['img_metas'][0].data
     assert meta['ori_shape'] == (12, 20, 3) and meta['img_shape'] == (10, 20, 3)
     label = dataset.get_gt_seg_map_by_idx(0)
@@ -155,6 +169,8 @@ def test_predictions_are_scored_at_the_wanted_size(tmp_path: Path) -> None:
 def test_letterboxed_mapillary_is_scored_in_its_box(tmp_path: Path) -> None:
     write_image(tmp_path / 'images/a.jpg', 0)
     write_label(tmp_path / 'labels/a.png', blocks((13, 27))(0), 'palette')
-    dataset = build('LetterboxedMapillaryDataset', tmp_path, img_dir='images', ann_dir='labels', score_size=(40, 12), test_mode=True)
+    dataset = build(
+        'LetterboxedMapillaryDataset', tmp_path, img_dir='images', ann_dir='labels', score_size=(40, 12), test_mode=True
+    )
     label = dataset.get_gt_seg_map_by_idx(0)
     assert label.shape == (12, 40) and set(np.unique(label[:, :20])) == {0, 10} and (label[:, 20:] == 255).all()

@@ -19,12 +19,12 @@ from PIL import Image
 
 from mmseg_uda.datasets import conversion, label_spaces
 from mmseg_uda.datasets.labels import LabelReader
-from mmseg_uda.datasets.toy import TOY_DATASETS, ensure_toy_world, world
-from mmseg_uda.datasets.toy.appearance import between
-from mmseg_uda.datasets.toy.canvas import AUTORICKSHAW, EGO_VEHICLE, LANE_MARKING
-from mmseg_uda.datasets.toy.looks import APPEARANCES, GAME
-from mmseg_uda.datasets.toy.render import render
-from mmseg_uda.datasets.toy.writers import raw_lookup
+from mmseg_uda.toy import TOY_DATASETS, ensure_toy_world, world
+from mmseg_uda.toy.appearance import between
+from mmseg_uda.toy.canvas import AUTORICKSHAW, EGO_VEHICLE, LANE_MARKING
+from mmseg_uda.toy.looks import APPEARANCES, GAME
+from mmseg_uda.toy.render import render
+from mmseg_uda.toy.writers import raw_lookup
 
 SMALL = dict(width=64, height=32, scale=0.02, quiet=True, workers=1)
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.datasets.index_stream import IndexStream, WeightedIndexStream, fixed_randomness
 from mmseg_uda.datasets.uda_dataset import UDADataset
-from mmseg_uda.methods.streams import split_streams
+from mmseg_uda.streams import split_streams
 
 from .worlds import (
     blocks,
@@ -217,15 +217,26 @@ def test_groups_keep_their_shares_everywhere(shares: tuple[float, ...]) -> None:
     for k, (share, length) in enumerate(zip(shares, lengths)):
         expected = share / sum(shares)
         counts = np.cumsum(groups == k)
-        assert all(abs(counts[j] - counts[i] - expected * (j - i)) <= len(shares) for i, j in ((0, 9), (100, 120), (7, 500)))
+        assert all(
+            abs(counts[j] - counts[i] - expected * (j - i)) <= len(shares) for i, j in ((0, 9), (100, 120), (7, 500))
+        )
         own = [index for index in drawn if ends[k] - length <= index < ends[k]]
-        assert all(len(set(own[i : i + length])) == length for i in range(0, len(own) - length, length)), 'each epoch holds every item once'
-    assert [WeightedIndexStream(lengths, shares, 0, 'labeled_target')[i] for i in (40, 7, 300)] == [drawn[i] for i in (40, 7, 300)]
+        assert all(len(set(own[i : i + length])) == length for i in range(0, len(own) - length, length)), (
+            'each epoch holds every item once'
+        )
+    assert [WeightedIndexStream(lengths, shares, 0, 'labeled_target')[i] for i in (40, 7, 300)] == [
+        drawn[i] for i in (40, 7, 300)
+    ]
 
 
 def test_a_labelled_stream_mixes_data_sets_in_given_shares(world: Path) -> None:
     target = cityscapes_config(world / 'cityscapes')
-    dataset = UDADataset(target=target, labeled_target=[target, gta_config(world / 'gta')], shares=dict(labeled_target=[0.6, 0.4]), seed=0)
+    dataset = UDADataset(
+        target=target,
+        labeled_target=[target, gta_config(world / 'gta')],
+        shares=dict(labeled_target=[0.6, 0.4]),
+        seed=0,
+    )
     names = [dataset[i]['labeled_target_img_metas'].data['filename'] for i in range(50)]
     assert sum('cityscapes' in name for name in names) == 30
     with pytest.raises(KeyError, match="shares .*'labelled_target' .did you mean 'labeled_target'"):

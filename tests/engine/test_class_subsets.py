@@ -1,4 +1,5 @@
 """The 16- and 13-class scores of SYNTHIA's protocols, from networks with 19 and with 16 classes."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -17,7 +18,11 @@ class Scored:
         self.CLASSES = label_spaces.SPACES[space][0]
 
     def evaluate(self, results: Any, **_: Any) -> dict[str, float]:
-        return {f'IoU.{name}': 0.01 * (1 + label_spaces.CITY19.index(name)) for name in self.CLASSES if name in label_spaces.CITY19}
+        return {
+            f'IoU.{name}': 0.01 * (1 + label_spaces.CITY19.index(name))
+            for name in self.CLASSES
+            if name in label_spaces.CITY19
+        }
 
 
 @pytest.mark.parametrize('space', ['city19', 'city16'])

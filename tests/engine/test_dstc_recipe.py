@@ -21,16 +21,17 @@ from tests.harness.methods import assert_equal_state
 from tests.harness.synthetic import tiny_model
 
 BRANCHES = {'source': '', 'target': 'uda.target_branch.'}
-RECIPE = '''stages = [
+RECIPE = """stages = [
     dict(name='source', type='train', config='st.py', options={'data.train.labeled_target': None}),
     dict(name='target', type='train', config='st.py', options={'data.train.source': None}),
     dict(name='dstc', type='train', config='dstc.py',
-         options=dict(uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')), runner=dict(max_iters=4))),
+         options=dict(uda=dict(init=dict(source='{source}/latest.pth', target='{target}/latest.pth')),
+         runner=dict(max_iters=4))),
 ]
-'''
-FINETUNE = '''    dict(name='finetune', type='train', config='st.py', load_from='{source}/latest.pth',
+"""
+FINETUNE = """    dict(name='finetune', type='train', config='st.py', load_from='{source}/latest.pth',
          options={'data.train.source': None, 'optimizer.lr': 0.0, 'optimizer.weight_decay': 0.0})]
-'''
+"""
 
 
 def write_recipe(root: Path) -> Path:
@@ -51,7 +52,10 @@ def write_recipe(root: Path) -> Path:
         dict(type='ExactResize', size=(64, 32), interpolation='bilinear'), dict(type='RandomFlip'), dict(type='Normalize', **NORM),
         dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img']),
     ]  # fmt: skip
-    test_pipeline = [dict(type='LoadImageFromFile'), dict(type='MultiScaleFlipAug', img_scale=(64, 32), flip=False, transforms=test_steps)]
+    test_pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='MultiScaleFlipAug', img_scale=(64, 32), flip=False, transforms=test_steps),
+    ]
     Config(dict(
         model=tiny_model(19, norm='BN'), uda=dict(type='DSTC', init=dict(source='none.pth', target='none.pth')),
         data=dict(samples_per_gpu=2, workers_per_gpu=0, train=train, test=dict(target, ann_dir='gtFine/train', pipeline=test_pipeline)),
@@ -88,8 +92,12 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     again = weights(folders['dstc'] / 'iter_4.pth')
     assert final.keys() == again.keys() and all(torch.equal(final[key], again[key]) for key in final)
 
-    # tools/test.py asks any of the three; the target branch unless told otherwise; a plain config sees the source branch
-    for key, cls, score in (('decode_head.conv_seg.bias', 0, 50.0), ('uda.target_branch.decode_head.conv_seg.bias', 2, 5.0)):
+    # tools/test.py asks any of the three; the target branch unless told otherwise; a plain config sees the source
+    # branch
+    for key, cls, score in (
+        ('decode_head.conv_seg.bias', 0, 50.0),
+        ('uda.target_branch.decode_head.conv_seg.bias', 2, 5.0),
+    ):
         final[key][cls] = score  # the source branch is sure of road, the target branch prefers buildings
     save_checkpoint_file(dict(state_dict=final), tmp_path / 'both.pth')
 
@@ -102,7 +110,8 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     assert found == dict(source_branch=[True, False], target_branch=[False, True], ensemble=[True, False])
     assert ious('dstc.py') == found['target_branch'] and ious('st.py') == found['source_branch']
 
-    # the source warm-up does not depend on the number of labels: the fine-tuning recipe takes it as it is and starts from its weights
+    # the source warm-up does not depend on the number of labels: the fine-tuning recipe takes it as it is and starts
+    # from its weights
     shutil.copytree(folders['source'], tmp_path / 'other/1_source')
     before = (tmp_path / 'other/1_source/iter_2.pth').stat().st_mtime_ns
     (tmp_path / 'other.py').write_text(RECIPE.split("    dict(name='target'")[0] + FINETUNE)
@@ -110,10 +119,14 @@ def test_recipe_runs_resumes_and_shares_its_source_stage(tmp_path: Path, monkeyp
     assert (folders['source'] / 'iter_2.pth').stat().st_mtime_ns == before
     start, tuned = weights(folders['source'] / 'iter_2.pth'), weights(folders['finetune'] / 'iter_2.pth')
     changed = {key.rsplit('.', 1)[1] for key, value in start.items() if not torch.equal(value, tuned[key])}
-    assert changed == {'running_mean', 'running_var', 'num_batches_tracked'}, 'without a learning rate only statistics change'
+    assert changed == {'running_mean', 'running_var', 'num_batches_tracked'}, (
+        'without a learning rate only statistics change'
+    )
 
 
-def test_a_recipe_killed_at_random_points_ends_with_the_same_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_killed_at_random_points_ends_with_the_same_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(environment, 'environment_text', lambda: '')
     recipe = str(write_recipe(tmp_path))
 

@@ -1,4 +1,5 @@
 """Batched inference gives what MMSeg's own gives."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,7 +22,9 @@ META = [dict(ori_shape=(40, 70, 3), img_shape=(40, 70, 3), flip=False)]
 @pytest.mark.parametrize('size', [(40, 70), (20, 30)])
 def test_batched_windows_equal_mmseg_slide_inference(windows: int, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    model = build_segmentor(ConfigDict(tiny_model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 20))))).eval()
+    model = build_segmentor(
+        ConfigDict(tiny_model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 20))))
+    ).eval()
     img = torch.randn(1, 3, *size)
     meta = [dict(ori_shape=(*size, 3), img_shape=(*size, 3), flip=False)]
     with torch.no_grad():

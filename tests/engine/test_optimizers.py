@@ -1,4 +1,5 @@
 """Optimiser building: merged groups equal mmcv's, named networks, clear errors."""
+
 from __future__ import annotations
 
 import pytest
@@ -15,8 +16,13 @@ PARAMWISE = dict(custom_keys={'head': dict(lr_mult=10.0), 'norm': dict(decay_mul
 
 
 def _network() -> nn.Module:
-    return nn.ModuleDict({'backbone': nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
-                          'norm1': nn.LayerNorm(4), 'head': nn.Conv2d(4, 2, 1)})
+    return nn.ModuleDict(
+        {
+            'backbone': nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
+            'norm1': nn.LayerNorm(4),
+            'head': nn.Conv2d(4, 2, 1),
+        }
+    )
 
 
 def test_merged_groups_reproduce_the_published_rates_and_decays() -> None:
@@ -26,7 +32,9 @@ def test_merged_groups_reproduce_the_published_rates_and_decays() -> None:
     theirs = build_optimizer(network, dict(cfg, paramwise_cfg=dict(PARAMWISE)))
 
     def options(optimizer: torch.optim.Optimizer) -> dict[int, tuple[float, float]]:
-        return {id(p): (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
+        return {
+            id(p): (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']
+        }
 
     assert options(mine) == options(theirs)
     assert len(mine.param_groups) == 3 < len(theirs.param_groups)
@@ -35,14 +43,19 @@ def test_merged_groups_reproduce_the_published_rates_and_decays() -> None:
 def test_merged_groups_train_like_one_group_per_parameter() -> None:
     cfg = dict(type='AdamW', lr=1e-3, weight_decay=0.01, paramwise_cfg=PARAMWISE)
     networks = []
-    for build in (lambda n: build_optimizers(cfg, {'segmentor': n})['segmentor'], lambda n: build_optimizer(n, dict(cfg))):
+    for build in (
+        lambda n: build_optimizers(cfg, {'segmentor': n})['segmentor'],
+        lambda n: build_optimizer(n, dict(cfg)),
+    ):
         torch.manual_seed(0)
         network = _network()
         optimizer = build(network)
         for _ in range(3):
             optimizer.zero_grad()
             features = network['backbone'](torch.ones(2, 3, 8, 8) * torch.linspace(-1, 1, 8))
-            network['head'](network['norm1'](features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)).square().mean().backward()
+            network['head'](
+                network['norm1'](features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            ).square().mean().backward()
             optimizer.step()
         networks.append(network)
     for left, right in zip(networks[0].parameters(), networks[1].parameters()):
@@ -51,7 +64,9 @@ def test_merged_groups_train_like_one_group_per_parameter() -> None:
 
 def test_only_the_student_is_optimised() -> None:
     method, step = Setup(dict(type='ToySharedGraph'), ('source',)).build()
-    assert {id(p) for p in method.student.parameters()} == {id(p) for group in as_mmcv(step.optimizers).param_groups for p in group['params']}
+    assert {id(p) for p in method.student.parameters()} == {
+        id(p) for group in as_mmcv(step.optimizers).param_groups for p in group['params']
+    }
 
 
 def test_errors_name_the_network_and_the_nearest_spelling() -> None:

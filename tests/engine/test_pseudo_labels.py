@@ -1,4 +1,6 @@
-"""Extraction of pseudo-labels: resumable, independent of batch size and of jobs, never reading ground truth; and training on them."""
+"""Extraction of pseudo-labels: resumable, independent of batch size and of jobs, never reading ground truth; and
+training on them."""
+
 from __future__ import annotations
 
 import shutil
@@ -10,12 +12,13 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore, read_label
-from mmseg_uda.engine import pseudo_label_modes, pseudo_labels
+from mmseg_uda.engine import pseudo_label_extraction as pseudo_labels
+from mmseg_uda.engine import pseudo_label_modes
 from mmseg_uda.engine.pseudo_label_tool import main
 from mmseg_uda.ops import esl
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import save_checkpoint_file
 from tests.datasets.worlds import NORM, labelled_pipeline, make_cityscapes, make_gta
 from tests.harness.methods import run_ranks
@@ -43,11 +46,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     make_gta(root / 'gta')
     make_cityscapes(root / 'city', IMAGES)
     shutil.move(str(root / 'city/gtFine'), str(root / 'city/hidden'))
-    source = dict(type='GTADataset', data_root=str(root / 'gta'), img_dir='images', ann_dir='labels', pipeline=labelled_pipeline())
-    target = dict(type='CityscapesDataset', data_root=str(root / 'city'), img_dir='leftImg8bit/train', ann_dir='gtFine/train',
-                  pipeline=target_pipeline())
-    cfg = Config(dict(model=tiny_model(CLASSES, 'BN'), data=dict(
-        samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=target))))
+    source = dict(
+        type='GTADataset', data_root=str(root / 'gta'), img_dir='images', ann_dir='labels', pipeline=labelled_pipeline()
+    )
+    target = dict(
+        type='CityscapesDataset',
+        data_root=str(root / 'city'),
+        img_dir='leftImg8bit/train',
+        ann_dir='gtFine/train',
+        pipeline=target_pipeline(),
+    )
+    cfg = Config(
+        dict(
+            model=tiny_model(CLASSES, 'BN'),
+            data=dict(
+                samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=target)
+            ),
+        )
+    )
     cfg.dump(str(root / 'config.py'))
     torch.manual_seed(0)
     method = build_train_model(cfg)
@@ -82,7 +98,9 @@ def test_thresholds_are_those_of_all_images_together(world: dict[str, str], tmp_
 
 @pytest.mark.parametrize('criterion', ['entropy', 'max_prob', 'margin'])
 @pytest.mark.parametrize('levels', ['fine', 'compact'])
-def test_quantised_labels_keep_a_little_more_than_exact_ones(world: dict[str, str], tmp_path: Path, criterion: str, levels: str) -> None:
+def test_quantised_labels_keep_a_little_more_than_exact_ones(
+    world: dict[str, str], tmp_path: Path, criterion: str, levels: str
+) -> None:
     exact = extract(world, tmp_path / 'exact', '--criterion', criterion, '--levels', 'exact')
     coarse = extract(world, tmp_path / 'coarse', '--criterion', criterion, '--levels', levels)
     more = np.array(coarse.labels['kept']) - np.array(exact.labels['kept'])
@@ -96,7 +114,10 @@ def test_batch_size_jobs_and_interruptions_do_not_matter(world: dict[str, str], 
     reference = extract(world, tmp_path / 'one')
     extract(world, tmp_path / 'two', '--batch-size', '2')
     assert extract(world, tmp_path / 'jobs', '--shard', '0/2').labels is None
-    assert extract(world, tmp_path / 'jobs', '--shard', '1/2').labels is not None or extract(world, tmp_path / 'jobs').labels is not None
+    assert (
+        extract(world, tmp_path / 'jobs', '--shard', '1/2').labels is not None
+        or extract(world, tmp_path / 'jobs').labels is not None
+    )
     interrupted = tmp_path / 'interrupted'
     shutil.copytree(tmp_path / 'one', interrupted)
     for key in reference.keys[1:3]:
@@ -149,7 +170,7 @@ def test_pseudo_labels_as_a_stream(world: dict[str, str], tmp_path: Path, stream
         sample = dataset[position]
         label = sample[f'{stream}_gt_semantic_seg'].data[0]
         meta = sample[f'{stream}_img_metas'].data
-        key = meta['ori_filename'][:-len('.png')]
+        key = meta['ori_filename'][: -len('.png')]
         stored = read_label(store.path('labels', key)).long()
         assert torch.equal(label, stored.flip(1) if meta['flip'] else stored), 'stored ids pass without translation'
         seen.add(key)
@@ -159,8 +180,12 @@ def test_pseudo_labels_as_a_stream(world: dict[str, str], tmp_path: Path, stream
 
 def test_label_maps_follow_a_random_resize(world: dict[str, str], tmp_path: Path) -> None:
     extract(world, tmp_path)
-    random = [dict(type='LoadImageFromFile'), dict(type='Resize', img_scale=(64, 32), ratio_range=(0.5, 2.0)),
-              dict(type='RandomCrop', crop_size=(16, 16)), *target_pipeline()[2:]]
+    random = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', img_scale=(64, 32), ratio_range=(0.5, 2.0)),
+        dict(type='RandomCrop', crop_size=(16, 16)),
+        *target_pipeline()[2:],
+    ]
     sample = training_set(world, tmp_path, pipeline=random)[0]
     assert sample['target_gt_semantic_seg'].data.shape[1:] == sample['target_img'].data.shape[1:] == (16, 16)
 
@@ -175,8 +200,11 @@ def test_wrong_folders_are_named(world: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(PseudoLabelError, match='19 classes'):
         cfg = Config.fromfile(world['config'])
         cfg.data.train.source.label_space = 'city16'
-        cfg.data.train.target = dict(type='PseudoLabelDataset', folder=str(tmp_path / 'whole'),
-                                     dataset=dict(cfg.data.train.target, label_space='city16'))
+        cfg.data.train.target = dict(
+            type='PseudoLabelDataset',
+            folder=str(tmp_path / 'whole'),
+            dataset=dict(cfg.data.train.target, label_space='city16'),
+        )
         build_training_dataset(cfg, seed=0)
 
 
@@ -188,6 +216,7 @@ def test_scoring_reads_labels_only_when_asked(world: dict[str, str], tmp_path: P
     assert 'curve' not in main(['stats', str(tmp_path / 'entropy'), *flags])[str(tmp_path / 'entropy')]
     cfg = Config.fromfile(world['config'])
     from mmseg_uda.engine.pseudo_label_report import scoring_dataset
+
     dataset = scoring_dataset(cfg.data.train.target, hidden)
     right = known = 0
     for i in range(IMAGES):
@@ -202,8 +231,21 @@ def test_scoring_reads_labels_only_when_asked(world: dict[str, str], tmp_path: P
 def test_pictures(world: dict[str, str], tmp_path: Path) -> None:
     extract(world, tmp_path / 'a')
     extract(world, tmp_path / 'b', '--criterion', 'max_prob')
-    written = main(['show', str(tmp_path / 'a'), str(tmp_path / 'b'), '--config', world['config'], '--out', str(tmp_path / 'panels'), '--num', '2'])
+    written = main(
+        [
+            'show',
+            str(tmp_path / 'a'),
+            str(tmp_path / 'b'),
+            '--config',
+            world['config'],
+            '--out',
+            str(tmp_path / 'panels'),
+            '--num',
+            '2',
+        ]
+    )
     import cv2
+
     assert [cv2.imread(str(path)).shape for path in written] == [(32, 4 * 64, 3)] * 2
 
 
@@ -226,13 +268,26 @@ def test_padding_of_letterboxed_images_has_no_label(world: dict[str, str], tmp_p
     assert prediction.shape == (48, 64)
     assert (prediction[38:] == 255).all() and (codes[38:] == esl.invalid_code(esl.FINE_LEVELS)).all()
     assert (prediction[:38] != 255).all() and sum(store.labels['count']) == IMAGES * 38 * 64
-    scores = main(['stats', str(tmp_path / 'labels'), '--config', str(tmp_path / 'letterbox.py'), '--ann-dir',
-                   str(Path(world['root']) / 'city/hidden/train')])[str(tmp_path / 'labels')]
+    scores = main(
+        [
+            'stats',
+            str(tmp_path / 'labels'),
+            '--config',
+            str(tmp_path / 'letterbox.py'),
+            '--ann-dir',
+            str(Path(world['root']) / 'city/hidden/train'),
+        ]
+    )[str(tmp_path / 'labels')]
     assert 0 <= scores['total_accuracy'] <= 1
 
 
 def test_sliding_windows_need_upsampled_scores(world: dict[str, str], tmp_path: Path) -> None:
-    slide = ['--cfg-options', 'model.test_cfg.mode=slide', 'model.test_cfg.crop_size=(32,32)', 'model.test_cfg.stride=(16,16)']
+    slide = [
+        '--cfg-options',
+        'model.test_cfg.mode=slide',
+        'model.test_cfg.crop_size=(32,32)',
+        'model.test_cfg.stride=(16,16)',
+    ]
     with pytest.raises(ValueError, match="use upsample='logit'"):
         extract(world, tmp_path / 'prob', *slide)
     store = extract(world, tmp_path / 'logit', '--upsample', 'logit', *slide)
@@ -259,8 +314,9 @@ def _stop_after(images: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('criterion', ['entropy', 'max_prob'])
-def test_two_passes_write_what_deferred_thresholds_write(criterion: str, world: dict[str, str], tmp_path: Path,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_passes_write_what_deferred_thresholds_write(
+    criterion: str, world: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = extract(world, tmp_path / 'deferred', '--criterion', criterion)
     flags = ['--criterion', criterion, '--mode', 'two_pass']
     for images in (3, 4):  # in the first pass and in the second one
@@ -281,7 +337,9 @@ def test_two_passes_write_what_deferred_thresholds_write(criterion: str, world: 
         main(['threshold', str(tmp_path / 'passes')])
 
 
-def test_prequential_labels_use_the_images_so_far(world: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prequential_labels_use_the_images_so_far(
+    world: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(name: str, warmup: int, *flags: str) -> PseudoLabelStore:
         return extract(world, tmp_path / name, '--mode', 'prequential', '--warmup', str(warmup), *flags)
 
@@ -302,7 +360,9 @@ def test_prequential_labels_use_the_images_so_far(world: dict[str, str], tmp_pat
 
 
 @pytest.mark.parametrize('flags', [['--levels', 'exact'], ['--chunk', '2'], ['--soft']])
-def test_modes_without_predictions_refuse_what_they_cannot_do(flags: list[str], world: dict[str, str], tmp_path: Path) -> None:
+def test_modes_without_predictions_refuse_what_they_cannot_do(
+    flags: list[str], world: dict[str, str], tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="needs mode='deferred'"):
         extract(world, tmp_path / 'labels', '--mode', 'two_pass', *flags)
     assert not (tmp_path / 'labels').exists()

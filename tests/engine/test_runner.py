@@ -1,4 +1,5 @@
 """The runner: checkpoints, resume, retention, SIGTERM, loading into and from stock MMSegmentation."""
+
 from __future__ import annotations
 
 import json
@@ -87,7 +88,7 @@ def test_resume_from_bare_weights_points_at_load_from(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     runner = Setup(SHARED).runner(tmp_path)
-    with pytest.raises(CheckpointError, match=r"lacks \d+ of \d+ keys.*convert_checkpoint"):
+    with pytest.raises(CheckpointError, match=r'lacks \d+ of \d+ keys.*convert_checkpoint'):
         load_student(runner.model, {'backbone.layer1.weight': torch.zeros(1)}, 'other.pth')
     wrong = {key: value[:1] for key, value in runner.model.state_dict().items()}
     with pytest.raises(CheckpointError, match="'other.pth' does not fit the model"):
@@ -132,6 +133,7 @@ def test_mmcv_loggers_see_averages_without_a_transfer_per_iteration(tmp_path: Pa
     runner.register_logger_hooks(dict(interval=3, hooks=[dict(type='TextLoggerHook', by_epoch=False)]))
     runner.register_timer_hook(dict(type='IterTimerHook'))
     from tests.harness.synthetic import SyntheticLoader
+
     runner.run([SyntheticLoader(setup.data, 2)])
     assert set(flushes) == {3, 6}
     log = next(tmp_path.glob('*.log.json')).read_text()
@@ -184,13 +186,25 @@ def test_a_validation_workflow_is_refused(tmp_path: Path) -> None:
 def test_our_checkpoints_load_in_stock_mmseg(tmp_path: Path) -> None:
     """``init_segmentor`` of mmseg takes the plain ``model`` part of the config and our checkpoint as it is."""
     from mmcv import Config
+
     setup = Setup(ADVERSARIAL)
     runner = _with_checkpoints(setup, tmp_path, interval=6)
     runner.meta.update(CLASSES=('a', 'b', 'c', 'd', 'e'), PALETTE=[[i, i, i] for i in range(5)])
     setup.train(runner)
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='MultiScaleFlipAug', img_scale=(64, 32), flip=False, transforms=[
-        dict(type='Resize', keep_ratio=True), dict(type='Normalize', mean=[0, 0, 0], std=[1, 1, 1], to_rgb=True),
-        dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])])]
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(
+            type='MultiScaleFlipAug',
+            img_scale=(64, 32),
+            flip=False,
+            transforms=[
+                dict(type='Resize', keep_ratio=True),
+                dict(type='Normalize', mean=[0, 0, 0], std=[1, 1, 1], to_rgb=True),
+                dict(type='ImageToTensor', keys=['img']),
+                dict(type='Collect', keys=['img']),
+            ],
+        ),
+    ]
     config = Config(dict(model=tiny_model(), data=dict(test=dict(pipeline=pipeline))))
     stock = init_segmentor(config, str(tmp_path / 'latest.pth'), device='cpu')
     assert stock.CLASSES == ['a', 'b', 'c', 'd', 'e']

@@ -1,4 +1,5 @@
 """Several targets from end to end: one training, one test and one report for all of them."""
+
 from __future__ import annotations
 
 import re
@@ -17,13 +18,13 @@ from tests.datasets.worlds import blocks, make_folder
 
 from .worlds import write_config
 
-SECOND = '''
+SECOND = """
     data['train']['target'] = [dict(data['train']['target']), dict(data['train']['target'], data_root={root!r})]
     tests = [dict(data['test'], name='first'), dict(data['test'], data_root={root!r}, name='second')]
     data.update(val=tests, test=tests)
     evaluation = dict(interval=2, metric='mIoU', save_best='mIoU.harmonic')
     runner = dict(type='IterBasedRunner', max_iters=2)
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -35,15 +36,34 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize('values, expected', [
-    ([0.5, 0.5], 0.5), ([0.2, 0.6], 0.3), ([0.2, float('nan'), 0.6], 0.3), ([0.0, 0.6], 0.0), ([float('nan')], float('nan'))])
+@pytest.mark.parametrize(
+    'values, expected',
+    [
+        ([0.5, 0.5], 0.5),
+        ([0.2, 0.6], 0.3),
+        ([0.2, float('nan'), 0.6], 0.3),
+        ([0.0, 0.6], 0.0),
+        ([float('nan')], float('nan')),
+    ],
+)
 def test_harmonic_mean(values: list[float], expected: float) -> None:
     assert harmonic_mean(values) == pytest.approx(expected, nan_ok=True)
 
 
 def test_one_test_run_scores_every_target_and_their_means(trained: Path, tmp_path: Path) -> None:
     checkpoint = trained / 'run' / 'latest.pth'
-    metrics = test.main([str(trained / 'tiny.py'), str(checkpoint), '--device', 'cpu', '--show-dir', str(tmp_path), '--work-dir', str(tmp_path)])
+    metrics = test.main(
+        [
+            str(trained / 'tiny.py'),
+            str(checkpoint),
+            '--device',
+            'cpu',
+            '--show-dir',
+            str(tmp_path),
+            '--work-dir',
+            str(tmp_path),
+        ]
+    )
     scores = [metrics['mIoU.first'], metrics['mIoU.second']]
     assert metrics['mIoU'] == pytest.approx(np.mean(scores))
     assert metrics['mIoU.harmonic'] == pytest.approx(harmonic_mean(scores))
@@ -59,7 +79,16 @@ def test_report_shows_every_target(trained: Path, tmp_path: Path) -> None:
     run = tmp_path / 'run'
     shutil.copytree(trained / 'run', run)
     test.main([str(trained / 'tiny.py'), str(run / 'latest.pth'), '--device', 'cpu'])
-    flags = ['--out', str(tmp_path / 'r.html'), '--images', '2', '--device', 'cpu', '--panel-image', str(tmp_path / 'p.png')]
+    flags = [
+        '--out',
+        str(tmp_path / 'r.html'),
+        '--images',
+        '2',
+        '--device',
+        'cpu',
+        '--panel-image',
+        str(tmp_path / 'p.png'),
+    ]
     out = report.main([f'mine={run}', *flags])
     text = out.read_text()
     assert re.findall(r'class="part" colspan="3">(\w+)', text) == ['first', 'second']
@@ -73,7 +102,17 @@ def test_repeated_file_names_keep_their_folders(trained: Path, tmp_path: Path) -
         shutil.copytree(trained / 'target' / 'images', tmp_path / 'data/images' / drive)
     extra = f"data['test'].update(data_root={str(tmp_path / 'data')!r}, ann_dir=None)"
     config = write_config(trained, 'drives.py', extra=extra)
-    test.main([str(config), str(trained / 'run' / 'latest.pth'), '--format-only', '--show-dir', str(tmp_path / 'out'), '--device', 'cpu'])
+    test.main(
+        [
+            str(config),
+            str(trained / 'run' / 'latest.pth'),
+            '--format-only',
+            '--show-dir',
+            str(tmp_path / 'out'),
+            '--device',
+            'cpu',
+        ]
+    )
     assert len(list((tmp_path / 'out/1').glob('*.png'))) == len(list((tmp_path / 'out/2').glob('*.png'))) == 4
 
 
@@ -81,7 +120,10 @@ def test_a_target_without_images_or_with_other_classes_is_refused(trained: Path,
     (tmp_path / 'empty/images').mkdir(parents=True)
     cfg = Config.fromfile(str(trained / 'tiny.py'))
     cfg.data.train.target[1].data_root = str(tmp_path / 'empty')
-    with pytest.raises(ValueError, match=rf'data.train.target\[1\]: .*no image with suffix .* in {tmp_path}/empty/images. Check data_root'):
+    with pytest.raises(
+        ValueError,
+        match=rf'data.train.target\[1\]: .*no image with suffix .* in {tmp_path}/empty/images. Check data_root',
+    ):
         build_training_dataset(cfg, seed=0)
     cfg = Config.fromfile(str(trained / 'tiny.py'))
     cfg.data.train.target[1].classes = ['a', 'b', 'c']

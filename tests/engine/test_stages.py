@@ -1,4 +1,5 @@
 """Recipes run their stages once, in order, resume, and refuse what cannot work. ESL's three stages run end to end."""
+
 from __future__ import annotations
 
 import json
@@ -75,15 +76,20 @@ def test_options_of_a_stage_add_to_those_of_the_command(tmp_path: Path) -> None:
     assert dict(cfg.evaluation) == dict(interval=7, metric='mIoU', test_with=['x']) and cfg.runner.max_iters == 3
 
 
-@pytest.mark.parametrize('stages, message', [
-    ([], 'no stages'),
-    ([dict(name='a', type='note')], "no 'config'"),
-    ([dict(name='a', type='trian', config='c.py')], "did you mean 'train'"),
-    ([note('a', ''), note('a', '')], "two stages are called 'a'"),
-    ([note('a', '{b}/x'), note('b', '')], 'no earlier stage'),
-    ([dict(name='a', type='note', config='d.py')], 'does not exist'),
-])
-def test_wrong_recipes_are_refused_before_anything_runs(tmp_path: Path, stages: list[dict[str, Any]], message: str) -> None:
+@pytest.mark.parametrize(
+    'stages, message',
+    [
+        ([], 'no stages'),
+        ([dict(name='a', type='note')], "no 'config'"),
+        ([dict(name='a', type='trian', config='c.py')], "did you mean 'train'"),
+        ([note('a', ''), note('a', '')], "two stages are called 'a'"),
+        ([note('a', '{b}/x'), note('b', '')], 'no earlier stage'),
+        ([dict(name='a', type='note', config='d.py')], 'does not exist'),
+    ],
+)
+def test_wrong_recipes_are_refused_before_anything_runs(
+    tmp_path: Path, stages: list[dict[str, Any]], message: str
+) -> None:
     with pytest.raises(StageError, match=message):
         run_stages(stages, tmp_path / 'w', context(tmp_path))
     assert CALLS == []
@@ -92,8 +98,12 @@ def test_wrong_recipes_are_refused_before_anything_runs(tmp_path: Path, stages: 
 def _pipeline(size: tuple[int, int], labelled: bool) -> list[dict[str, Any]]:
     labels = [dict(type='LoadAnnotations')] if labelled else []
     return [
-        dict(type='LoadImageFromFile'), *labels, dict(type='ExactResize', size=size), dict(type='RandomFlip', prob=0.0),
-        dict(type='Normalize', **NORM), dict(type='DefaultFormatBundle'),
+        dict(type='LoadImageFromFile'),
+        *labels,
+        dict(type='ExactResize', size=size),
+        dict(type='RandomFlip', prob=0.0),
+        dict(type='Normalize', **NORM),
+        dict(type='DefaultFormatBundle'),
         dict(type='Collect', keys=['img', 'gt_semantic_seg'] if labelled else ['img']),
     ]
 
@@ -102,23 +112,40 @@ def _esl_recipe(root: Path) -> Path:
     """ESL on a few tiny images: AdvEnt, entropy pseudo-labels, AdvEnt with them."""
     make_gta(root / 'gta')
     make_cityscapes(root / 'city', 4)
-    source = dict(type='GTADataset', data_root=str(root / 'gta'), img_dir='images', ann_dir='labels', pipeline=_pipeline((72, 40), True))
-    target = dict(type='CityscapesDataset', data_root=str(root / 'city'), img_dir='leftImg8bit/train', pipeline=_pipeline((64, 32), False))
+    source = dict(
+        type='GTADataset',
+        data_root=str(root / 'gta'),
+        img_dir='images',
+        ann_dir='labels',
+        pipeline=_pipeline((72, 40), True),
+    )
+    target = dict(
+        type='CityscapesDataset',
+        data_root=str(root / 'city'),
+        img_dir='leftImg8bit/train',
+        pipeline=_pipeline((64, 32), False),
+    )
     advent = dict(
-        model=tiny_model(19), uda=dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2)),
+        model=tiny_model(19),
+        uda=dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2)),
         data=dict(samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=target)),
-        optimizer=dict(segmentor=dict(type='SGD', lr=1e-2), discriminator=dict(type='Adam', lr=1e-4)), optimizer_config=dict(),
-        lr_config=dict(policy='PolyHorizon', horizon=10, power=0.9), runner=dict(type='IterBasedRunner', max_iters=2),
-        checkpoint_config=dict(by_epoch=False, interval=1))
+        optimizer=dict(segmentor=dict(type='SGD', lr=1e-2), discriminator=dict(type='Adam', lr=1e-4)),
+        optimizer_config=dict(),
+        lr_config=dict(policy='PolyHorizon', horizon=10, power=0.9),
+        runner=dict(type='IterBasedRunner', max_iters=2),
+        checkpoint_config=dict(by_epoch=False, interval=1),
+    )
     Config(advent).dump(str(root / 'advent.py'))
-    (root / 'retrain.py').write_text("_base_ = ['advent.py']\nuda = dict(target_ce=1.0)\ndata = dict(train=dict(target=dict(\n    _delete_=True, "
-                                     f"type='PseudoLabelDataset', folder='set by the recipe', dataset={target!r})))\n")
-    (root / 'recipe.py').write_text('''stages = [
+    (root / 'retrain.py').write_text(
+        "_base_ = ['advent.py']\nuda = dict(target_ce=1.0)\ndata = dict(train=dict(target=dict(\n    _delete_=True, "
+        f"type='PseudoLabelDataset', folder='set by the recipe', dataset={target!r})))\n"
+    )
+    (root / 'recipe.py').write_text("""stages = [
     dict(name='advent', type='train', config='advent.py'),
     dict(name='labels', type='pseudo_labels', config='advent.py', checkpoint='{advent}/iter_*.pth', levels='compact'),
     dict(name='retrain', type='train', config='retrain.py', options={'data.train.target.folder': '{labels}'}),
 ]
-''')
+""")
     return root / 'recipe.py'
 
 

@@ -1,4 +1,5 @@
 """The training step: backward policies, who is updated, accumulation, clipping, the finite guard, ranks."""
+
 from __future__ import annotations
 
 import copy
@@ -11,7 +12,14 @@ import torch
 
 from mmseg_uda.engine.step import StepOptions
 from mmseg_uda.methods.base import LossTerm
-from tests.harness.methods import Setup, assert_equal_state, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
+from tests.harness.methods import (
+    Setup,
+    assert_equal_state,
+    check_batch_sizes,
+    check_exact_resume,
+    check_two_ranks,
+    run_ranks,
+)
 from tests.harness.synthetic import tiny_model
 
 from . import toy_methods
@@ -26,7 +34,10 @@ def _run(uda: dict[str, Any], iterations: int = 1, batch_size: int = 2, **option
     method, step = setup.build()
     accumulate = step.options.cumulative_iters
     for i in range(iterations):
-        batches = [setup.data.batch(range((i * accumulate + k) * batch_size, (i * accumulate + k + 1) * batch_size)) for k in range(accumulate)]
+        batches = [
+            setup.data.batch(range((i * accumulate + k) * batch_size, (i * accumulate + k + 1) * batch_size))
+            for k in range(accumulate)
+        ]
         step(batches, i)
     return method, step
 
@@ -95,7 +106,9 @@ def test_bf16_trains_and_logs_float_losses() -> None:
     assert all(p.dtype == torch.float32 for p in method.parameters())
 
 
-def test_daformer11_a_non_finite_loss_skips_the_step_and_names_losses_and_files(caplog: pytest.LogCaptureFixture) -> None:
+def test_daformer11_a_non_finite_loss_skips_the_step_and_names_losses_and_files(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     setup = Setup(dict(SHARED, bad_iterations=(1,)), optimizer=SGD)
     method, step = setup.build()
     step([setup.data.batch([0, 1])], 0)
@@ -123,8 +136,16 @@ def test_many_non_finite_iterations_abort_the_run() -> None:
 def test_an_infinite_gradient_with_a_finite_loss_is_caught() -> None:
     setup = Setup(SHARED, optimizer=SGD)
     method, step = setup.build()
-    method.training_losses = lambda batch: iter([LossTerm('root', method.student.decode_head.conv_seg.weight.sub(
-        method.student.decode_head.conv_seg.weight.detach()).sum().sqrt())])
+    method.training_losses = lambda batch: iter(
+        [
+            LossTerm(
+                'root',
+                method.student.decode_head.conv_seg.weight.sub(method.student.decode_head.conv_seg.weight.detach())
+                .sum()
+                .sqrt(),
+            )
+        ]
+    )
     before = copy.deepcopy(method.state_dict())
     step([setup.data.batch([0])], 0)
     assert_equal_state(before, method.state_dict(), 'skipped step')
@@ -132,13 +153,16 @@ def test_an_infinite_gradient_with_a_finite_loss_is_caught() -> None:
     assert step.records.skipped == 1
 
 
-@pytest.mark.parametrize('config, message', [
-    (dict(backward='both'), "backward must be one of .*'both'"),
-    (dict(precision='fp8'), "precision must be one of .*'fp8'"),
-    (dict(cumulative_iters=0), 'cumulative_iters must be at least 1'),
-    (dict(grad_clip=dict(max_norm=-1)), 'positive max_norm'),
-    (dict(type='MyOptimizerHook'), 'MyOptimizerHook'),
-])
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        (dict(backward='both'), "backward must be one of .*'both'"),
+        (dict(precision='fp8'), "precision must be one of .*'fp8'"),
+        (dict(cumulative_iters=0), 'cumulative_iters must be at least 1'),
+        (dict(grad_clip=dict(max_norm=-1)), 'positive max_norm'),
+        (dict(type='MyOptimizerHook'), 'MyOptimizerHook'),
+    ],
+)
 def test_bad_step_options_are_refused(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StepOptions.from_config(config)
@@ -150,15 +174,19 @@ def test_a_misspelt_step_option_names_the_nearest() -> None:
 
 
 def test_plain_mmseg_optimizer_configs_are_understood() -> None:
-    assert StepOptions.from_config(dict(type='Fp16OptimizerHook', loss_scale=512.)).precision == 'fp16'
-    assert StepOptions.from_config(dict(type='GradientCumulativeOptimizerHook', cumulative_iters=4)).cumulative_iters == 4
+    assert StepOptions.from_config(dict(type='Fp16OptimizerHook', loss_scale=512.0)).precision == 'fp16'
+    assert (
+        StepOptions.from_config(dict(type='GradientCumulativeOptimizerHook', cumulative_iters=4)).cumulative_iters == 4
+    )
     assert StepOptions.from_config({}).precision == 'fp32'
 
 
 def test_an_unknown_network_in_a_term_is_named() -> None:
     setup = Setup(SHARED)
     method, step = setup.build()
-    method.training_losses = lambda batch: iter([LossTerm('x', method.student.decode_head.conv_seg.weight.sum(), updates=('critic',))])
+    method.training_losses = lambda batch: iter(
+        [LossTerm('x', method.student.decode_head.conv_seg.weight.sum(), updates=('critic',))]
+    )
     with pytest.raises(KeyError, match="'x'.*'critic'.*segmentor"):
         step([setup.data.batch([0])], 0)
 

@@ -1,4 +1,5 @@
 """Small methods that exercise the engine's contract."""
+
 from __future__ import annotations
 
 from typing import Any, Iterator
@@ -13,6 +14,7 @@ from mmseg_uda.registry import UDA
 @UDA.register_module()
 class ToyAdversarial(UDASegmentor):
     """A segmentation term, an adversarial term through a discriminator, and the discriminator's own term."""
+
     required_streams = ('source', 'target')
 
     def __init__(self, step_early: bool = False, **kwargs: Any) -> None:
@@ -47,16 +49,21 @@ class ToySharedGraph(UDASegmentor):
     def training_losses(self, batch: Any) -> Iterator[TrainingEvent]:
         self.seen.append(self.iteration)
         features = self.student.extract_feat(batch['img'])
-        loss = self.student.decode_head.forward_train(features, batch['img_metas'], batch['gt_semantic_seg'], {})['loss_ce']
+        loss = self.student.decode_head.forward_train(features, batch['img_metas'], batch['gt_semantic_seg'], {})[
+            'loss_ce'
+        ]
         yield LossTerm('source', loss, keep_graph=True, log={'decode.loss_ce': loss})
         yield LossTerm('feature', features[-1].square().mean(), weight=0.5)
         factor = float('nan') if self.iteration in self.bad_iterations else 1.0
-        yield LossTerm('other', self.student.encode_decode(batch['img'], batch['img_metas']).square().mean() * factor, weight=0.1)
+        yield LossTerm(
+            'other', self.student.encode_decode(batch['img'], batch['img_metas']).square().mean() * factor, weight=0.1
+        )
 
 
 @UDA.register_module()
 class ToySometimes(UDASegmentor):
-    """A term of every iteration, and in the iterations ``present`` (0-based) a second one that logs the number of the iteration."""
+    """A term of every iteration, and in the iterations ``present`` (0-based) a second one that logs the number of the
+    iteration."""
 
     def __init__(self, present: tuple[int, ...] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -67,7 +74,11 @@ class ToySometimes(UDASegmentor):
         yield LossTerm('source', scores.square().mean())
         if self.iteration in self.present:
             number = torch.tensor(self.iteration + 1.0)
-            yield LossTerm('warm_up', self.student.encode_decode(batch['img'], batch['img_metas']).mean(), log={'sometimes': number})
+            yield LossTerm(
+                'warm_up',
+                self.student.encode_decode(batch['img'], batch['img_metas']).mean(),
+                log={'sometimes': number},
+            )
 
 
 def gradients(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -1,4 +1,5 @@
 """A tiny world on disk and the text of a config for it."""
+
 from __future__ import annotations
 
 import textwrap
@@ -18,7 +19,7 @@ def write_config(folder: Path, name: str = 'tiny.py', extra: str = '', uda: str 
     for domain in ('source', 'target'):
         if not (folder / domain).exists():
             make_folder(folder / domain)
-    text = f'''
+    text = f"""
         custom_imports = dict(imports=['mmseg_uda', 'tests.harness.synthetic', 'tests.engine.toy_methods'], allow_failed_imports=False)
         log_config = dict(interval=2, hooks=[dict(type='TextLoggerHook', by_epoch=False)])
         log_level = 'INFO'
@@ -51,7 +52,7 @@ def write_config(folder: Path, name: str = 'tiny.py', extra: str = '', uda: str 
         runner = dict(type='IterBasedRunner', max_iters=4)
         checkpoint_config = dict(by_epoch=False, interval=2, max_keep_ckpts=2)
         evaluation = dict(interval=2, metric='mIoU', save_best='mIoU')
-    '''
+    """
     path = folder / name
     path.write_text(textwrap.dedent(text) + (f'\nuda = {uda}\n' if uda else '') + textwrap.dedent(extra))
     return path
@@ -68,4 +69,5 @@ def edit(path: Path, old: str, new: str) -> Path:
 def read_metrics(folder: Path) -> dict[str, Any]:
     """The metrics file of the last test in ``folder``."""
     import json
+
     return json.loads((folder / 'test_latest.json').read_text())['metric']

@@ -1,4 +1,5 @@
 """The checks. A method's test file calls them with its ``uda`` config; see ``tests/methods/test_source_only.py``."""
+
 from __future__ import annotations
 
 import logging
@@ -13,11 +14,11 @@ import torch.distributed as dist
 from mmcv import Config
 from torch import Tensor
 
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
 from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.base import UDASegmentor
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.rng import seed_everything
 
 from .synthetic import SIZE, AddExtras, SyntheticLoader, SyntheticStreams, tiny_model
@@ -37,11 +38,25 @@ class Setup:
         add_extras, num_classes, size: see :class:`SyntheticStreams`.
     """
 
-    def __init__(self, uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), model: Optional[dict[str, Any]] = None,
-                 optimizer: Optional[dict[str, Any]] = None, options: Optional[dict[str, Any]] = None, max_iters: int = 6,
-                 add_extras: Optional[AddExtras] = None, num_classes: int = 5, size: tuple[int, int] = SIZE) -> None:
-        self.config = Config(dict(model=model or tiny_model(num_classes), runner=dict(type='IterBasedRunner', max_iters=max_iters),
-                                  **({} if uda is None else dict(uda=uda))))
+    def __init__(
+        self,
+        uda: Optional[dict[str, Any]],
+        streams: Sequence[str] = ('source', 'target'),
+        model: Optional[dict[str, Any]] = None,
+        optimizer: Optional[dict[str, Any]] = None,
+        options: Optional[dict[str, Any]] = None,
+        max_iters: int = 6,
+        add_extras: Optional[AddExtras] = None,
+        num_classes: int = 5,
+        size: tuple[int, int] = SIZE,
+    ) -> None:
+        self.config = Config(
+            dict(
+                model=model or tiny_model(num_classes),
+                runner=dict(type='IterBasedRunner', max_iters=max_iters),
+                **({} if uda is None else dict(uda=uda)),
+            )
+        )
         self.optimizer = optimizer or OPTIMIZER
         self.options = options
         self.max_iters = max_iters
@@ -53,13 +68,22 @@ class Setup:
         method = build_train_model(self.config, seed=1)
         method.init_weights()
         method.train()
-        return method, TrainStep(method, build_optimizers(self.optimizer, method.networks()), StepOptions.from_config(self.options), seed=1)
+        return method, TrainStep(
+            method, build_optimizers(self.optimizer, method.networks()), StepOptions.from_config(self.options), seed=1
+        )
 
     def runner(self, work_dir: Path, max_iters: Optional[int] = None) -> UDARunner:
         """A runner with checkpoints in ``work_dir`` and no other hook than a learning-rate policy."""
         method, step = self.build()
-        runner = UDARunner(model=method, optimizer=as_mmcv(step.optimizers), work_dir=str(work_dir), logger=logging.getLogger('harness'),
-                           meta=dict(seed=1), max_iters=max_iters or self.max_iters, step=step)
+        runner = UDARunner(
+            model=method,
+            optimizer=as_mmcv(step.optimizers),
+            work_dir=str(work_dir),
+            logger=logging.getLogger('harness'),
+            meta=dict(seed=1),
+            max_iters=max_iters or self.max_iters,
+            step=step,
+        )
         runner.register_lr_hook(dict(policy='poly', power=1.0, min_lr=0.0, by_epoch=False))
         return runner
 
@@ -79,7 +103,9 @@ class Setup:
         return entries
 
 
-def check_batch_sizes(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), **options: Any) -> None:
+def check_batch_sizes(
+    uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), **options: Any
+) -> None:
     """Train two iterations and predict once at batch sizes 1, 2 and 3."""
     for batch_size in (1, 2, 3):
         setup = Setup(uda, streams, **options)
@@ -90,7 +116,9 @@ def check_batch_sizes(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('
         logs = step.flush()
         assert len(logs) == 2 and all(torch.isfinite(torch.tensor(list(entry.values()))).all() for entry in logs), logs
         assert step.records.skipped == 0
-        assert any(not torch.equal(value, before[key]) for key, value in method.student.state_dict().items()), 'nothing was trained'
+        assert any(not torch.equal(value, before[key]) for key, value in method.student.state_dict().items()), (
+            'nothing was trained'
+        )
         batch = setup.data.batch(range(batch_size))
         method.eval()
         with torch.no_grad():
@@ -99,9 +127,14 @@ def check_batch_sizes(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('
         assert result[0].shape == tuple(batch[image_key].shape[2:])
 
 
-def check_exact_resume(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), tmp_path: Optional[Path] = None,
-                       **options: Any) -> None:
-    """6 iterations equal 3, a checkpoint, a new process's worth of objects, and 3 more: weights, method state, optimisers, logs."""
+def check_exact_resume(
+    uda: Optional[dict[str, Any]],
+    streams: Sequence[str] = ('source', 'target'),
+    tmp_path: Optional[Path] = None,
+    **options: Any,
+) -> None:
+    """6 iterations equal 3, a checkpoint, a new process's worth of objects, and 3 more: weights, method state,
+    optimisers, logs."""
     folder = Path(tmp_path or tempfile.mkdtemp())
     setup = Setup(uda, streams, **options)
     straight = setup.runner(folder / 'straight')
@@ -119,13 +152,22 @@ def check_exact_resume(uda: Optional[dict[str, Any]], streams: Sequence[str] = (
     later = setup.train(resumed)
     assert_equal_state(straight.model.state_dict(), resumed.model.state_dict(), 'model')
     for name, optimizer in straight.step.optimizers.items():
-        assert_equal_state(_flat(optimizer.state_dict()), _flat(resumed.step.optimizers[name].state_dict()), f'optimizer {name}')
+        assert_equal_state(
+            _flat(optimizer.state_dict()), _flat(resumed.step.optimizers[name].state_dict()), f'optimizer {name}'
+        )
     assert logs[3:] == later
 
 
-def check_two_ranks(uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), tmp_path: Optional[Path] = None,
-                    tolerance: float = 2e-6, iterations: int = 3, **options: Any) -> None:
-    """Two gloo ranks with one image each train the same networks as one process with two images (the ranks agree exactly)."""
+def check_two_ranks(
+    uda: Optional[dict[str, Any]],
+    streams: Sequence[str] = ('source', 'target'),
+    tmp_path: Optional[Path] = None,
+    tolerance: float = 2e-6,
+    iterations: int = 3,
+    **options: Any,
+) -> None:
+    """Two gloo ranks with one image each train the same networks as one process with two images (the ranks agree
+    exactly)."""
     folder = Path(tmp_path or tempfile.mkdtemp())
     options.setdefault('optimizer', dict(type='SGD', lr=0.05, momentum=0.9))
     setup = Setup(uda, streams, **options)
@@ -149,7 +191,11 @@ def _train_rank(rank: int, setup: Setup, iterations: int) -> dict[str, Tensor]:
 def _trained(method: UDASegmentor) -> dict[str, Tensor]:
     """The parameters of all networks that the method trains."""
     networks = method.networks().items()
-    return {f'{network}.{name}': value.detach().clone() for network, module in networks for name, value in module.named_parameters()}
+    return {
+        f'{network}.{name}': value.detach().clone()
+        for network, module in networks
+        for name, value in module.named_parameters()
+    }
 
 
 def run_ranks(function: Any, folder: Path, *args: Any, world_size: int = 2) -> list[Any]:
@@ -158,7 +204,10 @@ def run_ranks(function: Any, folder: Path, *args: Any, world_size: int = 2) -> l
     store = folder / 'gloo_store'
     store.unlink(missing_ok=True)
     context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=_rank_main, args=(rank, world_size, store, folder, function, args)) for rank in range(world_size)]
+    processes = [
+        context.Process(target=_rank_main, args=(rank, world_size, store, folder, function, args))
+        for rank in range(world_size)
+    ]
     for process in processes:
         process.start()
     for process in processes:

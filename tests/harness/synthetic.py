@@ -1,4 +1,5 @@
 """Synthetic streams and the smallest segmentor that methods can be trained with."""
+
 from __future__ import annotations
 
 from typing import Any, Callable, Iterator, Optional, Sequence
@@ -42,11 +43,25 @@ def tiny_model(num_classes: int = CLASSES, norm: str = 'GN', **changes: Any) -> 
     """Config of a segmentor with about 5000 parameters; ``changes`` replace top-level entries."""
     norm_cfg = dict(type='GN', num_groups=2) if norm == 'GN' else dict(type='BN')
     model = dict(
-        type='EncoderDecoder', pretrained=None, backbone=dict(type='TinyBackbone', norm=norm),
-        decode_head=dict(type='FCNHead', in_channels=16, in_index=3, channels=8, num_convs=1, concat_input=False, dropout_ratio=0.0,
-                         num_classes=num_classes, norm_cfg=norm_cfg, align_corners=False,
-                         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
-        train_cfg=dict(), test_cfg=dict(mode='whole'))
+        type='EncoderDecoder',
+        pretrained=None,
+        backbone=dict(type='TinyBackbone', norm=norm),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=16,
+            in_index=3,
+            channels=8,
+            num_convs=1,
+            concat_input=False,
+            dropout_ratio=0.0,
+            num_classes=num_classes,
+            norm_cfg=norm_cfg,
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+        ),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
     model.update(changes)
     return model
 
@@ -60,11 +75,17 @@ class SyntheticStreams:
         size: (H, W) of all images.
         add_extras: adds further keys of a stream's sample (without prefix).
     """
+
     CLASSES = None
     PALETTE = None
 
-    def __init__(self, streams: Sequence[str] = ('source', 'target'), num_classes: int = CLASSES, size: tuple[int, int] = SIZE,
-                 add_extras: Optional[AddExtras] = None) -> None:
+    def __init__(
+        self,
+        streams: Sequence[str] = ('source', 'target'),
+        num_classes: int = CLASSES,
+        size: tuple[int, int] = SIZE,
+        add_extras: Optional[AddExtras] = None,
+    ) -> None:
         self.stream_names = tuple(streams)
         self.num_classes = num_classes
         self.size = size
@@ -91,8 +112,17 @@ class SyntheticStreams:
         noise = torch.randn((3, height, width), generator=generator)
         values: dict[str, Any] = {
             'img': noise * 0.3 + label / self.num_classes,
-            'img_metas': dict(filename=f'{name}_{position}.png', ori_filename=f'{name}_{position}.png', ori_shape=(height, width, 3),
-                              img_shape=(height, width, 3), pad_shape=(height, width, 3), scale_factor=1.0, flip=False, img_norm_cfg=NORM)}
+            'img_metas': dict(
+                filename=f'{name}_{position}.png',
+                ori_filename=f'{name}_{position}.png',
+                ori_shape=(height, width, 3),
+                img_shape=(height, width, 3),
+                pad_shape=(height, width, 3),
+                scale_factor=1.0,
+                flip=False,
+                img_norm_cfg=NORM,
+            ),
+        }
         if not name.startswith('target'):
             ignored = torch.rand((1, height, width), generator=generator) < 0.1
             values['gt_semantic_seg'] = label.long().masked_fill(ignored, 255)
@@ -101,15 +131,26 @@ class SyntheticStreams:
     def batch(self, positions: Sequence[int]) -> dict[str, Any]:
         """The collated batch of some positions."""
         samples = [self[position] for position in positions]
-        return {key: torch.stack([s[key] for s in samples]) if torch.is_tensor(samples[0][key]) else [s[key] for s in samples]
-                for key in samples[0]}
+        return {
+            key: torch.stack([s[key] for s in samples])
+            if torch.is_tensor(samples[0][key])
+            else [s[key] for s in samples]
+            for key in samples[0]
+        }
 
 
 class SyntheticLoader:
     """Endless batches for the runner."""
 
-    def __init__(self, dataset: SyntheticStreams, batch_size: int, rank: int = 0, world_size: int = 1, accumulate: int = 1,
-                 start_iteration: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: SyntheticStreams,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        accumulate: int = 1,
+        start_iteration: int = 0,
+    ) -> None:
         self.dataset = dataset
         self._sampler = PositionSampler(batch_size, rank, world_size, accumulate, start_iteration)
 

@@ -1,4 +1,5 @@
 """Segmentors whose classifiers return recorded scores, to run whole iterations of multi-target methods on them."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping
@@ -19,8 +20,13 @@ class RecordedHead(BaseDecodeHead):
     """Returns the scores recorded for (stream, its own name)."""
 
     def __init__(self, num_classes: int, loss_weight: float = 1.0) -> None:
-        super().__init__(1, 1, num_classes=num_classes, align_corners=True,
-                         loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=loss_weight))
+        super().__init__(
+            1,
+            1,
+            num_classes=num_classes,
+            align_corners=True,
+            loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=loss_weight),
+        )
         self.name = ''
         self.leaves: Leaves = {}
 

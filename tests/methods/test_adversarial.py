@@ -1,4 +1,5 @@
 """AdaptSegNet, AdvEnt, MinEnt and ESL train at any batch size, resume exactly, and ranks equal one process."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,11 +9,15 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmseg_uda.registry import build_train_model
+from mmseg_uda.builder import build_train_model
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 
-MASKING = dict(mode='separatetrgaug', masker=dict(type='BlockMasker', block_size=8), pseudo_labeler=dict(type='ConfidenceShare', threshold=0.2))
+MASKING = dict(
+    mode='separatetrgaug',
+    masker=dict(type='BlockMasker', block_size=8),
+    pseudo_labeler=dict(type='ConfidenceShare', threshold=0.2),
+)
 SMALL = dict(type='FCDiscriminator', ndf=2)
 VARIANTS: dict[str, dict[str, Any]] = {
     'adaptsegnet': dict(type='AdaptSegNet', discriminator=SMALL, domain_loss='mse'),
@@ -59,7 +64,9 @@ def test_two_ranks(name: str, tmp_path: Path) -> None:
 
 
 def test_one_level_several_targets_and_labelled_target_images() -> None:
-    check_batch_sizes(VARIANTS['advent'], ('source', 'target', 'target2', 'labeled_target'), model=tiny_model(norm='BN'))
+    check_batch_sizes(
+        VARIANTS['advent'], ('source', 'target', 'target2', 'labeled_target'), model=tiny_model(norm='BN')
+    )
 
 
 def test_masked_images_learn_from_a_teacher_of_their_own() -> None:
@@ -102,12 +109,15 @@ def test_fully_ignored_pseudo_labels_change_nothing() -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(lambda_adv=dict(aux=0.1)), "no level 'aux'"),
-    (dict(lambda_adv=dict(main=-1.0)), 'must not be negative'),
-    (dict(input_transform='entropy'), 'input_transform must be one of'),
-    (dict(target_ce=-1.0), 'target_ce'),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(lambda_adv=dict(aux=0.1)), "no level 'aux'"),
+        (dict(lambda_adv=dict(main=-1.0)), 'must not be negative'),
+        (dict(input_transform='entropy'), 'input_transform must be one of'),
+        (dict(target_ce=-1.0), 'target_ce'),
+    ],
+)
 def test_wrong_options_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_train_model(Config(dict(model=tiny_model(), uda={**VARIANTS['advent'], **changes})))

@@ -1,4 +1,5 @@
 """Every adversarial, entropy and ESL config builds its method and optimisers, and every recipe is complete."""
+
 from __future__ import annotations
 
 import functools
@@ -10,12 +11,12 @@ import pytest
 import torch
 from mmcv import Config
 
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.datasets.pipeline_config import training_pipeline
-from mmseg_uda.datasets.pseudo_labels import extraction_pipeline, with_pseudo_labels
+from mmseg_uda.datasets.pseudo_label_dataset import extraction_pipeline, with_pseudo_labels
 from mmseg_uda.engine.optimizers import build_optimizers
-from mmseg_uda.engine.pseudo_labels import target_config
+from mmseg_uda.engine.pseudo_label_extraction import target_config
 from mmseg_uda.engine.stages import check_recipe, recipe_stages
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.config_errors import check_top_level
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'

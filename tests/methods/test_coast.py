@@ -1,4 +1,5 @@
 """CoaST and MTAF train with two and three targets at any batch size, resume exactly, and ranks equal one process."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,22 +9,37 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmseg_uda.components.cross_rank import current_ranks
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.components.style_bank import ChannelStatistics
 from mmseg_uda.engine.browse import observe
 from mmseg_uda.engine.test import load_model
-from mmseg_uda.registry import build_train_model
+from mmseg_uda.utils.world import current_world
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
 from tests.harness.synthetic import CLASSES, NORM, tiny_model
 
 TWO = ('source', 'target', 'target2')
 THREE = (*TWO, 'target3')
 SMALL = dict(type='FCDiscriminator', ndf=2)
-AUXILIARY = dict(type='FCNHead', in_channels=16, in_index=2, channels=4, num_convs=1, concat_input=False, dropout_ratio=0.0, num_classes=CLASSES,
-                 norm_cfg=dict(type='GN', num_groups=2), align_corners=False, loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.1))
+AUXILIARY = dict(
+    type='FCNHead',
+    in_channels=16,
+    in_index=2,
+    channels=4,
+    num_convs=1,
+    concat_input=False,
+    dropout_ratio=0.0,
+    num_classes=CLASSES,
+    norm_cfg=dict(type='GN', num_groups=2),
+    align_corners=False,
+    loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.1),
+)
 VARIANTS: dict[str, dict[str, Any]] = {
     'coast': dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0', 'stages.1'])),
-    'coast_official': dict(type='CoaST', loss_mode='official', styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official')),
+    'coast_official': dict(
+        type='CoaST',
+        loss_mode='official',
+        styliser=dict(type='ChannelStatistics', layers=['stages.0'], mode='official'),
+    ),
     'mtkt': dict(type='MTKT', discriminator=SMALL),
     'mdis': dict(type='MDis', discriminator=SMALL),
     'baseline': dict(type='MDis', game='shared', official=True, discriminator=SMALL),
@@ -60,12 +76,12 @@ def test_two_ranks(name: str, streams: tuple[str, ...], tmp_path: Path) -> None:
 
 def _filled_slots(rank: int, images: torch.Tensor) -> dict[str, torch.Tensor]:
     styliser = ChannelStatistics(2, layers=['somewhere'])
-    ranks = current_ranks()
-    own = images.chunk(ranks.world_size, dim=1)[rank]
+    world = current_world()
+    own = images.chunk(world.world_size, dim=1)[rank]
     for domain in range(2):
         styliser.image.write(own[domain], domain)
         styliser.features[0].write(own[domain] * 3, domain)
-    styliser.synchronise(ranks)
+    styliser.synchronise(world)
     return styliser.state_dict()
 
 
@@ -116,8 +132,12 @@ def test_statistics_of_stylised_views_may_be_left_out(stylised: bool) -> None:
 def test_one_head_after_the_other_trains_the_same(backward: str) -> None:
     weights = []
     for head_by_head in (False, True):
-        setup = Setup(dict(VARIANTS['coast'], num_targets=2, head_by_head=head_by_head), TWO, optimizer=dict(type='SGD', lr=0.05),
-                      options=dict(backward=backward))
+        setup = Setup(
+            dict(VARIANTS['coast'], num_targets=2, head_by_head=head_by_head),
+            TWO,
+            optimizer=dict(type='SGD', lr=0.05),
+            options=dict(backward=backward),
+        )
         method, step = setup.build()
         step([setup.data.batch([0, 1])], 0)
         weights.append({name: value.detach() for name, value in method.student.named_parameters()})
@@ -144,13 +164,28 @@ def test_one_target_is_enough(name: str) -> None:
 
 
 def _transformer(head: str) -> dict[str, Any]:
-    shared = dict(type=head, in_channels=[8, 8, 16, 16], in_index=[0, 1, 2, 3], channels=8, dropout_ratio=0.0, num_classes=CLASSES,
-                  norm_cfg=dict(type='BN'), align_corners=False, loss_decode=dict(type='CrossEntropyLoss'))
+    shared = dict(
+        type=head,
+        in_channels=[8, 8, 16, 16],
+        in_index=[0, 1, 2, 3],
+        channels=8,
+        dropout_ratio=0.0,
+        num_classes=CLASSES,
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss'),
+    )
     params = dict(embed_dims=8, conv_kernel_size=1)
     if head == 'DAFormerHead':
         layer = dict(type='mlp', act_cfg=None, norm_cfg=None)
-        params = dict(embed_dims=8, embed_cfg=layer, embed_neck_cfg=layer,
-                      fusion_cfg=dict(type='aspp', sep=True, dilations=(1, 2), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=dict(type='BN')))
+        params = dict(
+            embed_dims=8,
+            embed_cfg=layer,
+            embed_neck_cfg=layer,
+            fusion_cfg=dict(
+                type='aspp', sep=True, dilations=(1, 2), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=dict(type='BN')
+            ),
+        )
     return tiny_model(decode_head=dict(shared, decoder_params=params))
 
 
@@ -164,7 +199,9 @@ def test_heads_of_other_segmentors_are_cloned(name: str, head: str) -> None:
     assert all(torch.isfinite(torch.tensor(value)) for value in step.flush()[0].values())
     after = method.student.domain_heads.state_dict()
     for i in range(3):
-        assert any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f'{i}.')), f'head {i} was not trained'
+        assert any(not torch.equal(before[key], after[key]) for key in before if key.startswith(f'{i}.')), (
+            f'head {i} was not trained'
+        )
 
 
 @torch.no_grad()
@@ -211,7 +248,9 @@ def test_statistics_of_tokens_are_those_of_the_map() -> None:
 
 
 def test_the_number_of_targets_is_that_of_the_data() -> None:
-    config = Config(dict(model=tiny_model(), uda=dict(type='MDis', discriminator=SMALL), data=dict(train=dict(target=[dict()] * 3))))
+    config = Config(
+        dict(model=tiny_model(), uda=dict(type='MDis', discriminator=SMALL), data=dict(train=dict(target=[dict()] * 3)))
+    )
     assert build_train_model(config).num_targets == 3
     config.uda.num_targets = 2
     with pytest.raises(ValueError, match='uda.num_targets=2, but data.train.target has 3 data sets'):
@@ -241,6 +280,8 @@ def test_views_have_the_size_of_the_images() -> None:
     setup = Setup(dict(VARIANTS['coast'], num_targets=2), TWO)
     method, _ = setup.build()
     views = observe(method, setup.data.batch([0, 1]), 0, 0)
-    assert {'source', 'target', 'target2', 'target0_as_1', 'target1_as_0', 'rectification0', 'rectification1'} == set(views)
+    assert {'source', 'target', 'target2', 'target0_as_1', 'target1_as_0', 'rectification0', 'rectification1'} == set(
+        views
+    )
     for view in views.values():
         assert all(value.shape[-2:] == (32, 64) for value in view.values())

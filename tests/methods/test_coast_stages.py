@@ -1,4 +1,6 @@
-"""CoaST's stages run from one recipe on tiny images of two targets: warm-up, soft labels, self-training, new labels, further training."""
+"""CoaST's stages run from one recipe on tiny images of two targets: warm-up, soft labels, self-training, new labels,
+further training."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,8 +23,18 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'coast'
 
 
 def _crops(**more: Any) -> list[dict[str, Any]]:
-    return [dict(type='TrainingCrops', img_scale=(64, 32), exact='bilinear', ratio_range=(1.0, 1.5), crop_size=(32, 64), cat_max_ratio=1.0,
-                 img_norm_cfg=NORM, **more)]
+    return [
+        dict(
+            type='TrainingCrops',
+            img_scale=(64, 32),
+            exact='bilinear',
+            ratio_range=(1.0, 1.5),
+            crop_size=(32, 64),
+            cat_max_ratio=1.0,
+            img_norm_cfg=NORM,
+            **more,
+        )
+    ]
 
 
 def _target(root: Path, **more: Any) -> dict[str, Any]:
@@ -36,19 +48,41 @@ def _write_recipe(root: Path) -> Path:
     source = dict(type='GTADataset', data_root=str(root / 'gta'), img_dir='images', ann_dir='labels', pipeline=_crops())
     optimizer = dict(type='SGD', lr=1e-2)
     common = dict(
-        model=tiny_model(19), optimizer_config=dict(), lr_config=dict(policy='PolyHorizon', horizon=10, power=0.9),
-        runner=dict(type='IterBasedRunner', max_iters=NEW_LABELS_AT), checkpoint_config=dict(by_epoch=False, interval=1))
+        model=tiny_model(19),
+        optimizer_config=dict(),
+        lr_config=dict(policy='PolyHorizon', horizon=10, power=0.9),
+        runner=dict(type='IterBasedRunner', max_iters=NEW_LABELS_AT),
+        checkpoint_config=dict(by_epoch=False, interval=1),
+    )
     plain = [_target(root / name) for name in ('city', 'town')]
-    Config(dict(common, uda=dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
-                optimizer=dict(segmentor=optimizer, discriminator=dict(type='Adam', lr=1e-4)),
-                data=dict(samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=plain)))
-           ).dump(str(root / 'warmup.py'))
-    strong = [dict(type='PseudoLabelDataset', folder='', soft=True, dataset=_target(root / name, strong=dict(label_mode='official')))
-              for name in ('city', 'town')]
-    Config(dict(common, uda=dict(type='CoaST', loss_mode='official'), optimizer=optimizer,
-                data=dict(samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=strong)))
-           ).dump(str(root / 'coast.py'))
-    (root / 'recipe.py').write_text(f'''
+    Config(
+        dict(
+            common,
+            uda=dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
+            optimizer=dict(segmentor=optimizer, discriminator=dict(type='Adam', lr=1e-4)),
+            data=dict(samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=plain)),
+        )
+    ).dump(str(root / 'warmup.py'))
+    strong = [
+        dict(
+            type='PseudoLabelDataset',
+            folder='',
+            soft=True,
+            dataset=_target(root / name, strong=dict(label_mode='official')),
+        )
+        for name in ('city', 'town')
+    ]
+    Config(
+        dict(
+            common,
+            uda=dict(type='CoaST', loss_mode='official'),
+            optimizer=optimizer,
+            data=dict(
+                samples_per_gpu=1, workers_per_gpu=0, train=dict(type='UDADataset', source=source, target=strong)
+            ),
+        )
+    ).dump(str(root / 'coast.py'))
+    (root / 'recipe.py').write_text(f"""
 def labels(stage, config):
     return [dict(name=f'{{stage}}_labels{{i}}', type='pseudo_labels', config='warmup.py', checkpoint=f'{{{{{{stage}}}}}}/latest.pth', soft=True,
                  criterion='max_prob', fraction=1.0, levels='compact', data=f'data.train.target.{{i}}', test_with=f'domain{{i}}') for i in range(2)]
@@ -62,7 +96,7 @@ stages = [
     dict(name='second', type='train', config='coast.py', resume_from='{{first}}/latest.pth',
          options={{**folders('first'), 'runner.max_iters': {ITERATIONS}}}),
 ]
-''')
+""")
     return root / 'recipe.py'
 
 
@@ -84,10 +118,14 @@ def test_all_stages_run_and_training_goes_on_with_new_labels(run: tuple[Path, li
     assert (first['meta']['iter'], second['meta']['iter']) == (NEW_LABELS_AT, ITERATIONS)
     assert not (folders['second'] / f'iter_{NEW_LABELS_AT}.pth').exists()
     warm = load_checkpoint_file(folders['warmup'] / 'latest.pth')['state_dict']
-    assert {key for key in warm if key.startswith('domain_heads.')} == {key for key in second['state_dict'] if key.startswith('domain_heads.')}
+    assert {key for key in warm if key.startswith('domain_heads.')} == {
+        key for key in second['state_dict'] if key.startswith('domain_heads.')
+    }
     before = {path: path.stat().st_mtime_ns for path in folders['second'].glob('*.pth')}
     main(arguments)
-    assert before == {path: path.stat().st_mtime_ns for path in folders['second'].glob('*.pth')}, 'a finished recipe ran again'
+    assert before == {path: path.stat().st_mtime_ns for path in folders['second'].glob('*.pth')}, (
+        'a finished recipe ran again'
+    )
 
 
 class Killed(BaseException):
@@ -97,7 +135,8 @@ class Killed(BaseException):
 def test_a_recipe_killed_in_every_stage_ends_as_the_straight_one(
     run: tuple[Path, list[str], dict[str, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dies in the middle of every training, between two images, and before the label maps of every folder; runs again each time."""
+    """Dies in the middle of every training, between two images, and before the label maps of every folder; runs again
+    each time."""
     _, arguments, folders = run
     dead: set[tuple[str, ...]] = set()
 
@@ -173,7 +212,9 @@ def test_configs_after_the_paper_differ_in_three_switches(setting: str) -> None:
         strong.label_mode = 'exact'
     for part in ('model', 'uda', 'data', 'optimizer', 'lr_config', 'runner', 'evaluation'):
         assert released[part] == paper[part], part
-    stages = {kind: recipe_stages(Config.fromfile(str(CONFIGS / f'{setting}{kind}_stages.py'))) for kind in ('', '_paper')}
+    stages = {
+        kind: recipe_stages(Config.fromfile(str(CONFIGS / f'{setting}{kind}_stages.py'))) for kind in ('', '_paper')
+    }
     assert [{**stage, 'config': stage['config'].replace('_paper', '')} for stage in stages['_paper']] == stages['']
     assert stages['_paper'][-1]['config'] == f'coast_{setting}_paper.py'
     assert stages[''][-1]['options']['runner.max_iters'] == released.runner.max_iters, 'the last round ends the run'

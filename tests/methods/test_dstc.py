@@ -1,4 +1,5 @@
-"""DSTC trains at any batch size and with any two segmentors, resumes exactly, ranks equal one process, and every option does its job."""
+"""DSTC trains at any batch size and with any two segmentors, resumes exactly, ranks equal one process, and every
+option does its job."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ import torch
 from mmcv import Config
 from torch import Tensor
 
-from mmseg_uda.compat.convert import main as convert
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.compat.keys_dstc import dstc_to_ours, ours_to_dstc
 from mmseg_uda.engine import evaluation
+from mmseg_uda.engine.convert_checkpoint import main as convert
 from mmseg_uda.engine.test import load_model
 from mmseg_uda.methods.dstc import DSTC, PseudoLabels
-from mmseg_uda.registry import build_train_model
 from mmseg_uda.utils.checkpoint_io import CheckpointError, save_checkpoint_file
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
@@ -81,7 +82,11 @@ def test_images_without_any_label_give_no_loss_and_no_nan(nothing: str) -> None:
     _, step = setup.build()
     for iteration in range(2):
         step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
-    zero = dict(source=('source', 'align'), labeled_target=('labeled_target',), everything=('source', 'align', 'labeled_target', 'mixed_labeled'))
+    zero = dict(
+        source=('source', 'align'),
+        labeled_target=('labeled_target',),
+        everything=('source', 'align', 'labeled_target', 'mixed_labeled'),
+    )
     for log in step.flush():
         assert all(torch.isfinite(torch.tensor(value)) for value in log.values())
         assert {name for name in zero['everything'] if log[name] == 0} == set(zero[nothing])
@@ -104,10 +109,16 @@ def test_a_convolutional_network_and_a_transformer_teach_each_other(first: str, 
     models = dict(cnn=deeplab(), transformer=TRANSFORMER)
     setup = Setup(config(model_target=models[second]), STREAMS, model=models[first])
     method, step = setup.build()
-    before = {name: {key: value.clone() for key, value in network.named_parameters()} for name, network in method.networks().items()}
+    before = {
+        name: {key: value.clone() for key, value in network.named_parameters()}
+        for name, network in method.networks().items()
+    }
     step([setup.data.batch([0, 1])], 0)
     (log,) = step.flush()
-    assert all(0 < log[name] < float('inf') for name in ('source', 'align', 'labeled_target', 'mixed_labeled', 'mix_target_branch'))
+    assert all(
+        0 < log[name] < float('inf')
+        for name in ('source', 'align', 'labeled_target', 'mixed_labeled', 'mix_target_branch')
+    )
     for name, network in method.networks().items():
         trainable = {key: value for key, value in network.named_parameters() if value.requires_grad}
         assert trainable and any(not torch.equal(value, before[name][key]) for key, value in trainable.items())
@@ -221,7 +232,8 @@ def test_wrong_options_are_refused(changes: dict[str, Any], message: str) -> Non
         build(**changes)
 
 
-# ---- prediction -------------------------------------------------------------------------------------------------------------------
+# ---- prediction
+# -------------------------------------------------------------------------------------------------------------------
 META = dict(ori_shape=(32, 64, 3), img_shape=(32, 64, 3), pad_shape=(32, 64, 3), flip=False)
 
 
@@ -260,7 +272,8 @@ def test_the_ensemble_adds_nothing_to_a_checkpoint(tmp_path: Path) -> None:
         assert load_model(cfg, str(tmp_path / 'both.pth'), name, torch.device('cpu')).test_with == name
 
 
-# ---- warm-ups and checkpoints -----------------------------------------------------------------------------------------------------
+# ---- warm-ups and checkpoints
+# -----------------------------------------------------------------------------------------------------
 def save(path: Path, model: dict[str, Any], seed: int) -> dict[str, Tensor]:
     torch.manual_seed(seed)
     state = build_train_model(Config(dict(model=model))).state_dict()
@@ -289,21 +302,40 @@ def test_a_missing_warm_up_is_an_error_that_names_the_recipe(tmp_path: Path) -> 
 
 
 def deeplab(depth: int = 50) -> dict[str, Any]:
-    head = dict(type='AdventHead', in_channels=2048, in_index=0, num_classes=5, align_corners=False, loss_decode=dict(type='CrossEntropyLoss'))
+    head = dict(
+        type='AdventHead',
+        in_channels=2048,
+        in_index=0,
+        num_classes=5,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss'),
+    )
     backbone = dict(type='AdventResNet', depth=depth, out_indices=(3,), pool_ceil_mode=False, base_channels=8)
-    return dict(type='EncoderDecoder', backbone=backbone, decode_head={**head, 'in_channels': 256}, train_cfg=dict(), test_cfg=dict(mode='whole'))
+    return dict(
+        type='EncoderDecoder',
+        backbone=backbone,
+        decode_head={**head, 'in_channels': 256},
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
 
 
-def test_released_checkpoints_convert_both_ways_and_start_a_branch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_released_checkpoints_convert_both_ways_and_start_a_branch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = save(tmp_path / 'own.pth', deeplab(), 3)
     released = ours_to_dstc(own)
     assert all(key.startswith('segnet.') for key in released)
-    assert {'segnet.conv1.weight', 'segnet.layer4.0.downsample.0.weight', 'segnet.layer6.conv2d_list.3.bias'} <= set(released)
+    assert {'segnet.conv1.weight', 'segnet.layer4.0.downsample.0.weight', 'segnet.layer6.conv2d_list.3.bias'} <= set(
+        released
+    )
     assert dstc_to_ours(released).keys() == own.keys()
     save_checkpoint_file(released, tmp_path / 'best_city.pth')
     init = dict(source=str(tmp_path / 'best_city.pth'), target=str(tmp_path / 'own.pth'))
     method = Setup(dict(config(), init=init), STREAMS, model=deeplab()).build()[0]
-    assert all(torch.equal(value, method.target_branch.state_dict()[key]) for key, value in method.student.state_dict().items())
+    assert all(
+        torch.equal(value, method.target_branch.state_dict()[key]) for key, value in method.student.state_dict().items()
+    )
     found = convert([str(tmp_path / 'best_city.pth'), str(tmp_path / 'converted.pth')])
     assert all(torch.equal(value, found[key]) for key, value in own.items())
     assert f'0 of {len(own)} tensors of the source were dropped' in capsys.readouterr().out
@@ -318,7 +350,10 @@ def test_imagenet_file_is_stripped_with_a_report(tmp_path: Path, capsys: pytest.
     save_checkpoint_file({name: torch.zeros(1) for name in names}, tmp_path / 'imagenet.pth')
     found = convert([str(tmp_path / 'imagenet.pth'), str(tmp_path / 'backbone.pth')])
     assert set(found) == {'conv1.weight', 'layer1.0.conv1.weight'}
-    assert '2 of 4 tensors of the source were dropped, merged or reshaped: Scale.layer5.conv2d_list.0.weight, fc.weight' in capsys.readouterr().out
+    assert (
+        '2 of 4 tensors of the source were dropped, merged or reshaped: Scale.layer5.conv2d_list.0.weight, fc.weight'
+        in capsys.readouterr().out
+    )
 
 
 def test_target_branch_is_exported_as_a_plain_checkpoint(tmp_path: Path) -> None:
@@ -340,7 +375,9 @@ def test_evaluation_during_training_scores_several_networks(monkeypatch: pytest.
         return {'mIoU': 0.1 * len(asked), 'aAcc': 0.5}
 
     monkeypatch.setattr(evaluation, 'evaluate_all', score)
-    hook = evaluation.UDAEvalHook(dict(target=[0]), torch.device('cpu'), test_with=['source_branch', 'ensemble'], interval=1)
+    hook = evaluation.UDAEvalHook(
+        dict(target=[0]), torch.device('cpu'), test_with=['source_branch', 'ensemble'], interval=1
+    )
     runner = SimpleNamespace(model=method, logger=None, rank=0, log_buffer=SimpleNamespace(output={}, ready=False))
     hook._do_evaluate(runner)
     assert asked == ['target_branch', 'source_branch', 'ensemble'] and method.test_with == 'target_branch'
@@ -351,5 +388,7 @@ def test_evaluation_during_training_scores_several_networks(monkeypatch: pytest.
 
 def test_unknown_networks_are_refused_before_training() -> None:
     hook = evaluation.UDAEvalHook(dict(target=[0]), torch.device('cpu'), test_with=['sorce_branch'], interval=1)
-    with pytest.raises(ValueError, match="evaluation.test_with: DSTC has no network 'sorce_branch': did you mean 'source_branch'"):
+    with pytest.raises(
+        ValueError, match="evaluation.test_with: DSTC has no network 'sorce_branch': did you mean 'source_branch'"
+    ):
         hook.before_run(SimpleNamespace(model=build()))

@@ -1,4 +1,5 @@
-"""Labelled target images in self-training and adversarial methods: supervised, pasted, masked, and winning over pseudo-labels."""
+"""Labelled target images in self-training and adversarial methods: supervised, pasted, masked, and winning over
+pseudo-labels."""
 
 from __future__ import annotations
 
@@ -11,24 +12,33 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.engine.train import build_method
-from mmseg_uda.methods.labeled_target import LabeledTarget
-from mmseg_uda.methods.streams import split_streams
+from mmseg_uda.methods.parts.labeled_target import LabeledTarget
+from mmseg_uda.streams import split_streams
 from tests.harness.methods import Setup, assert_equal_state, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 from tests.methods.test_adversarial import two_level_model
 from tests.models.networks import hrda_config
 
 STREAMS = ('source', 'labeled_target', 'target')
-MASKING = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8))
+MASKING = dict(
+    mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8)
+)
 DACS = dict(type='DACS', pseudo_threshold=0.22)
 UDA = {
     'dacs': dict(DACS, labeled_target=dict(paste=0.5)),
     'mic': dict(DACS, **MASKING, labeled_target=dict(supervise=0.5, paste=0.5, mask=0.7)),
-    'advent': dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2), labeled_target=dict(as_target=True)),
+    'advent': dict(
+        type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2), labeled_target=dict(as_target=True)
+    ),
     'minent': dict(type='MinEnt', lambda_prior=dict(main=0.1), labeled_target=dict()),
     'quadmix': dict(DACS, type='QuadMix', start_iter=1, confidence=0.202, labeled_target=dict(paste=0.5)),
     'dacs_joint': dict(DACS, labeled_target=dict(joint=True, supervise=0.5)),
-    'esl_joint': dict(type='AdaptSegNet', target_ce=1.0, discriminator=dict(type='FCDiscriminator', ndf=2), labeled_target=dict(joint=True)),
+    'esl_joint': dict(
+        type='AdaptSegNet',
+        target_ce=1.0,
+        discriminator=dict(type='FCDiscriminator', ndf=2),
+        labeled_target=dict(joint=True),
+    ),
 }
 
 
@@ -78,20 +88,34 @@ def test_two_ranks_with_several_targets(name: str, tmp_path: Path) -> None:
     check_two_ranks(UDA[name], (*STREAMS, 'target2', 'target3'), tmp_path=tmp_path, add_extras=known)
 
 
-@pytest.mark.parametrize('uda, classifiers', [
-    (dict(type='MDis', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic']),
-    (dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic', 'domain0', 'domain1']),
-    (dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0'])), ['agnostic', 'domain0', 'domain1']),
-], ids=['mdis', 'mtkt', 'coast'])
+@pytest.mark.parametrize(
+    'uda, classifiers',
+    [
+        (dict(type='MDis', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic']),
+        (dict(type='MTKT', discriminator=dict(type='FCDiscriminator', ndf=2)), ['agnostic', 'domain0', 'domain1']),
+        (
+            dict(type='CoaST', styliser=dict(type='ChannelStatistics', layers=['stages.0'])),
+            ['agnostic', 'domain0', 'domain1'],
+        ),
+    ],
+    ids=['mdis', 'mtkt', 'coast'],
+)
 def test_methods_for_several_targets(uda: dict[str, Any], classifiers: list[str], tmp_path: Path) -> None:
     """Every classifier learns from the labelled images."""
     streams, options = (*STREAMS, 'target2'), dict(uda, num_targets=2)
     check_batch_sizes(dict(options, labeled_target=dict(supervise=0.5)), streams)
     check_two_ranks(options, streams, tmp_path)
     _, log, _ = trained(options, streams)
-    assert {f'labeled_target.{name}.loss_ce' for name in classifiers} == {key for key in log if key.startswith('labeled_target.')}
-    without, unused = (trained(changed, names) for changed, names in (
-        (options, ('source', 'target', 'target2')), (dict(options, labeled_target=dict(supervise=0)), streams)))
+    assert {f'labeled_target.{name}.loss_ce' for name in classifiers} == {
+        key for key in log if key.startswith('labeled_target.')
+    }
+    without, unused = (
+        trained(changed, names)
+        for changed, names in (
+            (options, ('source', 'target', 'target2')),
+            (dict(options, labeled_target=dict(supervise=0)), streams),
+        )
+    )
     assert_equal_state(without[0], unused[0], 'weights')
 
 
@@ -151,7 +175,10 @@ def test_only_known_pixels_are_replaced() -> None:
     label, weight, _ = method.label_target(target)
     target.truth = None
     pseudo, share, _ = method.label_target(target)
-    assert torch.equal(label[of_pixel], setup.data.batch(range(6))['target_ground_truth'][:, 0][of_pixel]) and (weight[of_pixel] == 1).all()
+    assert (
+        torch.equal(label[of_pixel], setup.data.batch(range(6))['target_ground_truth'][:, 0][of_pixel])
+        and (weight[of_pixel] == 1).all()
+    )
     assert torch.equal(label[~of_pixel], pseudo[~of_pixel]) and torch.equal(weight[~of_pixel], share[~of_pixel])
 
 
@@ -168,7 +195,9 @@ def test_pasted_classes_come_from_the_chosen_stream(paste: float) -> None:
         img, label = method.views['mixed']['img'][i], method.views['mixed']['label'][i]
         pasted = (img != batch['target_img'][i]).any(0)
         assert pasted.any()
-        origins = [name for name in ('', 'labeled_target_') if torch.equal(img[:, pasted], batch[f'{name}img'][i][:, pasted])]
+        origins = [
+            name for name in ('', 'labeled_target_') if torch.equal(img[:, pasted], batch[f'{name}img'][i][:, pasted])
+        ]
         assert len(origins) == 1
         assert torch.equal(label[:, pasted], batch[f'{origins[0]}gt_semantic_seg'][i][:, pasted])
         from_labeled.append(bool(origins[0]))
@@ -202,18 +231,21 @@ def test_stored_pseudo_labels_give_way_to_ground_truth() -> None:
     assert (target.label == 3).all() and (target.valid == 1).all()
 
 
-@pytest.mark.parametrize('uda, message', [
-    (dict(DACS, labeled_target=dict(superwise=1)), "'superwise'.*did you mean 'supervise'"),
-    (dict(DACS, labeled_target=dict(as_target=True)), "labeled_target .DACS.: 'as_target'"),
-    (dict(type='AdvEnt', labeled_target=dict(paste=0.5)), "labeled_target .AdvEnt.: 'paste'"),
-    (dict(DACS, labeled_target=dict(paste=1.5)), r'paste is a probability in \[0, 1\]'),
-    (dict(DACS, labeled_target=dict(supervise=-1)), 'supervise must not be negative'),
-    (dict(DACS, labeled_target=dict(mask=1)), 'mask needs masking'),
-    (dict(type='MDis', labeled_target=dict(joint=True)), "labeled_target .MDis.: 'joint'"),
-    (dict(type='DSTC', init=None, labeled_target=dict()), "'labeled_target'"),
-    (dict(type='RIPU', labeled_target=dict()), "'labeled_target'"),
-    (dict(type='STAL', labeled_target=dict()), "'labeled_target'"),
-])
+@pytest.mark.parametrize(
+    'uda, message',
+    [
+        (dict(DACS, labeled_target=dict(superwise=1)), "'superwise'.*did you mean 'supervise'"),
+        (dict(DACS, labeled_target=dict(as_target=True)), "labeled_target .DACS.: 'as_target'"),
+        (dict(type='AdvEnt', labeled_target=dict(paste=0.5)), "labeled_target .AdvEnt.: 'paste'"),
+        (dict(DACS, labeled_target=dict(paste=1.5)), r'paste is a probability in \[0, 1\]'),
+        (dict(DACS, labeled_target=dict(supervise=-1)), 'supervise must not be negative'),
+        (dict(DACS, labeled_target=dict(mask=1)), 'mask needs masking'),
+        (dict(type='MDis', labeled_target=dict(joint=True)), "labeled_target .MDis.: 'joint'"),
+        (dict(type='DSTC', init=None, labeled_target=dict()), "'labeled_target'"),
+        (dict(type='RIPU', labeled_target=dict()), "'labeled_target'"),
+        (dict(type='STAL', labeled_target=dict()), "'labeled_target'"),
+    ],
+)
 def test_wrong_options_are_named(uda: dict[str, Any], message: str) -> None:
     with pytest.raises((KeyError, ValueError), match=message):
         Setup(uda, STREAMS).build()
@@ -223,7 +255,9 @@ def test_wrong_options_are_named(uda: dict[str, Any], message: str) -> None:
 def test_a_missing_labelled_stream_is_named_before_training(name: str) -> None:
     cfg = Config(dict(model=tiny_model(), uda=UDA[name], runner=dict(max_iters=1)))
     with pytest.raises(ValueError, match=r"'labeled_target'.*labeled_target=\.\.\."):
-        build_method(cfg, 0, torch.device('cpu'), SimpleNamespace(stream_names=('source', 'target'), CLASSES=None, PALETTE=None))
+        build_method(
+            cfg, 0, torch.device('cpu'), SimpleNamespace(stream_names=('source', 'target'), CLASSES=None, PALETTE=None)
+        )
 
 
 def test_different_crops_cannot_be_exchanged() -> None:
@@ -241,19 +275,34 @@ def test_images_that_only_give_pixels_are_not_supervised() -> None:
     assert [term.name for term in method.training_losses(setup.data.batch([0]))] == ['source', 'labeled_target']
 
 
-# ---- one pass for both labelled domains -------------------------------------------------------------------------------------------
-DISTANCE = dict(imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3)
+# ---- one pass for both labelled domains
+# -------------------------------------------------------------------------------------------
+DISTANCE = dict(
+    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3
+)
 
 
-@pytest.mark.parametrize('uda', [
-    dict(type='SourceOnly'), dict(DACS, **DISTANCE), dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2)),
-], ids=['s+t', 'daformer', 'advent'])
+@pytest.mark.parametrize(
+    'uda',
+    [
+        dict(type='SourceOnly'),
+        dict(DACS, **DISTANCE),
+        dict(type='AdvEnt', discriminator=dict(type='FCDiscriminator', ndf=2)),
+    ],
+    ids=['s+t', 'daformer', 'advent'],
+)
 @pytest.mark.parametrize('backward', ['merged', 'sequential'])
 def test_one_pass_gives_the_losses_of_two(uda: dict[str, Any], backward: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without batch norm nothing changes: every loss is the mean over the images of its domain, whatever the loss divides by."""
+    """Without batch norm nothing changes: every loss is the mean over the images of its domain, whatever the loss
+    divides by."""
     monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
     found = [
-        trained(dict(uda, labeled_target=dict(supervise=0.3, joint=joint)), STREAMS, model=two_level_model(), options=dict(backward=backward))
+        trained(
+            dict(uda, labeled_target=dict(supervise=0.3, joint=joint)),
+            STREAMS,
+            model=two_level_model(),
+            options=dict(backward=backward),
+        )
         for joint in (False, True)
     ]
     (apart, apart_log, _), (together, together_log, _) = found
@@ -283,7 +332,9 @@ def test_labelled_images_take_the_detail_crops_of_hrda() -> None:
     hrda['decode_head'].update(in_channels=8, in_index=1)
     for joint in (False, True):
         _, log, _ = trained(dict(DACS, labeled_target=dict(joint=joint)), STREAMS, model=hrda, size=(64, 64))
-        assert {f'{prefix}decode.{part}loss_ce' for prefix in ('', 'labeled_target.') for part in ('', 'hr.')} <= set(log)
+        assert {f'{prefix}decode.{part}loss_ce' for prefix in ('', 'labeled_target.') for part in ('', 'hr.')} <= set(
+            log
+        )
 
 
 def test_images_of_one_pass_need_one_size() -> None:
@@ -295,7 +346,8 @@ def test_images_of_one_pass_need_one_size() -> None:
         setup.build()[1]([batch], 0)
 
 
-# ---- QuadMix ----------------------------------------------------------------------------------------------------------------------
+# ---- QuadMix
+# ----------------------------------------------------------------------------------------------------------------------
 def test_quadmix_cuts_templates_from_labelled_images_and_trusts_ground_truth() -> None:
     """With ``paste=1`` the labelled images are the source's context and template; known target pixels are confident."""
 
@@ -320,7 +372,8 @@ def test_quadmix_cuts_templates_from_labelled_images_and_trusts_ground_truth() -
     assert torch.equal(mixed['label'][:, 0][outside], current['labeled_target_gt_semantic_seg'][:, 0][outside])
 
 
-# ---- CutMix between the labelled domains ------------------------------------------------------------------------------------------
+# ---- CutMix between the labelled domains
+# ------------------------------------------------------------------------------------------
 CUTMIX = dict(type='SourceOnly', mixer=dict(type='BoxMixer'))
 
 
@@ -341,11 +394,14 @@ def test_source_boxes_on_labelled_target_images(tmp_path: Path) -> None:
     assert not torch.equal(*from_source)
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(mixer=dict(type='BoxMixer', share=0)), 'mixer.share'),
-    (dict(labeled_target=dict()), 'uda.mixer'),
-    (dict(mixer=dict(type='BoxMixr')), "did you mean 'BoxMixer'"),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(mixer=dict(type='BoxMixer', share=0)), 'mixer.share'),
+        (dict(labeled_target=dict()), 'uda.mixer'),
+        (dict(mixer=dict(type='BoxMixr')), "did you mean 'BoxMixer'"),
+    ],
+)
 def test_wrong_options_of_supervised_training_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises((KeyError, ValueError), match=message):
         Setup({**CUTMIX, **changes}, STREAMS).build()

@@ -15,7 +15,9 @@ from tests.models.networks import hrda_config
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs' / 'quadmix').glob('*.py'))
 
-MASKING = dict(mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8))
+MASKING = dict(
+    mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8)
+)
 # the confidence of an untrained teacher of five classes lies just above 1/5
 DACS = dict(type='DACS', pseudo_threshold=0.22)
 QUAD = dict(DACS, type='QuadMix', start_iter=0, confidence=0.202)
@@ -34,7 +36,8 @@ STATEFUL = ('mic', 'released', 'late', 'entropy', 'hrda')
 
 
 def patches(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
-    """Class patches as the data loader adds them to the source: class 3 in a corner, class 1 in the middle of the second pass."""
+    """Class patches as the data loader adds them to the source: class 3 in a corner, class 1 in the middle of the
+    second pass."""
     if stream == 'source':
         height, width = sample['img'].shape[1:]
         labels = torch.full((2, height, width), 255, dtype=torch.uint8)
@@ -73,7 +76,9 @@ def test_two_ranks(name: str, tmp_path: Path) -> None:
     check_two_ranks(UDA[name], tmp_path=tmp_path, **options(name))
 
 
-def trained(uda: dict[str, Any], iterations: int, positions: Any = None, **changes: Any) -> tuple[Any, list[dict[str, float]]]:
+def trained(
+    uda: dict[str, Any], iterations: int, positions: Any = None, **changes: Any
+) -> tuple[Any, list[dict[str, float]]]:
     """A method after some iterations, and its log; ``positions`` gives the images of each iteration."""
     setup = Setup(uda, **{**options('plain'), **changes})
     method, step = setup.build()
@@ -95,11 +100,16 @@ def test_two_passes_take_the_place_of_the_mixed_one() -> None:
     assert 'mix.decode.loss_ce' in log[0] and 'mix_tss.decode.loss_ce' not in log[0]
     assert {'mix_tss.decode.loss_ce', 'mix_tst.decode.loss_ce', 'masked.decode.loss_ce'} <= set(log[1])
     assert 'mix.decode.loss_ce' not in log[1]
-    assert log[1]['quad.patches_missing'] == 1 and 0 < log[1]['quad.source_share'] < 1 and 0 < log[1]['quad.target_share'] < 1
+    assert (
+        log[1]['quad.patches_missing'] == 1
+        and 0 < log[1]['quad.source_share'] < 1
+        and 0 < log[1]['quad.target_share'] < 1
+    )
 
 
 @pytest.mark.parametrize(
-    ('directions', 'weights'), [(('ss', 'tt'), dict(tss=0.5, tst=0.5)), (('ss', 'ts'), dict(tss=1.0)), (('tt',), dict(tst=1.0))]
+    ('directions', 'weights'),
+    [(('ss', 'tt'), dict(tss=0.5, tst=0.5)), (('ss', 'ts'), dict(tss=1.0)), (('tt',), dict(tst=1.0))],
 )
 def test_weights_of_the_passes(directions: Any, weights: dict[str, float]) -> None:
     setup = Setup(dict(QUAD, quad=dict(directions=directions)))
@@ -111,7 +121,8 @@ def test_weights_of_the_passes(directions: Any, weights: dict[str, float]) -> No
 
 
 def test_nothing_pasted_shows_the_current_images() -> None:
-    """No confident pixel, no source class, no class patches: tss is the source batch, tst the pseudo-labelled target batch."""
+    """No confident pixel, no source class, no class patches: tss is the source batch, tst the pseudo-labelled target
+    batch."""
     setup = Setup(dict(QUAD, confidence=1.0, augmentation=None, quad=dict(num_source_classes=0)))
     method, step = setup.build()
     method.views = {}
@@ -119,7 +130,9 @@ def test_nothing_pasted_shows_the_current_images() -> None:
         batch = setup.data.batch([2 * i, 2 * i + 1])
         step([batch], i)
     views = method.views
-    assert torch.equal(views['tss']['img'], batch['img']) and torch.equal(views['tss']['label'], batch['gt_semantic_seg'])
+    assert torch.equal(views['tss']['img'], batch['img']) and torch.equal(
+        views['tss']['label'], batch['gt_semantic_seg']
+    )
     assert (views['tss']['weight'] == 1).all()
     assert torch.equal(views['tst']['img'], batch['target_img'])
     assert torch.equal(views['tst']['label'][:, 0], views['target']['pseudo_label'])
@@ -153,7 +166,10 @@ def test_templates_are_copies_and_bounded() -> None:
     batch['img'].zero_()
     assert torch.equal(method.templates.source_img, clean) and not method.templates.source_img.requires_grad
     assert len(addresses) == 1
-    assert sum(value.element_size() for value in method.templates.buffers() for _ in range(value[0, ..., 0, 0].numel())) == 31
+    assert (
+        sum(value.element_size() for value in method.templates.buffers() for _ in range(value[0, ..., 0, 0].numel()))
+        == 31
+    )
 
 
 def test_without_saved_templates_the_first_iteration_after_a_resume_is_plain(tmp_path: Path) -> None:
@@ -234,7 +250,11 @@ def test_configs_train(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_compositions_have_configs() -> None:
     """QuadMix without masked images, with the plain teacher of DACS, with ESL's entropy criterion."""
-    composed = {path.stem.rsplit('cityscapes_', 1)[-1]: Config.fromfile(str(path)).uda for path in CONFIGS if path.stem.startswith('toy')}
+    composed = {
+        path.stem.rsplit('cityscapes_', 1)[-1]: Config.fromfile(str(path)).uda
+        for path in CONFIGS
+        if path.stem.startswith('toy')
+    }
     assert composed['without_mic'].mask_mode is None and composed['without_mic'].imnet_feature_dist_lambda > 0
     assert composed['dacs'].mask_mode is None and composed['dacs'].imnet_feature_dist_lambda == 0
     assert composed['entropy'].pseudo_labeler.type == 'EntropyPseudoLabel'

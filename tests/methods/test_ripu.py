@@ -1,4 +1,5 @@
-"""RIPU trains at any batch size, resumes exactly, ranks equal one process, and survives images without bought pixels."""
+"""RIPU trains at any batch size, resumes exactly, ranks equal one process, and survives images without bought
+pixels."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from mmcv.cnn.bricks import DropPath
 from mmseg.models import BACKBONES
 from torch import nn
 
-from mmseg_uda.components.teacher_mode import set_teacher_mode
+from mmseg_uda.models.modes import set_teacher_mode
 from mmseg_uda.utils.checkpoint_io import CheckpointError
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import TinyBackbone, tiny_model
@@ -79,13 +79,16 @@ def test_two_ranks(name: str, options: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('keep', [False, True])
 def test_masked_images_can_leave_the_tested_statistics_alone(keep: bool) -> None:
-    """MIC on networks with batch norm in every layer: the student is tested with running statistics, and 70 % of a masked image is black."""
+    """MIC on networks with batch norm in every layer: the student is tested with running statistics, and 70 % of a
+    masked image is black."""
     states = []
     for uda in (DACS, dict(DACS, **MASKING, mask_running_statistics=not keep)):
         setup = Setup(uda, model=tiny_model(norm='BN'))
         method, step = setup.build()
         step([setup.data.batch([0, 1])], 0)
-        states.append({name: value.clone() for name, value in method.student.named_buffers() if name.endswith('running_mean')})
+        states.append(
+            {name: value.clone() for name, value in method.student.named_buffers() if name.endswith('running_mean')}
+        )
     assert states[0]
     equal = [torch.equal(value, states[1][name]) for name, value in states[0].items()]
     assert all(equal) if keep else not any(equal)

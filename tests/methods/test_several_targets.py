@@ -1,4 +1,5 @@
-"""Every one-target method takes several targets, merged into one batch: the natural baselines of the multi-target setting."""
+"""Every one-target method takes several targets, merged into one batch: the natural baselines of the multi-target
+setting."""
 
 from __future__ import annotations
 
@@ -29,13 +30,20 @@ def pseudo_labels(sample: dict[str, Any], stream: str, generator: torch.Generato
 #: method -> its config, the streams, and options of the harness
 MERGING: dict[str, tuple[Any, tuple[str, ...], dict[str, Any]]] = {
     'source_only': (None, STREAMS, {}),
-    **{name: (test_adversarial.VARIANTS[name], STREAMS, {}) for name in ('adaptsegnet', 'advent', 'minent', 'mic_adaptsegnet')},
+    **{
+        name: (test_adversarial.VARIANTS[name], STREAMS, {})
+        for name in ('adaptsegnet', 'advent', 'minent', 'mic_adaptsegnet')
+    },
     'esl': (test_adversarial.VARIANTS['esl'], STREAMS, dict(add_extras=pseudo_labels)),
     'dacs': (DACS, STREAMS, {}),
     'daformer': (dict(DACS, pseudo_weight_ignore_top=2, pseudo_weight_ignore_bottom=8), STREAMS, {}),
     'mic': (dict(DACS, **test_self_training.MASKING), STREAMS, {}),
     'quadmix': (test_quadmix.UDA['mic'], STREAMS, test_quadmix.options('mic')),
-    'mic_hrda': (dict(DACS, **test_self_training.MASKING), STREAMS, {**test_quadmix.options('hrda'), 'add_extras': None}),
+    'mic_hrda': (
+        dict(DACS, **test_self_training.MASKING),
+        STREAMS,
+        {**test_quadmix.options('hrda'), 'add_extras': None},
+    ),
     'dstc': (test_dstc.config(pseudo_threshold=0.206), LABELED, {}),
     'ripu': (test_ripu.VARIANTS['default'], LABELED, dict(add_extras=test_ripu.few_labels)),
     'stal': (test_stal.stal(cutmix=dict(size=9)), LABELED, {}),
@@ -78,16 +86,22 @@ def test_every_target_is_used() -> None:
         renamed = {}
         for number, name in enumerate(kept):
             new = 'target' if number == 0 else f'target{number + 1}'
-            renamed.update({f'{new}{key[len(name):]}': value for key, value in batch.items() if key.startswith(f'{name}_')})
+            renamed.update(
+                {f'{new}{key[len(name) :]}': value for key, value in batch.items() if key.startswith(f'{name}_')}
+            )
         source = {key: value for key, value in batch.items() if not key.startswith('target')}
-        losses.append(next(term.loss for term in method.training_losses({**source, **renamed}) if term.name == 'target'))
+        losses.append(
+            next(term.loss for term in method.training_losses({**source, **renamed}) if term.name == 'target')
+        )
     torch.testing.assert_close(losses[0], torch.stack(losses[1:]).mean())
 
 
 def test_alternating_targets_are_one_stream(tmp_path: Path) -> None:
     make_gta(tmp_path / 'gta', 2)
     first, second = (cityscapes_config(make_cityscapes(tmp_path / name, 3)) for name in ('a', 'b'))
-    dataset = UDADataset(source=gta_config(tmp_path / 'gta'), target=dict(type='ConcatDataset', datasets=[first, second]))
+    dataset = UDADataset(
+        source=gta_config(tmp_path / 'gta'), target=dict(type='ConcatDataset', datasets=[first, second])
+    )
     assert dataset.stream_names == ('source', 'target')
     epoch = [dataset[i]['target_img_metas'].data['filename'] for i in range(6)]
     assert sorted(name.replace(str(tmp_path), '')[1] for name in epoch) == ['a'] * 3 + ['b'] * 3

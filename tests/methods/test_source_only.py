@@ -1,4 +1,5 @@
 """Supervised training passes the checks of every method, with and without labelled target images."""
+
 from __future__ import annotations
 
 from pathlib import Path

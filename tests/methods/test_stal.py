@@ -16,7 +16,15 @@ from tests.harness.synthetic import AddExtras, tiny_model
 
 STREAMS = ('source', 'labeled_target', 'target')
 # an untrained network is sure of nothing: every pixel may be an anchor
-CONTRAST = dict(start=0.0, low_rank=1, anchor_threshold=0.0, num_queries=8, num_negatives=4, bank_size=40, bank_size_overrides={0: 60})
+CONTRAST = dict(
+    start=0.0,
+    low_rank=1,
+    anchor_threshold=0.0,
+    num_queries=8,
+    num_negatives=4,
+    bank_size=40,
+    bank_size_overrides={0: 60},
+)
 
 
 def stal(**changes: Any) -> dict[str, Any]:
@@ -41,14 +49,27 @@ VARIANTS = {
     ),
     'no_contrast': stal(contrast=None, copy_paste=None, teacher_eval=True),
 }
-FCN = dict(type='FCNHead', in_channels=16, in_index=2, channels=8, num_convs=1, concat_input=False, num_classes=5, align_corners=False)
-LEVELS = dict(in_channels=[8, 8, 16, 16], in_index=[0, 1, 2, 3], channels=8, num_classes=5, dropout_ratio=0.0, align_corners=False)
+FCN = dict(
+    type='FCNHead',
+    in_channels=16,
+    in_index=2,
+    channels=8,
+    num_convs=1,
+    concat_input=False,
+    num_classes=5,
+    align_corners=False,
+)
+LEVELS = dict(
+    in_channels=[8, 8, 16, 16], in_index=[0, 1, 2, 3], channels=8, num_classes=5, dropout_ratio=0.0, align_corners=False
+)
 #: heads of MMSegmentation and of this package, all without a representation of their own
 HEADS = {
     'segformer': dict(type='SegformerHead', **LEVELS, norm_cfg=dict(type='BN')),
     'segformer_here': dict(type='SegFormerHead', **LEVELS, norm_cfg=dict(type='BN'), decoder_params=dict(embed_dims=8)),
     'upernet': dict(type='UPerHead', **LEVELS, pool_scales=(1, 2), norm_cfg=dict(type='GN', num_groups=2)),
-    'deeplabv2': dict(type='DLV2Head', in_channels=16, in_index=3, num_classes=5, dilations=(1, 2), align_corners=False),
+    'deeplabv2': dict(
+        type='DLV2Head', in_channels=16, in_index=3, num_classes=5, dilations=(1, 2), align_corners=False
+    ),
 }
 
 
@@ -95,12 +116,16 @@ def test_other_segmentors_get_a_representation(head: str) -> None:
     for iteration in range(2):
         step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
     assert step.flush()[-1]['contrast'] > 0
-    assert any(not torch.equal(old, new) for old, new in zip(before, method.student.representation_head.parameters())), 'it learns nothing'
+    assert any(
+        not torch.equal(old, new) for old, new in zip(before, method.student.representation_head.parameters())
+    ), 'it learns nothing'
 
 
 @pytest.mark.parametrize('official', [False, True])
 def test_labels_that_are_ignored_everywhere(official: bool) -> None:
-    terms = losses(VARIANTS['official' if official else 'default'], add_extras=spoiled(lambda label: torch.full_like(label, 255)))
+    terms = losses(
+        VARIANTS['official' if official else 'default'], add_extras=spoiled(lambda label: torch.full_like(label, 255))
+    )
     assert terms['supervised'] == 0
 
 

@@ -45,7 +45,9 @@ class ParityTinyNet(nn.Module):
         return [first, torch.relu(self.conv2(first))]
 
 
-def hrda_config(crop: int, num_classes: int = 19, test_cfg: Any = None, head: Any = None, **options: Any) -> dict[str, Any]:
+def hrda_config(
+    crop: int, num_classes: int = 19, test_cfg: Any = None, head: Any = None, **options: Any
+) -> dict[str, Any]:
     """HRDA on TinyNet with the summing head of the parity vectors (1x1 and dilated 3x3 on the 1/8 feature)."""
     return dict(
         type='HRDAEncoderDecoder',

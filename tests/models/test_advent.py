@@ -10,8 +10,8 @@ import torch
 from mmcv import Config
 from mmseg.models import build_backbone, build_head, build_segmentor
 
-from mmseg_uda.compat.convert import main as convert
 from mmseg_uda.compat.keys_advent import ours_to_advent
+from mmseg_uda.engine.convert_checkpoint import main as convert
 from mmseg_uda.models.discriminators import FCDiscriminator
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 
@@ -39,7 +39,11 @@ def test_imagenet_file_of_the_lineage(tmp_path: Path) -> None:
 
 
 def test_folded_batch_norm_is_refused(tmp_path: Path) -> None:
-    ones = {key: torch.ones_like(value) for key, value in build_backbone(SMALL).state_dict().items() if key.endswith('running_var')}
+    ones = {
+        key: torch.ones_like(value)
+        for key, value in build_backbone(SMALL).state_dict().items()
+        if key.endswith('running_var')
+    }
     imagenet_file(tmp_path / 'folded.pth', **ones)
     with pytest.raises(CheckpointError, match='folded'):
         build_backbone(dict(SMALL, pretrained=str(tmp_path / 'folded.pth'))).init_weights()

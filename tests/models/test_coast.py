@@ -15,7 +15,9 @@ SMALL = dict(type='AdventResNet', depth=50, base_channels=4, stem_channels=4, ou
 
 def test_initial_weights_of_the_classifier() -> None:
     torch.manual_seed(0)
-    head = build_head(dict(type='SEASPPHead', in_channels=64, in_index=0, channels=64, num_classes=7, align_corners=True))
+    head = build_head(
+        dict(type='SEASPPHead', in_channels=64, in_index=0, channels=64, num_classes=7, align_corners=True)
+    )
     for parameter in head.parameters():
         torch.nn.init.constant_(parameter, 5.0)
     head.init_weights()
@@ -23,14 +25,24 @@ def test_initial_weights_of_the_classifier() -> None:
     for convolution in (head.conv2d_list[0][0], head.conv2d_list[4][0], merge, head.conv_seg):
         assert convolution.weight.std().item() == pytest.approx(0.01, rel=0.2)
     assert head.conv_seg.bias is None and not merge.bias.any()
-    assert 0 < head.conv2d_list[0][0].bias.abs().max() <= 64 ** -0.5
-    assert 0 < head.bottleneck[0].se[0].weight.abs().max() <= 320 ** -0.5
+    assert 0 < head.conv2d_list[0][0].bias.abs().max() <= 64**-0.5
+    assert 0 < head.bottleneck[0].se[0].weight.abs().max() <= 320**-0.5
     assert head.bottleneck[2].weight.eq(1).all() and not head.bottleneck[2].bias.any()
 
 
 def test_dropout_of_whole_channels_in_training_only() -> None:
-    head = build_head(dict(type='SEASPPHead', in_channels=8, in_index=0, channels=32, num_groups=4, num_classes=3, dropout_ratio=0.9,
-                           align_corners=True))
+    head = build_head(
+        dict(
+            type='SEASPPHead',
+            in_channels=8,
+            in_index=0,
+            channels=32,
+            num_groups=4,
+            num_classes=3,
+            dropout_ratio=0.9,
+            align_corners=True,
+        )
+    )
     inputs = [torch.randn(2, 8, 5, 7)]
     assert torch.equal(head.eval()(inputs), head(inputs))
     assert not torch.equal(head.train()(inputs), head(inputs))
@@ -38,9 +50,13 @@ def test_dropout_of_whole_channels_in_training_only() -> None:
 
 def test_torchvision_weights_load_into_the_other_stride_layout(tmp_path: Path) -> None:
     state = build_backbone(SMALL).state_dict()
-    state = {key: value + torch.rand(value.shape) if value.is_floating_point() else value for key, value in state.items()}
+    state = {
+        key: value + torch.rand(value.shape) if value.is_floating_point() else value for key, value in state.items()
+    }
     torch.save({**state, 'fc.weight': torch.zeros(3, 4)}, tmp_path / 'resnet.pth')
-    backbone = build_backbone(dict(SMALL, pretrained=str(tmp_path / 'resnet.pth'), norm_cfg=dict(type='BN', requires_grad=True)))
+    backbone = build_backbone(
+        dict(SMALL, pretrained=str(tmp_path / 'resnet.pth'), norm_cfg=dict(type='BN', requires_grad=True))
+    )
     backbone.init_weights()
     assert all(torch.equal(value, state[key]) for key, value in backbone.state_dict().items())
     assert backbone.layer2[0].conv1.stride == (2, 2) and backbone.bn1.weight.requires_grad

@@ -1,4 +1,5 @@
 """HRDA in the engine: batch sizes, exact resume, equal ranks."""
+
 from __future__ import annotations
 
 from pathlib import Path

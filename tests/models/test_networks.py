@@ -24,7 +24,9 @@ def small_mit(**options: Any) -> Any:
     return build_backbone(dict(dict(type='mit_b0', embed_dims=4, num_layers=(1, 2, 1, 1), style='pytorch'), **options))
 
 
-@pytest.mark.parametrize('name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)])
+@pytest.mark.parametrize(
+    'name, blocks, width', [('mit_b0', 8, 32), ('mit_b1', 8, 64), ('mit_b3', 28, 64), ('mit_b5', 52, 64)]
+)
 def test_published_sizes(name: str, blocks: int, width: int) -> None:
     network = build_backbone(dict(type=name))
     assert [s[0].projection.out_channels for s in network.layers] == [width, 2 * width, 5 * width, 8 * width]
@@ -58,7 +60,9 @@ def test_activation_checkpointing_has_the_same_gradients() -> None:
 
 
 def test_saved_names_are_those_of_stock_mmseg() -> None:
-    stock = build_backbone(dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8]))
+    stock = build_backbone(
+        dict(type='MixVisionTransformer', embed_dims=4, num_layers=[1, 2, 1, 1], num_heads=[1, 2, 5, 8])
+    )
     network = small_mit(original_eps=False).eval()
     stock.load_state_dict(network.state_dict())
     img = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -70,7 +74,13 @@ def test_saved_names_are_those_of_stock_mmseg() -> None:
 
 def test_stage_norms_are_called_norm() -> None:
     names = [name for name, _ in small_mit().named_parameters()]
-    assert sum(name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name for name in names) == 8
+    assert (
+        sum(
+            name.startswith('layers.') and '.norm.' in name and '.blocks.' not in name and 'patch_embed' not in name
+            for name in names
+        )
+        == 8
+    )
     assert not any('.2.' in name.split('blocks')[0] and name.endswith('.2.weight') for name in names)
 
 
@@ -92,7 +102,9 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize('params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id'])
+@pytest.mark.parametrize(
+    'params, fusion', VARIANTS, ids=['isa', 'aspp_context', 'conv', 'sep_conv', 'last_level', 'id']
+)
 def test_daformer_head_variants(params: dict[str, Any], fusion: dict[str, Any]) -> None:
     cfg = daformer_head_config(fusion)
     cfg['decoder_params'].update(params)
@@ -118,13 +130,19 @@ def test_adapter_neck_upsamples_without_touching_its_input() -> None:
 
 def test_segformer_head_ignores_the_classifier_that_published_files_carry() -> None:
     head = build_head(SEGFORMER_HEAD)
-    head.load_state_dict({**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)})
+    head.load_state_dict(
+        {**head.state_dict(), 'conv_seg.weight': torch.zeros(5, 8, 1, 1), 'conv_seg.bias': torch.zeros(5)}
+    )
     assert head(features()).shape == (2, 5, 16, 24)
 
 
 def hrda_daformer(**options: Any) -> Any:
     single = daformer_head_config(dict(type='aspp', sep=True, dilations=(1, 6), pool=False, **ACTIVE))
-    return build_head(mmcv.ConfigDict(dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)))
+    return build_head(
+        mmcv.ConfigDict(
+            dict(single, type='HRDAHead', single_scale_head='DAFormerHead', attention_embed_dim=4, **options)
+        )
+    )
 
 
 def test_attention_head_is_narrow_and_without_context() -> None:
@@ -136,7 +154,9 @@ def test_attention_head_is_narrow_and_without_context() -> None:
 
 
 def test_single_attention_map() -> None:
-    assert dict(hrda_daformer(attention_classwise=False).named_parameters())['scale_attention.conv_seg.weight'].shape == (1, 4, 1, 1)
+    assert dict(hrda_daformer(attention_classwise=False).named_parameters())[
+        'scale_attention.conv_seg.weight'
+    ].shape == (1, 4, 1, 1)
 
 
 def test_hrda_loss_weights_and_unknown_stride_are_checked() -> None:

@@ -78,7 +78,7 @@ def test_other_size_is_refused(segformer_file: tuple[nn.Module, Path]) -> None:
 
 def test_unrelated_file_is_refused(tmp_path: Path) -> None:
     torch.save({'conv1.weight': torch.zeros(1)}, tmp_path / 'other.pth')
-    with pytest.raises(CheckpointError, match=r"other\.pth.*no key of a Mix Transformer"):
+    with pytest.raises(CheckpointError, match=r'other\.pth.*no key of a Mix Transformer'):
         mit(pretrained=str(tmp_path / 'other.pth')).init_weights()
 
 

@@ -29,7 +29,9 @@ def batch() -> tuple[Tensor, Tensor]:
 
 
 def losses_of(segmentor: Any, img: Tensor, label: Tensor, weight: Any = None) -> dict[str, Tensor]:
-    return segmentation_losses(segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight)
+    return segmentation_losses(
+        segmentor, training_features(segmentor, img, torch.Generator().manual_seed(0)), label, weight
+    )
 
 
 AUXILIARY = [None, dict(FCN_HEAD), [dict(FCN_HEAD), dict(FCN_HEAD, in_index=1)]]
@@ -92,7 +94,9 @@ def test_ohem_sampler_and_weight_multiply(batch: tuple[Tensor, Tensor]) -> None:
     segmentor = build(plain_config(dict(sampler=dict(type='OHEMPixelSampler', thresh=0.9, min_kept=100))))
     full = losses_of(segmentor, img, label)['decode.loss_ce']
     assert 0 < full
-    torch.testing.assert_close(losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4)
+    torch.testing.assert_close(
+        losses_of(segmentor, img, label, torch.full((2, 32, 64), 0.25))['decode.loss_ce'], full / 4
+    )
 
 
 def test_logits_have_the_size_of_the_input(batch: tuple[Tensor, Tensor]) -> None:
@@ -200,7 +204,9 @@ def test_cascade_has_losses_of_every_stage(batch: tuple[Tensor, Tensor]) -> None
     img, label = batch
     ocr = dict(FCN_HEAD, type='OCRHead', ocr_channels=4, in_index=1)
     del ocr['num_convs']
-    cfg = dict(plain_config(), type='CascadeEncoderDecoder', num_stages=2, decode_head=[dict(FCN_HEAD, in_index=1), ocr])
+    cfg = dict(
+        plain_config(), type='CascadeEncoderDecoder', num_stages=2, decode_head=[dict(FCN_HEAD, in_index=1), ocr]
+    )
     segmentor = build(cfg)
     losses = losses_of(segmentor, img, label, torch.ones(2, 32, 64))
     assert set(losses) == {'decode_0.loss_ce', 'decode_1.loss_ce'}

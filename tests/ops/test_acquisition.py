@@ -72,7 +72,9 @@ def test_window_sums_equal_a_convolution(radius: int) -> None:
 def test_scores_have_their_order() -> None:
     sure, unsure = torch.zeros(1, 4, 5, 5), torch.zeros(1, 4, 5, 5)
     sure[:, 0] = 50
-    assert mean_entropy_score(unsure) == pytest.approx(1, abs=1e-4) and mean_entropy_score(sure) == pytest.approx(0, abs=1e-5)
+    assert mean_entropy_score(unsure) == pytest.approx(1, abs=1e-4) and mean_entropy_score(sure) == pytest.approx(
+        0, abs=1e-5
+    )
     assert (margin_map(unsure) == 1).all() and margin_map(sure).max() < 1e-6
     assert torch.isfinite(entropy_map(torch.full((1, 3, 2, 2), 1e4))).all()
     mixed = torch.zeros(4, 6, 6)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_uda.ops import acquisition, contrast, partial_label, semi_supervised
-from mmseg_uda.ops.contrast import ContrastRules, ContrastSets
+from mmseg_uda.ops import acquisition, partial_label
+from mmseg_uda.ops import ael as semi_supervised
+from mmseg_uda.ops import u2pl as contrast
+from mmseg_uda.ops.u2pl import ContrastRules, ContrastSets
 
 
 def test_corrected_keys_carry_another_label() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmseg_uda.ops import dstc
-from mmseg_uda.ops.semi_supervised import ohem_cross_entropy
+from mmseg_uda.ops.ael import ohem_cross_entropy
 
 
 def draws(batch: int) -> torch.Tensor:

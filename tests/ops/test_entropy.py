@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from mmseg_uda.ops.adversarial import domain_accuracy, domain_mse, valid_cross_entropy
-from mmseg_uda.ops.entropy import class_prior_loss, entropy_from_logits, entropy_loss, normalized_entropy, self_information
+from mmseg_uda.ops.entropy import (
+    class_prior_loss,
+    entropy_from_logits,
+    entropy_loss,
+    normalized_entropy,
+    self_information,
+)
 
 
 def logits() -> torch.Tensor:
@@ -46,7 +52,9 @@ def test_cross_entropy_with_pixel_weights_keeps_its_divisor() -> None:
     label = torch.randint(0, 5, (2, 6, 7), generator=torch.Generator().manual_seed(1))
     weight = torch.zeros(2, 6, 7)
     weight[0] = 1
-    torch.testing.assert_close(valid_cross_entropy(logits(), label, weight), valid_cross_entropy(logits()[:1], label[:1]) / 2)
+    torch.testing.assert_close(
+        valid_cross_entropy(logits(), label, weight), valid_cross_entropy(logits()[:1], label[:1]) / 2
+    )
 
 
 def test_domain_measures() -> None:

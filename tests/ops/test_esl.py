@@ -41,8 +41,10 @@ def test_histograms_of_parts_add_up_and_order_does_not_matter() -> None:
     whole = esl.class_histogram(label, codes, 4, 251)
     parts = [esl.class_histogram(label[i::3], codes[i::3], 4, 251) for i in (2, 0, 1)]
     assert torch.equal(whole, sum(parts))
-    statistics = [esl.order_statistics(lambda order=order: [(label[order], values[order])], 4, esl.Criterion())[0]
-                  for order in (slice(None), torch.arange(3999, -1, -1))]
+    statistics = [
+        esl.order_statistics(lambda order=order: [(label[order], values[order])], 4, esl.Criterion())[0]
+        for order in (slice(None), torch.arange(3999, -1, -1))
+    ]
     assert torch.equal(*statistics)
 
 
@@ -50,7 +52,9 @@ def test_invalid_pixels_are_not_counted() -> None:
     label, values = scores()
     padded = torch.cat([label, torch.full((100,), 255)]), torch.cat([values, torch.zeros(100)])
     for criterion in (esl.Criterion(), esl.Criterion('max_prob')):
-        one, other = (esl.order_statistics(lambda pair=pair: [pair], 4, criterion) for pair in ((label, values), padded))
+        one, other = (
+            esl.order_statistics(lambda pair=pair: [pair], 4, criterion) for pair in ((label, values), padded)
+        )
         assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
     codes = torch.full((100,), esl.invalid_code(250))
     assert esl.class_histogram(torch.zeros(100, dtype=torch.int64), codes, 4, 251).sum() == 0
@@ -69,7 +73,9 @@ def test_one_class_only_and_no_pixel_at_all() -> None:
 
 def test_zero_scores_of_either_sign_are_equal() -> None:
     label = torch.zeros(4, dtype=torch.int64)
-    statistic, _ = esl.order_statistics(lambda: [(label, torch.tensor([0.5, -0.0, 0.0, -0.0]))], 1, esl.Criterion(bound=0.0))
+    statistic, _ = esl.order_statistics(
+        lambda: [(label, torch.tensor([0.5, -0.0, 0.0, -0.0]))], 1, esl.Criterion(bound=0.0)
+    )
     assert statistic.item() == 0
 
 

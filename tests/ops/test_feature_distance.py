@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_uda.ops.feature_distance import IGNORE, class_cells, downscale_label_ratio, feature_distance
-from mmseg_uda.ops.semi_supervised import Ranks
+from mmseg_uda.ops.world import World
 
 
 def test_majority_of_cells() -> None:
@@ -46,6 +46,6 @@ def test_mean_over_ranks_is_the_loss_of_the_whole_batch() -> None:
     cells = torch.zeros(2, 3, 3, dtype=torch.bool)
     cells[0, 0], cells[1, :2] = True, True
     whole = feature_distance(features, reference, cells)
-    ranks = Ranks(2, total=lambda _: cells.sum().float())
-    parts = [feature_distance(features[i : i + 1], reference[i : i + 1], cells[i : i + 1], ranks) for i in range(2)]
+    world = World(2, total=lambda _: cells.sum().float())
+    parts = [feature_distance(features[i : i + 1], reference[i : i + 1], cells[i : i + 1], world) for i in range(2)]
     torch.testing.assert_close(sum(parts) / 2, whole)

@@ -20,7 +20,9 @@ def test_offsets_cover_the_range(make: object, legacy: bool, last: int) -> None:
 
 
 def test_equal_generators_draw_equal_boxes() -> None:
-    draws = [[hrda.draw_crop_box((64, 64), (16, 16), 8, torch.Generator().manual_seed(s)) for s in range(5)] for _ in '12']
+    draws = [
+        [hrda.draw_crop_box((64, 64), (16, 16), 8, torch.Generator().manual_seed(s)) for s in range(5)] for _ in '12'
+    ]
     assert draws[0] == draws[1]
 
 
@@ -45,6 +47,9 @@ def test_constant_attention_chooses_a_resolution() -> None:
 
 def test_fusion_is_differentiable_in_every_part() -> None:
     generator = torch.Generator().manual_seed(0)
-    parts = [torch.randn(s, generator=generator, dtype=torch.float64, requires_grad=True) for s in ((1, 2, 4, 4), (1, 2, 4, 4), (1, 2, 4, 4))]
+    parts = [
+        torch.randn(s, generator=generator, dtype=torch.float64, requires_grad=True)
+        for s in ((1, 2, 4, 4), (1, 2, 4, 4), (1, 2, 4, 4))
+    ]
     box = (8, 24, 16, 32)
     assert torch.autograd.gradcheck(lambda low, high, att: hrda.hrda_fuse(low, high, att.sigmoid(), box)[0], parts)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_uda.ops import mixing
-from mmseg_uda.ops.semi_supervised import Ranks
+from mmseg_uda.ops.world import World
 
 
 def label_of(*rows: list[int]) -> torch.Tensor:
@@ -22,8 +22,8 @@ def test_scopes_of_the_present_classes() -> None:
 
 def test_batch_scope_runs_over_all_ranks() -> None:
     other = mixing.classes_present(label_of([5, 7]), 'batch')[0]
-    ranks = Ranks(2, total=lambda found: found + other.int())
-    assert mixing.classes_present(label_of([5, 9]), 'batch', ranks)[0].nonzero().flatten().tolist() == [5, 7, 9]
+    world = World(2, total=lambda found: found + other.int())
+    assert mixing.classes_present(label_of([5, 9]), 'batch', world)[0].nonzero().flatten().tolist() == [5, 7, 9]
 
 
 @pytest.mark.parametrize(('classes', 'chosen'), [(1, 1), (2, 1), (3, 2), (6, 3), (7, 4)])

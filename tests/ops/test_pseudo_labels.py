@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmseg_uda.ops.pseudo_labels import filter_pseudo_weight, pseudo_label
-from mmseg_uda.ops.semi_supervised import Ranks
+from mmseg_uda.ops.world import World
 
 
 def confident(*shares: float) -> torch.Tensor:
@@ -24,9 +24,9 @@ def test_share_per_batch_and_per_image() -> None:
 
 
 def test_batch_share_runs_over_all_ranks() -> None:
-    ranks = Ranks(2, total=lambda share: share + 0.8)
-    assert pseudo_label(confident(0.2), 0.968, 'batch', ranks)[1].unique().tolist() == pytest.approx([0.5])
-    assert pseudo_label(confident(0.2), 0.968, 'image', ranks)[1].unique().tolist() == pytest.approx([0.2])
+    world = World(2, total=lambda share: share + 0.8)
+    assert pseudo_label(confident(0.2), 0.968, 'batch', world)[1].unique().tolist() == pytest.approx([0.5])
+    assert pseudo_label(confident(0.2), 0.968, 'image', world)[1].unique().tolist() == pytest.approx([0.2])
 
 
 def test_every_pixel_gets_its_most_probable_class() -> None:

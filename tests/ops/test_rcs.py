@@ -1,4 +1,5 @@
 """Edge cases of rare-class probabilities and margins."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmseg_uda.ops.contrast import contrast_masks
-from mmseg_uda.ops.semi_supervised import ENTROPY_TIE, IGNORE, drop_by_entropy
+from mmseg_uda.ops.ael import ENTROPY_TIE, drop_by_entropy
+from mmseg_uda.ops.labels import IGNORE
+from mmseg_uda.ops.u2pl import contrast_masks
 
 
 def entropies() -> torch.Tensor:

@@ -1,14 +1,16 @@
-"""Losses, styles and label moves of several targets at their edges: nothing valid, one pixel, one image, half precision, odd memory layouts."""
+"""Losses, styles and label moves of several targets at their edges: nothing valid, one pixel, one image, half
+precision, odd memory layouts."""
+
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor
 
+from mmseg_uda.ops.ael import poly_lr
 from mmseg_uda.ops.cooperative import cooperative_losses, distillation_loss, pixel_divergence, rectification
 from mmseg_uda.ops.domain_game import fooling, judges, training
 from mmseg_uda.ops.label_warp import GEOMETRIC_OPS, NOT_APPLIED, harden, warp_label
-from mmseg_uda.ops.semi_supervised import poly_lr
 from mmseg_uda.ops.style import EPS, instance_stats, restyle
 
 CLASSES = 4
@@ -56,7 +58,9 @@ def test_both_modes_agree_without_rectification_on_one_image() -> None:
 
 def test_ids_from_200_on_are_ignored_whatever_they_are() -> None:
     own, styled, label = views(1)
-    results = [cooperative_losses(own, styled, label.masked_fill(label == 1, ignored)).pseudo for ignored in (250, 255, -1)]
+    results = [
+        cooperative_losses(own, styled, label.masked_fill(label == 1, ignored)).pseudo for ignored in (250, 255, -1)
+    ]
     assert results[0] == results[1] == results[2]
 
 
@@ -72,7 +76,9 @@ def test_the_teacher_gets_no_gradient() -> None:
 def test_reductions_of_the_distillation() -> None:
     teacher, student = random(2, CLASSES, 3, 5), random(2, CLASSES, 3, 5, seed=1)
     torch.testing.assert_close(distillation_loss(teacher, student, 'pixel'), pixel_divergence(teacher, student).mean())
-    torch.testing.assert_close(distillation_loss(teacher, student) * CLASSES, distillation_loss(teacher, student, 'pixel'))
+    torch.testing.assert_close(
+        distillation_loss(teacher, student) * CLASSES, distillation_loss(teacher, student, 'pixel')
+    )
     with pytest.raises(ValueError, match="kd_reduction must be one of element, pixel, got 'class'"):
         distillation_loss(teacher, student, 'class')
 
@@ -98,7 +104,9 @@ def test_memory_layout_does_not_matter() -> None:
     own, styled, label = views(1, size=(6, 8))
     last = [view.detach().to(memory_format=torch.channels_last) for view in (own, *styled)]
     turned = label.transpose(1, 2).contiguous().transpose(1, 2)
-    for value, expected in zip(cooperative_losses(last[0], last[1:], turned), cooperative_losses(own.detach(), [styled[0].detach()], label)):
+    for value, expected in zip(
+        cooperative_losses(last[0], last[1:], turned), cooperative_losses(own.detach(), [styled[0].detach()], label)
+    ):
         torch.testing.assert_close(value, expected)
     for value, expected in zip(instance_stats(last[0]), instance_stats(own)):
         torch.testing.assert_close(value, expected)
@@ -110,14 +118,14 @@ def test_style_of_one_pixel_and_of_a_constant_channel() -> None:
     for x in (torch.full((2, 3, 1, 1), 7.0), torch.full((2, 3, 4, 5), 7.0)):
         mean, std = instance_stats(x)
         torch.testing.assert_close(mean, torch.full((2, 3, 1, 1), 7.0))
-        torch.testing.assert_close(std, torch.full((2, 3, 1, 1), EPS ** 0.5))
+        torch.testing.assert_close(std, torch.full((2, 3, 1, 1), EPS**0.5))
         torch.testing.assert_close(restyle(x, mean + 1, std), x + 1)
 
 
 def test_rectification_lies_between_0_and_1() -> None:
     divergence = torch.tensor([0.0, 1.0, 1e9]).requires_grad_()
     weight = rectification(divergence, 2.0)
-    torch.testing.assert_close(weight, torch.tensor([1.0, torch.e ** -2, 0.0]))
+    torch.testing.assert_close(weight, torch.tensor([1.0, torch.e**-2, 0.0]))
     assert not weight.requires_grad
 
 
@@ -146,7 +154,9 @@ def test_label_maps_may_be_a_pixel_or_wholly_cut_out() -> None:
 @pytest.mark.parametrize('exact, shift', [(False, 4), (True, 2)])
 def test_exact_translation_moves_labels_as_far_as_the_image(exact: bool, shift: int) -> None:
     label = torch.arange(16).repeat(8, 1)[None, None]
-    moved = warp_label(label, torch.tensor([0]), _parameters(TranslateX=8), torch.zeros(4, 1, dtype=torch.int64), scale=4, exact=exact)
+    moved = warp_label(
+        label, torch.tensor([0]), _parameters(TranslateX=8), torch.zeros(4, 1, dtype=torch.int64), scale=4, exact=exact
+    )
     assert torch.equal(moved[..., : 16 - shift], label[..., shift:]) and (moved[..., 16 - shift :] == 255).all()
 
 
@@ -155,7 +165,9 @@ def test_exact_translation_moves_labels_as_far_as_the_image(exact: bool, shift: 
 def test_every_judge_sees_both_labels_and_is_fooled(game: str, targets: int) -> None:
     names = set(judges(game, targets))
     learned = training(game, targets)
-    assert {(verdict.judge, verdict.domain) for verdict in learned} == {(name, domain) for name in names for domain in (0, 1)}
+    assert {(verdict.judge, verdict.domain) for verdict in learned} == {
+        (name, domain) for name in names for domain in (0, 1)
+    }
     fooled = [verdict for target in range(targets) for verdict in fooling(game, targets, target)]
     assert {verdict.judge for verdict in fooled} == names
     wanted = {(verdict.judge, verdict.shown): verdict.domain for verdict in learned}

@@ -1,4 +1,5 @@
 """Where the parity vectors lie and how they are read."""
+
 from __future__ import annotations
 
 import os

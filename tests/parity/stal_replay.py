@@ -12,7 +12,8 @@ from torch import Tensor
 from mmseg_uda.components.adaptive_draws import AdaptiveDraws
 from mmseg_uda.methods.stal import STAL
 from mmseg_uda.models.representation import SegmentorOutput
-from mmseg_uda.ops import contrast, semi_supervised
+from mmseg_uda.ops import ael as semi_supervised
+from mmseg_uda.ops import u2pl as contrast
 from tests.harness.synthetic import tiny_model
 from tests.parity.golden import DEFAULT, golden_files, load
 
@@ -111,7 +112,8 @@ class ReplayedNetworks:
         self.modes: dict[str, list[bool]] = {'student': [], 'teacher': []}
         empty = torch.zeros(1, 1, 1, 1)
         self.leaves = {
-            name: vector[f'student_{name}'].clone().requires_grad_() for name in ('sup_pred', 'sup_aux', 'sup_rep', 'unsup_pred', 'unsup_rep')
+            name: vector[f'student_{name}'].clone().requires_grad_()
+            for name in ('sup_pred', 'sup_aux', 'sup_rep', 'unsup_pred', 'unsup_rep')
         }
         leaf = self.leaves
         self.outputs = {
@@ -176,7 +178,9 @@ def official_stal(d: dict[str, Tensor], fraction_min_kept: float) -> STAL:
     bank.images[d['second_id']] = d['unlabeled_second']
     bank.presence[:, :images].copy_(d['cutmix_bank_before'])
     bank.filled[:images].fill_(True)
-    bank.head.fill_(images)  # the crop of this iteration gets a slot of its own: what is known of its image stays in place until the update
+    bank.head.fill_(
+        images
+    )  # the crop of this iteration gets a slot of its own: what is known of its image stays in place until the update
     if 'bank_before' in d:
         method.contrast.bank.load(d['bank_before'], d['bank_len_before'])
     return method
@@ -243,15 +247,20 @@ class Recorder:
         return call
 
 
-def replay_iteration(d: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> tuple[STAL, ReplayedNetworks, dict[str, Any], dict[str, list[Any]]]:
-    """Run one iteration of an official STAL on a vector's inputs: the method, the networks, the loss terms and the recorded calls."""
+def replay_iteration(
+    d: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> tuple[STAL, ReplayedNetworks, dict[str, Any], dict[str, list[Any]]]:
+    """Run one iteration of an official STAL on a vector's inputs: the method, the networks, the loss terms and the
+    recorded calls."""
     batch_size, _, size, _ = d['images_sup_raw'].shape
     method = official_stal(d, float(d['cfg_min_kept']) / batch_size)
     networks, draws = ReplayedNetworks(d, method), ReplayedDraws(d)
     monkeypatch.setattr('mmseg_uda.methods.stal.forward_with_representation', networks)
     monkeypatch.setattr(method, 'draws', lambda device: draws)
     names = ('contrast_masks', 'contrast_sets', 'contrast_slots', 'onehot_ignore')
-    recorder = Recorder(monkeypatch, [(semi_supervised, 'confidence_weighted_ce'), *((contrast, name) for name in names)])
+    recorder = Recorder(
+        monkeypatch, [(semi_supervised, 'confidence_weighted_ce'), *((contrast, name) for name in names)]
+    )
     draws.active = lambda: recorder.calls['contrast_slots'][-1][1].active
     method.train()
     batch = {

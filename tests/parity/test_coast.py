@@ -1,4 +1,5 @@
 """CoaST and MTAF functions against vectors of the released code."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -12,10 +13,10 @@ from torch import Tensor
 
 from mmseg_uda.components.style_bank import ChannelStatistics
 from mmseg_uda.ops.adversarial import domain_bce, valid_cross_entropy
+from mmseg_uda.ops.ael import poly_lr
 from mmseg_uda.ops.cooperative import cooperative_losses, distillation_loss
 from mmseg_uda.ops.entropy import entropy_loss, self_information
 from mmseg_uda.ops.label_warp import GEOMETRIC_OPS, affine_matrix, harden, warp_affine, warp_label
-from mmseg_uda.ops.semi_supervised import poly_lr
 from mmseg_uda.ops.style import instance_stats, restyle
 
 from .golden import golden_files, load
@@ -34,7 +35,9 @@ def tensor(values: Any) -> Tensor:
 
 
 def close(actual: Tensor, expected: Any, **tolerance: float) -> None:
-    torch.testing.assert_close(actual.detach(), tensor(expected), **{**dict(rtol=1e-4, atol=1e-6), **tolerance}, check_dtype=False)
+    torch.testing.assert_close(
+        actual.detach(), tensor(expected), **{**dict(rtol=1e-4, atol=1e-6), **tolerance}, check_dtype=False
+    )
 
 
 @family('entropy_map*.npz')
@@ -70,8 +73,13 @@ def test_style_bank(path: Path) -> None:
     bank = ChannelStatistics(int(data['num_targets']), blocks, 'clean' if 'clean' in path.stem else 'official')
     for step, name in enumerate(data['pass_names']):
         kind, *numbers = str(name).split(':')[1].split('_')
-        context = bank.source_pass() if kind == 'source' else \
-            bank.natural_pass(int(numbers[0])) if kind == 'natural' else bank.stylised_pass(int(numbers[0]), int(numbers[2]))
+        context = (
+            bank.source_pass()
+            if kind == 'source'
+            else bank.natural_pass(int(numbers[0]))
+            if kind == 'natural'
+            else bank.stylised_pass(int(numbers[0]), int(numbers[2]))
+        )
         x = tensor(data['inputs'][step])
         with context:
             if kind == 'natural':
@@ -92,7 +100,10 @@ def test_cross_entropy(path: Path) -> None:
     close(valid_cross_entropy(logits, target), np.nan_to_num(data['mean']))
     if 'per_pixel' in data:
         for image, label, pixels in zip(logits, target, data['per_pixel']):
-            close(valid_cross_entropy(image[None], label[None]), pixels.sum() / max(1, int((label != OFFICIAL_IGNORE).sum())))
+            close(
+                valid_cross_entropy(image[None], label[None]),
+                pixels.sum() / max(1, int((label != OFFICIAL_IGNORE).sum())),
+            )
 
 
 @family('harden*.npz')
@@ -136,8 +147,12 @@ def test_cooperative_step(path: Path) -> None:
     mode = 'paper' if 'paper' in path.stem else 'official'
     label = tensor(data['src_label'])
     leaves: dict[str, Tensor] = {}
-    total = torch.stack([valid_cross_entropy(_scores(data, f'src_{k}', label.shape[1:], leaves), label)
-                         for k in range(len(targets) + 1)]).sum()
+    total = torch.stack(
+        [
+            valid_cross_entropy(_scores(data, f'src_{k}', label.shape[1:], leaves), label)
+            for k in range(len(targets) + 1)
+        ]
+    ).sum()
     close(total, data['src_loss'])
     for i in targets:
         hard = harden(tensor(data[f't{i}_lpsoft']), float(data['train_thred']), ignore=OFFICIAL_IGNORE)
@@ -197,5 +212,7 @@ def test_mtaf_losses(path: Path) -> None:
 @family('poly_lr*.npz')
 def test_poly_lr(path: Path) -> None:
     data = load(path)
-    rates = [[poly_lr(float(base), int(t), int(data['max_iter']), 0.9) for base in data['base_lrs']] for t in data['iters']]
+    rates = [
+        [poly_lr(float(base), int(t), int(data['max_iter']), 0.9) for base in data['base_lrs']] for t in data['iters']
+    ]
     np.testing.assert_allclose(rates, data['lrs'], rtol=1e-6, atol=1e-12)

@@ -1,4 +1,5 @@
 """Strong augmentation, soft labels and the repeated optimiser of CoaST against the released code."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,7 +9,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmseg_uda.datasets.rand_augment import Draws, Operation, apply_operation, augment_image, cut_box, recorded_parameters
+from mmseg_uda.datasets.rand_augment import (
+    Draws,
+    Operation,
+    apply_operation,
+    augment_image,
+    cut_box,
+    recorded_parameters,
+)
 from mmseg_uda.datasets.soft_labels import resize_soft_label
 from mmseg_uda.engine.repeated_sgd import RepeatedSGD
 from mmseg_uda.ops.label_warp import GEOMETRIC_OPS
@@ -37,7 +45,9 @@ def test_single_operations(path: Path) -> None:
 
 def _draws(data: Vectors) -> Draws:
     columns = (data[f'd_{name}'] for name in ('ops', 'v', 'applied', 'negate'))
-    operations = tuple(Operation(str(name), int(v), bool(applied), bool(negate)) for name, v, applied, negate in zip(*columns))
+    operations = tuple(
+        Operation(str(name), int(v), bool(applied), bool(negate)) for name, v, applied, negate in zip(*columns)
+    )
     return Draws(bool(data['d_hflip']), operations, (float(data['d_cut_xy'][0]), float(data['d_cut_xy'][1])))
 
 

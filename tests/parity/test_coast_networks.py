@@ -1,4 +1,6 @@
-"""CoaST's networks against vectors of the released code: backbone, classifiers, discriminator, and their published names."""
+"""CoaST's networks against vectors of the released code: backbone, classifiers, discriminator, and their published
+names."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -59,8 +61,15 @@ def test_discriminator(path: Path) -> None:
 @family('head_forward*.npz')
 def test_head(path: Path) -> None:
     data = load(path)
-    head = build_head(dict(type='SEASPPHead', in_channels=int(data['inplanes']), num_classes=int(data['num_classes']), in_index=0,
-                           align_corners=True))
+    head = build_head(
+        dict(
+            type='SEASPPHead',
+            in_channels=int(data['inplanes']),
+            num_classes=int(data['num_classes']),
+            in_index=0,
+            align_corners=True,
+        )
+    )
     released = {name.replace('conv_seg.', 'head.1.'): name for name in head.state_dict()}
     head.load_state_dict({own: formula_weight(name, head.state_dict()[own]) for name, own in released.items()})
     inputs = [torch.from_numpy(data['x'])]
@@ -69,14 +78,18 @@ def test_head(path: Path) -> None:
 
 
 def network(num_classes: int, num_heads: int) -> nn.Module:
-    """The published network with ``num_heads - 1`` domain heads and the agnostic one, with formula weights under released names."""
+    """The published network with ``num_heads - 1`` domain heads and the agnostic one, with formula weights under
+    released names."""
     cfg = Config.fromfile(str(ROOT / 'configs/_base_/models/deeplabv2_coast_r101.py')).model
     cfg.pretrained = None
     cfg.decode_head.num_classes = num_classes
     segmentor = build_segmentor(cfg)
     segmentor.domain_heads = nn.ModuleList(build_head(cfg.decode_head) for _ in range(num_heads - 1))
     released = ours_to_coast(segmentor.state_dict())
-    assert f'layer5_list.{num_heads - 1}.conv2d_list.4.1.bias' in released and 'layer5_list.0.bottleneck.0.se.2.weight' in released
+    assert (
+        f'layer5_list.{num_heads - 1}.conv2d_list.4.1.bias' in released
+        and 'layer5_list.0.bottleneck.0.se.2.weight' in released
+    )
     weights = {name: formula_weight(name, value) for name, value in released.items()}
     segmentor.load_state_dict(coast_to_ours(weights))
     back = ours_to_coast(segmentor.state_dict())
@@ -93,7 +106,9 @@ def test_network(path: Path) -> None:
     backbone = segmentor.backbone
     seen: dict[str, Tensor] = {}
     for name in ('maxpool', 'layer1', 'layer2', 'layer3', 'layer4'):
-        getattr(backbone, name).register_forward_hook(lambda _, __, out, name=name: seen.update({name.replace('maxpool', 'stem'): out}))
+        getattr(backbone, name).register_forward_hook(
+            lambda _, __, out, name=name: seen.update({name.replace('maxpool', 'stem'): out})
+        )
     features = segmentor.extract_feat(torch.from_numpy(data['x']))
     for name, feature in seen.items():
         assert list(feature.shape[2:]) == data[f'{name}_hw'].tolist(), name

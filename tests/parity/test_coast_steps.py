@@ -1,4 +1,5 @@
 """Whole iterations of MTAF and of CoaST's warm-up against the released code."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 
 from mmseg_uda.methods.coast import CoaSTWarmUp
 from mmseg_uda.methods.mtaf import MTKT, MDis
-from mmseg_uda.methods.multi_target import MultiTarget
+from mmseg_uda.methods.parts.multi_target import MultiTarget
 from mmseg_uda.models.discriminators import FCDiscriminator, StridedDiscriminator
-from mmseg_uda.ops.semi_supervised import poly_lr
+from mmseg_uda.ops.ael import poly_lr
 from tests.methods.multi_target import Leaves, RecordedSegmentor, name_heads, recorded_batch, run_iteration
 
 from .golden import golden_files, load
@@ -63,8 +64,12 @@ def _network(data: Vectors, leaves: Leaves) -> dict[str, Any]:
     """Options that the methods share."""
     classes = _classes(leaves)
     width = _width(FCDiscriminator, classes, tensor(data['D_flat']))
-    return dict(discriminator=dict(type='FCDiscriminator', ndf=width), official=True, num_targets=int(data['num_targets']),
-                model=RecordedSegmentor(classes, float(data['lambdas'][1]), float(data['lambdas'][0])))
+    return dict(
+        discriminator=dict(type='FCDiscriminator', ndf=width),
+        official=True,
+        num_targets=int(data['num_targets']),
+        model=RecordedSegmentor(classes, float(data['lambdas'][1]), float(data['lambdas'][0])),
+    )
 
 
 def _streams(data: Vectors) -> list[str]:
@@ -77,7 +82,11 @@ def _mdis(data: Vectors, game: str) -> tuple[MultiTarget, Leaves, list[nn.Module
     method = MDis(game=game, lambda_adv=dict(main=lambdas[2], aux=lambdas[3]), **_network(data, leaves))
     name_heads(dict(main=method.student.decode_head, aux=method.student.auxiliary_head), leaves)
     judges = method.adversary.levels
-    order = [(level, f'source{i}') for level in ('main', 'aux') for i in range(targets)] if game == 'multi' else [('main', 'all'), ('aux', 'all')]
+    order = (
+        [(level, f'source{i}') for level in ('main', 'aux') for i in range(targets)]
+        if game == 'multi'
+        else [('main', 'all'), ('aux', 'all')]
+    )
     if game == 'multi':
         names = ['targets'] if targets == 2 else [f'targets{j}' for j in range(targets)]
         order += [(level, name) for name in names for level in ('main', 'aux')]
@@ -87,20 +96,29 @@ def _mdis(data: Vectors, game: str) -> tuple[MultiTarget, Leaves, list[nn.Module
 def _mtkt(data: Vectors) -> tuple[MultiTarget, Leaves, list[nn.Module]]:
     targets, lambdas = int(data['num_targets']), data['lambdas']
     leaves = _leaves(data, _streams(data))
-    method = MTKT(lambda_adv=dict(main=lambdas[2] / 2, aux=lambdas[3] / 2),
-                  lambda_kd=dict(main=lambdas[4], aux=0.1 * lambdas[4] / targets), teacher_start=0 if data['teacher_active'] else 1,
-                  **_network(data, leaves))
+    method = MTKT(
+        lambda_adv=dict(main=lambdas[2] / 2, aux=lambdas[3] / 2),
+        lambda_kd=dict(main=lambdas[4], aux=0.1 * lambdas[4] / targets),
+        teacher_start=0 if data['teacher_active'] else 1,
+        **_network(data, leaves),
+    )
     heads = dict(main_0=method.student.decode_head, aux_0=method.student.auxiliary_head)
     heads.update({f'{level}_{i + 1}': head for level in ('main', 'aux') for i, head in enumerate(method.heads(level))})
     name_heads(heads, leaves)
-    return method, leaves, [method.adversary.levels[level][f'source{i}'] for i in range(targets) for level in ('main', 'aux')]
+    return (
+        method,
+        leaves,
+        [method.adversary.levels[level][f'source{i}'] for i in range(targets) for level in ('main', 'aux')],
+    )
 
 
 @pytest.mark.parametrize('path', golden_files('coast', 'mtaf_step_*.npz'), ids=lambda path: path.stem)
 def test_mtaf_step(path: Path) -> None:
     data = load(path)
     kind = path.stem.split('_')[2]
-    method, leaves, discriminators = _mtkt(data) if kind == 'mtkt' else _mdis(data, 'shared' if kind == 'baseline' else 'multi')
+    method, leaves, discriminators = (
+        _mtkt(data) if kind == 'mtkt' else _mdis(data, 'shared' if kind == 'baseline' else 'multi')
+    )
     _fill(discriminators, tensor(data['D_flat']))
     terms = run_iteration(method, recorded_batch(tensor(data['src_label']), method.num_targets), leaves)
     everything = sum(term.weight * term.loss.item() for term in terms)
@@ -125,13 +143,19 @@ def test_warm_up_step(path: Path) -> None:
         leaves['src', str(i)] = tensor(data[f'z_src_{i}']).requires_grad_()
         leaves[f't{i}', str(i)] = tensor(data[f'z_tgt_{i}']).requires_grad_()
     width = _width(StridedDiscriminator, _classes(leaves), tensor(data['D_flat']))
-    method = CoaSTWarmUp(lambda_adv=dict(main=float(data['adv_weight'])), discriminator=dict(type='StridedDiscriminator', ndf=width),
-                         domain_loss=dict(Vanilla='bce', LS='mse')[str(data['gan'])], num_targets=targets,
-                         model=RecordedSegmentor(_classes(leaves)))
+    method = CoaSTWarmUp(
+        lambda_adv=dict(main=float(data['adv_weight'])),
+        discriminator=dict(type='StridedDiscriminator', ndf=width),
+        domain_loss=dict(Vanilla='bce', LS='mse')[str(data['gan'])],
+        num_targets=targets,
+        model=RecordedSegmentor(_classes(leaves)),
+    )
     name_heads({str(i): head for i, head in enumerate(method.heads())}, leaves)
     discriminators = [method.adversary.levels['main'][f'source{i}'] for i in range(targets)]
     _fill(discriminators, tensor(data['D_flat']))
-    terms = {term.name: term for term in run_iteration(method, recorded_batch(tensor(data['src_label']), targets), leaves)}
+    terms = {
+        term.name: term for term in run_iteration(method, recorded_batch(tensor(data['src_label']), targets), leaves)
+    }
     np.testing.assert_allclose(terms['source'].loss.item(), np.nan_to_num(data['loss_src_sum']), rtol=1e-4)
     for i in range(targets):
         np.testing.assert_allclose(terms[f'target{i}'].loss.item(), data['loss_adv_weighted'][i], rtol=1e-4)

@@ -1,4 +1,5 @@
-"""Parity of DSTC with the published implementation; see the test vectors in tests/golden/dstc (ignore is -1 there, 255 here)."""
+"""Parity of DSTC with the published implementation; see the test vectors in tests/golden/dstc (ignore is -1 there,
+255 here)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from mmseg_uda.datasets.label_spaces import lookup_array, table
 from mmseg_uda.datasets.splits import labelled_split
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.dstc import DSTC
-from mmseg_uda.ops import dstc, semi_supervised
+from mmseg_uda.ops import ael as semi_supervised
+from mmseg_uda.ops import dstc
 from mmseg_uda.ops.mixing import mix
 from tests.parity.golden import golden_files, load
 
@@ -51,7 +53,11 @@ def per_image(found: dict[str, Tensor], prefix: str, batch_size: int) -> list[Te
 def test_class_copy_paste(path: Path) -> None:
     d = tensors(path)
     img, label, mask = dstc.paste_classes(
-        d['paste_img'][None], d['paste_label'][None], dstc.class_set([d['classes']]), d['base_img'][None], d['base_label'][None]
+        d['paste_img'][None],
+        d['paste_label'][None],
+        dstc.class_set([d['classes']]),
+        d['base_img'][None],
+        d['base_label'][None],
     )
     assert torch.equal(mask[0, 0], d['mask'])
     assert torch.equal(img[0], d['mixed_img']) and torch.equal(label[0], d['mixed_label'])
@@ -127,7 +133,10 @@ def test_label_maps(path: Path) -> None:
     d = load(path)
     known = d['raw_ids'] >= 0
     for key, mapping in dict(
-        gta=table('gta'), cityscapes19=table('cityscapes'), cityscapes16=table('cityscapes', 'city16'), synthia16=table('synthia', 'city16')
+        gta=table('gta'),
+        cityscapes19=table('cityscapes'),
+        cityscapes16=table('cityscapes', 'city16'),
+        synthia16=table('synthia', 'city16'),
     ).items():
         expected = np.where(d[key] < 0, 255, d[key])
         np.testing.assert_array_equal(lookup_array(mapping)[d['raw_ids'][known]], expected[known], err_msg=key)
@@ -150,7 +159,9 @@ def test_split_order(path: Path) -> None:
 @vectors('aspp_sum_head_*.npz')
 def test_aspp_sum_head(path: Path) -> None:
     d = tensors(path)
-    head = build_head(dict(type='DLV2Head', in_channels=d['feat'].shape[1], in_index=0, num_classes=d['logits'].shape[1]))
+    head = build_head(
+        dict(type='DLV2Head', in_channels=d['feat'].shape[1], in_index=0, num_classes=d['logits'].shape[1])
+    )
     for i, module in enumerate(head.aspp_modules):
         module.conv.load_state_dict(dict(weight=d[f'weight{i}'], bias=d[f'bias{i}']))
     logits = head([d['feat']])
@@ -181,7 +192,9 @@ class ReplayedDSTC(DSTC):
 
     def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
         key, pseudo = dict(
-            labeled=('st_draws', 'gt_s'), mix_source_branch=('u1_classes', 'pl_from_net2'), mix_target_branch=('u2_classes', 'pl_from_net1')
+            labeled=('st_draws', 'gt_s'),
+            mix_source_branch=('u1_classes', 'pl_from_net2'),
+            mix_target_branch=('u2_classes', 'pl_from_net1'),
         )[name]
         assert torch.equal(label, self.recorded[pseudo]), name
         assert replacement == (name == 'labeled')
@@ -202,10 +215,14 @@ def test_iteration(path: Path) -> None:
     method = ReplayedDSTC(ToyNetwork(channels, num_classes), init=None, align_weight=float(d['align_weight']))
     branches = dict(net1=method.student, net2=method.target_branch)
     for name, network in branches.items():
-        network.load_state_dict({key[len(f'init_{name}_') :]: value for key, value in d.items() if key.startswith(f'init_{name}_')})
+        network.load_state_dict(
+            {key[len(f'init_{name}_') :]: value for key, value in d.items() if key.startswith(f'init_{name}_')}
+        )
     options = dict(momentum=float(d['momentum']), weight_decay=float(d['weight_decay']))
     optimizers = {
-        name: torch.optim.SGD([dict(params=[network.conv1.weight]), dict(params=network.layer6.parameters())], lr=1.0, **options)
+        name: torch.optim.SGD(
+            [dict(params=[network.conv1.weight]), dict(params=network.layer6.parameters())], lr=1.0, **options
+        )
         for name, network in method.networks().items()
     }
     method.train()
@@ -221,7 +238,9 @@ def test_iteration(path: Path) -> None:
         for name, key in LOSSES.items():
             close(torch.tensor(log[name]), method.recorded[key])
         total = sum(log[name] for name in LOSSES if name != 'align')
-        close(torch.tensor([total, rate]), torch.stack([method.recorded['total_loss'], method.recorded['lr']]), atol=1e-9)
+        close(
+            torch.tensor([total, rate]), torch.stack([method.recorded['total_loss'], method.recorded['lr']]), atol=1e-9
+        )
         for name, key in MIXED.items():
             assert torch.equal(method.views[name]['label'], method.recorded[key]), name
         for name, network in branches.items():

@@ -54,7 +54,9 @@ def build_network(blocks: tuple[int, ...], num_classes: int) -> nn.Module:
 def formula_weight(index: int, like: Tensor, name: str) -> Tensor:
     """The value of a convolution's weight by the integer formula of the vectors."""
     bits = np.uint64(2**32 - 1)
-    h = (np.arange(like.numel(), dtype=np.uint64) * np.uint64(2654435761) + np.uint64((index + 1) * 40503 * 65599)) & bits
+    h = (
+        np.arange(like.numel(), dtype=np.uint64) * np.uint64(2654435761) + np.uint64((index + 1) * 40503 * 65599)
+    ) & bits
     for _ in range(2):
         h = ((h ^ (h >> np.uint64(16))) * np.uint64(0x45D9F3B)) & bits
     h ^= h >> np.uint64(16)
@@ -93,12 +95,17 @@ def test_deeplabv2(path: Path) -> None:
 @vectors('param_groups_*.npz')
 def test_parameter_groups(path: Path) -> None:
     d = load(path)
-    blocks = [{name.split('.')[1] for name in d['backbone_names'] if name.startswith(f'layer{stage}.')} for stage in range(1, 5)]
+    blocks = [
+        {name.split('.')[1] for name in d['backbone_names'] if name.startswith(f'layer{stage}.')}
+        for stage in range(1, 5)
+    ]
     with torch.device('meta'):
         network = build_network(tuple(len(stage) for stage in blocks), num_classes=19)
     optimizer = build_optimizers(Config.fromfile(str(CONFIG)).optimizer, {'segmentor': network})['segmentor']
     assert isinstance(optimizer, RepeatedSGD)
-    groups = {id(param): (group['lr'], group['repeats']) for group in optimizer.param_groups for param in group['params']}
+    groups = {
+        id(param): (group['lr'], group['repeats']) for group in optimizer.param_groups for param in group['params']
+    }
     named = ours_to_advent(dict(network.named_parameters()))
     expected = {str(name): (2.5e-4, int(times)) for name, times in zip(d['backbone_names'], d['backbone_repeats'])}
     expected.update({str(name): (2.5e-3, 1) for name in d['head_names']})
@@ -141,7 +148,10 @@ def test_preprocessing(path: Path) -> None:
     ids = np.array([7, 8, 11, 17, 21, 24, 26, 33, 0, 1])
     raw = ids[((x // 3) * 3 + (y // 2) * 5 + (x * y) // 1009) % 10]
     train = Config.fromfile(str(CONFIG)).data.train
-    steps = {step['type']: step for step in flattened((train.labeled_target if kind == 'cityscapes' else train.source).pipeline)}
+    steps = {
+        step['type']: step
+        for step in flattened((train.labeled_target if kind == 'cityscapes' else train.source).pipeline)
+    }
     assert steps['Normalize'] == dict(type='Normalize', **NORM) and steps['RandomFlip']['prob'] == 0
     assert tuple(steps['RandomCrop']['crop_size']) == (512, 512) and steps['RandomCrop']['cat_max_ratio'] == 1
 
@@ -149,12 +159,16 @@ def test_preprocessing(path: Path) -> None:
     label = label_spaces.lookup_array(table)[raw]
     resize = ExactResize([int(value) for value in d['out_hw'][::-1]], steps['ExactResize']['interpolation'])
     results = resize(dict(img=img[..., ::-1], gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
-    out = normalize_on_device(torch.from_numpy(results['img']).permute(2, 0, 1)[None], [dict(img_norm_cfg=NORM)])[0].numpy()
+    out = normalize_on_device(torch.from_numpy(results['img']).permute(2, 0, 1)[None], [dict(img_norm_cfg=NORM)])[
+        0
+    ].numpy()
     label = np.where(results['gt_semantic_seg'] == 255, -1, results['gt_semantic_seg'].astype(int))
     for k, (top, left, rows, columns) in enumerate(d['windows']):
         window = (slice(top, top + rows), slice(left, left + columns))
         difference = np.abs(out[(slice(None), *window)] - d[f'img_win{k}'])
-        assert difference.max() <= 1 + 1e-4 and (difference > 1e-4).mean() < 0.01  # Pillow versions differ by a grey level
+        assert (
+            difference.max() <= 1 + 1e-4 and (difference > 1e-4).mean() < 0.01
+        )  # Pillow versions differ by a grey level
         np.testing.assert_array_equal(label[window], d[f'label_win{k}'])
     np.testing.assert_allclose(out.mean((1, 2), dtype=np.float64), d['img_mean_total'], rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(np.bincount(label.ravel() + 1, minlength=len(d['label_hist'])), d['label_hist'])

@@ -1,4 +1,5 @@
 """Parity of the entropy, adversarial and pseudo-label functions with the vectors of ESL, ADVENT and BDL."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -41,7 +42,8 @@ def mostly_equal(actual: torch.Tensor, expected: np.ndarray, pixels: int = 3) ->
     assert (actual.numpy() != expected).sum() <= pixels
 
 
-# ---- maps and losses --------------------------------------------------------------------------------------------------------
+# ---- maps and losses
+# --------------------------------------------------------------------------------------------------------
 @vectors('entropy_maps_*.npz')
 def test_entropy_maps(path: Path) -> None:
     data = load(path)
@@ -83,7 +85,8 @@ def test_cross_entropy(path: Path) -> None:
     close(logits.grad, data['grad_logits'])
 
 
-# ---- pseudo-labels ----------------------------------------------------------------------------------------------------------
+# ---- pseudo-labels
+# ----------------------------------------------------------------------------------------------------------
 @vectors('esl_rank_*.npz')
 def test_order_statistic(path: Path) -> None:
     data = load(path)
@@ -110,7 +113,9 @@ def test_esl_extraction(path: Path) -> None:
         stored = [(tensor(data['argmax'])[part], tensor(reference)[part])]
         statistic, _ = esl.order_statistics(lambda: stored, classes, criterion)  # noqa: B023
         exact = criterion.thresholds(statistic)
-        if start + chunk <= len(label) and not data['nan_pixels']:  # else the published code counts pixels that are not there
+        if (
+            start + chunk <= len(label) and not data['nan_pixels']
+        ):  # else the published code counts pixels that are not there
             close(exact, data['thres'][k], rtol=1e-12)
             kept = esl.apply_thresholds(*stored[0], exact, criterion)
             np.testing.assert_array_equal(kept.numpy(), data['pseudo_label'][part])
@@ -168,8 +173,15 @@ def test_streaming_histogram(path: Path) -> None:
 def test_online_thresholds(path: Path) -> None:
     data = load(path)
     labeler = EntropyPseudoLabel(
-        int(data['num_classes']), mode='pixel_mask', floor=float(data['floor']), limit=None, gamma=float(data['gamma']), levels=int(data['levels']),
-        min_mass=float(data['min_mass']), warmup=0)
+        int(data['num_classes']),
+        mode='pixel_mask',
+        floor=float(data['floor']),
+        limit=None,
+        gamma=float(data['gamma']),
+        levels=int(data['levels']),
+        min_mass=float(data['min_mass']),
+        warmup=0,
+    )
     for step, prob in enumerate(data['prob']):
         valid = tensor(data['valid'][step])[:, None]
         label, weight = labeler(tensor(prob).log(), valid)

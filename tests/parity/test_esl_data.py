@@ -1,4 +1,5 @@
 """Parity of label tables, preprocessing, Mapillary's letterbox and the metric with ADVENT and ESL."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -29,14 +30,16 @@ def test_label_tables(path: Path) -> None:
         data_set, classes = key.rsplit('_', 1)
         table = label_spaces.lookup_array(label_spaces.table(DATA_SETS[data_set], SPACES[classes]))
         assert not set(expected) - {255} - set(range(int(classes)))
-        np.testing.assert_array_equal(table[:len(expected)], expected, err_msg=key)
+        np.testing.assert_array_equal(table[: len(expected)], expected, err_msg=key)
 
 
 @files('preprocess_*.npz')
 def test_preprocessing(path: Path) -> None:
     data = load(path)
     label = label_spaces.lookup_array(label_spaces.table('gta'))[data['label_raw']]
-    results = ExactResize(data['size_wh'])(dict(img=data['rgb_u8'][..., ::-1], gt_semantic_seg=label, seg_fields=['gt_semantic_seg']))
+    results = ExactResize(data['size_wh'])(
+        dict(img=data['rgb_u8'][..., ::-1], gt_semantic_seg=label, seg_fields=['gt_semantic_seg'])
+    )
     img = torch.from_numpy(results['img']).permute(2, 0, 1)[None]
     meta = dict(img_norm_cfg=dict(mean=data['mean_bgr'].tolist(), std=[1.0, 1.0, 1.0], to_rgb=False))
     normalised = normalize_on_device(img, [meta])[0].numpy()
@@ -49,12 +52,18 @@ def test_preprocessing(path: Path) -> None:
 def test_letterbox(path: Path) -> None:
     data = load(path)
     box = [int(value) for value in data['target_wh']]
-    results = Letterbox(box)(dict(img=data['rgb_u8'][..., ::-1], gt_semantic_seg=data['label_u8'], seg_fields=['gt_semantic_seg']))
+    results = Letterbox(box)(
+        dict(img=data['rgb_u8'][..., ::-1], gt_semantic_seg=data['label_u8'], seg_fields=['gt_semantic_seg'])
+    )
     difference = np.abs(results['img'][..., ::-1].astype(int) - data['image_resized_padded'])
     assert difference.max() <= 1 and (difference > 0).mean() < 0.01
     inner = results['img_shape'][:2]
-    expected = padded(data['label_resized_padded'][:inner[0], :inner[1]], box[::-1], 255)  # the released code fills with "unlabeled", 65
-    assert (data['label_resized_padded'][inner[0]:] == 65).all() and (data['label_resized_padded'][:, inner[1]:] == 65).all()
+    expected = padded(
+        data['label_resized_padded'][: inner[0], : inner[1]], box[::-1], 255
+    )  # the released code fills with "unlabeled", 65
+    assert (data['label_resized_padded'][inner[0] :] == 65).all() and (
+        data['label_resized_padded'][:, inner[1] :] == 65
+    ).all()
     np.testing.assert_array_equal(results['gt_semantic_seg'], expected)
     np.testing.assert_array_equal(pad_to_aspect(data['label_u8'], box, 65), data['label_ar_padded'])
 

@@ -1,4 +1,5 @@
 """Parity of the discriminator, DeepLabV2, its learning rates and the schedule with the ADVENT code."""
+
 from __future__ import annotations
 
 import logging
@@ -72,13 +73,16 @@ def _network(data: dict[str, np.ndarray]) -> nn.Module:
     network = build_segmentor(cfg)
     published = ours_to_advent(network.state_dict())
     assert sorted(key for key in published if 'num_batches' not in key) == sorted(
-        str(key) for key in data['state_keys'] if 'num_batches' not in str(key))
+        str(key) for key in data['state_keys'] if 'num_batches' not in str(key)
+    )
     network.load_state_dict(advent_to_ours({key: _weight(key, value) for key, value in published.items()}))
     return network
 
 
 def _scores(network: nn.Module, data: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    img = (torch.from_numpy(data['img_u8_bgr']).float() - torch.from_numpy(data['mean_bgr']).view(1, 3, 1, 1).float()) / float(data['div'])
+    img = (
+        torch.from_numpy(data['img_u8_bgr']).float() - torch.from_numpy(data['mean_bgr']).view(1, 3, 1, 1).float()
+    ) / float(data['div'])
     features = network.extract_feat(img)
     scores = {'main': network.decode_head(features)}
     if data['multi_level']:
@@ -99,7 +103,11 @@ def test_deeplabv2(path: Path) -> None:
     np.testing.assert_allclose(backbone.bn1.running_mean.numpy(), data['train_bn1_running_mean'], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(backbone.bn1.running_var.numpy(), data['train_bn1_running_var'], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
-        backbone.layer3[0].downsample[1].running_mean[:32].numpy(), data['train_l3_0_ds_running_mean_first32'], rtol=1e-4, atol=1e-5)
+        backbone.layer3[0].downsample[1].running_mean[:32].numpy(),
+        data['train_l3_0_ds_running_mean_first32'],
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize('path', golden_files('esl', 'deeplabv2_*.npz'), ids=lambda path: path.stem)
@@ -121,8 +129,12 @@ def test_schedule(path: Path) -> None:
     data = load(path)
     bases = {'lr_backbone': data['base_lr'], 'lr_head': 10 * data['base_lr'], 'lr_disc': data['base_lr_d']}
     network = nn.Linear(1, 1)
-    optimizer = torch.optim.SGD([{'params': [p], 'lr': float(base)} for p, base in zip([network.weight, network.bias], bases.values())])
-    runner = SimpleNamespace(optimizer=optimizer, max_iters=int(data['max_iters']), iter=0, logger=logging.getLogger('test'))
+    optimizer = torch.optim.SGD(
+        [{'params': [p], 'lr': float(base)} for p, base in zip([network.weight, network.bias], bases.values())]
+    )
+    runner = SimpleNamespace(
+        optimizer=optimizer, max_iters=int(data['max_iters']), iter=0, logger=logging.getLogger('test')
+    )
     hook = PolyHorizonLrUpdaterHook(int(data['max_iters']), float(data['power']))
     hook.before_run(runner)
     for k, iteration in enumerate(data['iters']):

@@ -1,4 +1,6 @@
-"""Whole training iterations of AdvEnt, AdaptSegNet, MinEnt and ESL against the released loop: weights, statistics, losses."""
+"""Whole training iterations of AdvEnt, AdaptSegNet, MinEnt and ESL against the released loop: weights, statistics,
+losses."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,15 +13,19 @@ from mmcv import Config
 from mmseg.models import BACKBONES
 from torch import Tensor, nn
 
+from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.methods.base import UDASegmentor
-from mmseg_uda.ops.semi_supervised import poly_lr
-from mmseg_uda.registry import build_train_model
+from mmseg_uda.ops.ael import poly_lr
 
 from .golden import golden_files, load
 
-FILES = [path for family in ('advent_step*', 'adaptsegnet_step*', 'minent_step*', 'esl_step*') for path in golden_files('esl', f'{family}.npz')]
+FILES = [
+    path
+    for family in ('advent_step*', 'adaptsegnet_step*', 'minent_step*', 'esl_step*')
+    for path in golden_files('esl', f'{family}.npz')
+]
 LEVELS = {'main': 'decode_head', 'aux': 'auxiliary_head'}
 
 
@@ -39,21 +45,40 @@ class ReplayBackbone(nn.Module):
 
 
 def _head(channels: int, index: int, classes: int, weight: float) -> dict[str, Any]:
-    return dict(type='FCNHead', in_channels=channels, in_index=index, channels=channels, num_convs=0, concat_input=False, dropout_ratio=0.0,
-                num_classes=classes, align_corners=True, loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=weight))
+    return dict(
+        type='FCNHead',
+        in_channels=channels,
+        in_index=index,
+        channels=channels,
+        num_convs=0,
+        concat_input=False,
+        dropout_ratio=0.0,
+        num_classes=classes,
+        align_corners=True,
+        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=weight),
+    )
 
 
 def _method(data: dict[str, np.ndarray], family: str) -> UDASegmentor:
     classes, multi = int(data['num_classes']), bool(data['multi_level'])
     weights = [float(value) for value in data['lambda_seg']]
-    model = dict(type='EncoderDecoder', backbone=dict(type='ReplayBackbone'), decode_head=_head(8, 1, classes, weights[0]),
-                 train_cfg=dict(), test_cfg=dict(mode='whole'))
+    model = dict(
+        type='EncoderDecoder',
+        backbone=dict(type='ReplayBackbone'),
+        decode_head=_head(8, 1, classes, weights[0]),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'),
+    )
     if multi:
         model['auxiliary_head'] = _head(6, 0, classes, weights[1])
     lambdas = dict(zip(('main', 'aux') if multi else ('main',), (float(value) for value in data['lambda_adv_or_ent'])))
     uda: dict[str, Any] = dict(type='MinEnt', lambda_ent=lambdas)
     if family != 'minent':
-        uda = dict(type='AdaptSegNet' if family == 'adaptsegnet' else 'AdvEnt', lambda_adv=lambdas, discriminator=dict(type='FCDiscriminator', ndf=2))
+        uda = dict(
+            type='AdaptSegNet' if family == 'adaptsegnet' else 'AdvEnt',
+            lambda_adv=lambdas,
+            discriminator=dict(type='FCDiscriminator', ndf=2),
+        )
     if family == 'esl':
         uda['target_ce'] = 1.0
     return build_train_model(Config(dict(model=model, uda=uda)))
@@ -89,17 +114,26 @@ def test_iterations(path: Path) -> None:
             _state(method)[_own_name(key[5:])].copy_(torch.from_numpy(data[key]))
     method.train()
     optimizer = dict(
-        segmentor=dict(type='SGD', lr=float(data['lr']), momentum=float(data['momentum']), weight_decay=float(data['weight_decay']),
-                       paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0)))),
-        discriminator=dict(type='Adam', lr=float(data['lr_d']), betas=(0.9, 0.99)))
+        segmentor=dict(
+            type='SGD',
+            lr=float(data['lr']),
+            momentum=float(data['momentum']),
+            weight_decay=float(data['weight_decay']),
+            paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+        ),
+        discriminator=dict(type='Adam', lr=float(data['lr_d']), betas=(0.9, 0.99)),
+    )
     step = TrainStep(method, build_optimizers({key: optimizer[key] for key in method.networks()}, method.networks()))
     groups = [group for one in step.optimizers.values() for group in one.param_groups]
     bases = [group['lr'] for group in groups]
     for iteration in range(int(data['iters'])):
         for group, base in zip(groups, bases):
             group['lr'] = poly_lr(base, iteration, int(data['max_iters']), float(data['power']))
-        batch = {'img': _images(data, 'src_img', iteration), 'gt_semantic_seg': _labels(data['src_label'][iteration]),
-                 'target_img': _images(data, 'trg_img', iteration)}
+        batch = {
+            'img': _images(data, 'src_img', iteration),
+            'gt_semantic_seg': _labels(data['src_label'][iteration]),
+            'target_img': _images(data, 'trg_img', iteration),
+        }
         if family == 'esl':
             batch['target_gt_semantic_seg'] = _labels(data['trg_pseudo_label'][iteration])
         step([batch], iteration)
@@ -125,4 +159,6 @@ def _check_logs(logs: list[dict[str, float]], data: dict[str, np.ndarray]) -> No
         for published, (own, weight) in names.items():
             if f'loss.{published}' in data:
                 found = [entry[own] / weight for entry in logs]
-                np.testing.assert_allclose(found, np.nan_to_num(data[f'loss.{published}']), rtol=1e-4, err_msg=published)
+                np.testing.assert_allclose(
+                    found, np.nan_to_num(data[f'loss.{published}']), rtol=1e-4, err_msg=published
+                )

@@ -207,14 +207,18 @@ class WarmStarted(nn.Module):
 
 @vectors('teacher_warm_start_*.npz')
 def test_teacher_warm_start(path: Path) -> None:
-    """The released restart: parameters of the student, batch statistics of the old teacher; then the moving average goes on."""
+    """The released restart: parameters of the student, batch statistics of the old teacher; then the moving average
+    goes on."""
     d = tensors(path)
     student = WarmStarted()
     teacher = EMATeacher(student, float(d['alpha']))
     teacher.model.take(d, 'teacher0')
     teacher.initialized.fill_(True)
     teacher.load_state_dict(teacher.state_dict())
-    steps = ((teacher.restart, 'student0', 'teacher_after_init'), (update_at(teacher, int(d['iter'])), 'student1', 'teacher_after_update'))
+    steps = (
+        (teacher.restart, 'student0', 'teacher_after_init'),
+        (update_at(teacher, int(d['iter'])), 'student1', 'teacher_after_update'),
+    )
     for follow, name, expected in steps:
         follow(student.take(d, name))
         state = teacher.model.state_dict()
@@ -233,10 +237,14 @@ def below(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def released_method(d: dict[str, Tensor]) -> QuadMix:
     """The method of a recorded iteration, with its networks and templates."""
-    head = dict(num_convs=0, concat_input=False, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0))
+    head = dict(
+        num_convs=0, concat_input=False, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)
+    )
     mask = dict(mask_mode='separatetrg', mask_lambda=1.0)
     if 'mask_noise' in d:
-        mask['mask_generator'] = dict(type='block', mask_block_size=int(d['mask_block']), mask_ratio=float(d['mask_ratio']))
+        mask['mask_generator'] = dict(
+            type='block', mask_block_size=int(d['mask_block']), mask_ratio=float(d['mask_ratio'])
+        )
     method = QuadMix(
         model=plain_config(head, num_classes=19),
         alpha=float(d['alpha']),
@@ -256,14 +264,16 @@ def released_method(d: dict[str, Tensor]) -> QuadMix:
 
 
 def recorded_batch(d: dict[str, Tensor]) -> dict[str, Any]:
-    """The batch of a recorded iteration; its class patches are merged as the data workers do, but normalised already."""
+    """The batch of a recorded iteration; its class patches are merged as the data workers do, but normalised
+    already."""
     batch: dict[str, Any] = dict(img=d['img'], gt_semantic_seg=d['label'], target_img=d['target_img'])
     batch.update(img_metas=[{}] * len(d['img']), target_img_metas=[{}] * len(d['img']))
     if 'valid_pseudo_mask' in d:
         batch['valid_pseudo_mask'] = d['valid_pseudo_mask']
     classes = d['online_classes'].long().expand(len(d['img']), -1)
     merged = [
-        quadmix.merge_patches(Patches(img, label, classes)) for img, label in zip(d['online_patch_img'], d['online_patch_label'])
+        quadmix.merge_patches(Patches(img, label, classes))
+        for img, label in zip(d['online_patch_img'], d['online_patch_label'])
     ]
     batch['class_patches'], batch['class_patch_labels'] = (torch.stack(values, 1) for values in zip(*merged))
     return batch
@@ -275,7 +285,9 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     d = tensors(path)
     method = released_method(d)
     drawn = iter([quadmix.class_table(d['source_classes']), quadmix.class_table(d['target_classes'])])
-    monkeypatch.setattr('mmseg_uda.components.quad_mixer.draw_classes', lambda present, scores, count: next_of(drawn, present))
+    monkeypatch.setattr(
+        'mmseg_uda.components.quad_mixer.draw_classes', lambda present, scores, count: next_of(drawn, present)
+    )
     masks = record_calls(monkeypatch, method.quad, 'draw_masks')
     monkeypatch.setattr('mmseg_uda.components.maskers.rand_per_sample', lambda *_: d['mask_noise'])
     method.train()
@@ -286,7 +298,10 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(found, d[name].bool())
     for name in ('tss', 'tst'):
         view = method.views[name]
-        assert_composite(Composite(view['img'], view['label'], view['weight']), composite(d, f'{name}_img', f'{name}_label', f'{name}_weight'))
+        assert_composite(
+            Composite(view['img'], view['label'], view['weight']),
+            composite(d, f'{name}_img', f'{name}_label', f'{name}_weight'),
+        )
     for name, parameter in method.student.named_parameters():
         torch.testing.assert_close(parameter.grad, d[f'out_grad/{name}'], rtol=1e-4, atol=2e-5)
     for name, value in below(d, 'out_teacher/').items():

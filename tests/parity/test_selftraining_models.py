@@ -182,7 +182,9 @@ def test_hrda_fuse(path: Path) -> None:
     close(fused, d['fused'])
     close(attended, d['lr_out'])
     losses = head.weighted_losses(HRDALogits(fused, attended, high, box), d['label'], d.get('seg_weight'))
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key}
+    expected = {
+        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss.').items() if 'acc' not in key
+    }
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -209,7 +211,9 @@ def test_hrda_training_pass(path: Path) -> None:
     for actual, name in ((outputs.fused, 'fused'), (outputs.low, 'lr_out'), (outputs.high, 'hr_out')):
         close(actual, d[name], **LOGITS)
     losses = segmentation_losses(segmentor, features, d['label'], d['seg_weight'])
-    expected = {key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key}
+    expected = {
+        key.replace('loss_seg', 'loss_ce'): value for key, value in below(d, 'loss/').items() if 'acc' not in key
+    }
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
@@ -248,7 +252,9 @@ def test_hrda_feature_distance_windows(path: Path) -> None:
 @pytest.mark.parametrize('options', [dict(), dict(hr_windows_per_chunk=2)], ids=['at_once', 'chunks'])
 def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
     d = tensors(path)
-    slide = dict(mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2)
+    slide = dict(
+        mode='slide', crop_size=(64, 64), stride=(32, 32), batched_slide=bool(options), max_windows_per_batch=2
+    )
     segmentor = hrda_model(d, 'sd/', test_cfg=slide, **options).eval()
     with torch.no_grad():
         close(logits(segmentor, d['img'])[..., ::8, ::8], d['infer_logits_sub'], **LOGITS)
@@ -257,12 +263,19 @@ def test_hrda_inference(path: Path, options: dict[str, Any]) -> None:
         close(segmentor.slide_inference(d['img'], metas, rescale=True)[..., ::8, ::8], d['slide_logits_sub'], **LOGITS)
 
 
-@pytest.mark.parametrize('path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path', golden_files('selftraining', 'param_groups_daformer_mit*.json'), ids=lambda path: path.stem
+)
 def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
     expected = {
-        entry['mmseg030_name']: (entry['lr'], entry['weight_decay']) for entry in json.loads(path.read_text()).values() if entry['mmseg030_name']
+        entry['mmseg030_name']: (entry['lr'], entry['weight_decay'])
+        for entry in json.loads(path.read_text()).values()
+        if entry['mmseg030_name']
     }
-    depths = [1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.')) for i in range(4)]
+    depths = [
+        1 + max(int(name.split('.')[4]) for name in expected if name.startswith(f'backbone.layers.{i}.1.'))
+        for i in range(4)
+    ]
     segmentor = build_segmentor(
         mmcv.ConfigDict(
             type='EncoderDecoder',
@@ -276,7 +289,11 @@ def test_parameter_groups_of_the_published_optimiser(path: Path) -> None:
         dict(segmentor=segmentor),
     )['segmentor']
     saved_names = {value.data_ptr(): name for name, value in segmentor.state_dict().items()}
-    actual = {saved_names[p.data_ptr()]: (group['lr'], group['weight_decay']) for group in optimizer.param_groups for p in group['params']}
+    actual = {
+        saved_names[p.data_ptr()]: (group['lr'], group['weight_decay'])
+        for group in optimizer.param_groups
+        for p in group['params']
+    }
     assert set(actual) == set(expected)
     assert all(actual[name] == pytest.approx(expected[name]) for name in expected)
     assert len(optimizer.param_groups) == 3

@@ -15,12 +15,14 @@ from torch import Tensor
 
 import mmseg_uda  # noqa: F401
 from mmseg_uda.active.scoring import slide_scores
-from mmseg_uda.active.transforms import resize_pair
 from mmseg_uda.compat.keys_stal import stal_to_ours
 from mmseg_uda.components.banks import KeyBank
 from mmseg_uda.components.banks_images import class_components
 from mmseg_uda.datasets.label_spaces import lookup_array, table
-from mmseg_uda.ops import acquisition, adaptive_mix, contrast, partial_label, scale_crop, semi_supervised
+from mmseg_uda.datasets.stal_transforms import resize_pair
+from mmseg_uda.ops import acquisition, adaptive_mix, partial_label, scale_crop
+from mmseg_uda.ops import ael as semi_supervised
+from mmseg_uda.ops import u2pl as contrast
 from mmseg_uda.ops.ema import ema_alpha
 from tests.parity.golden import load
 from tests.parity.stal_replay import (
@@ -45,7 +47,9 @@ def test_confidence_weighted_ce(path: Path) -> None:
     d = tensors(path)
     preds = d['preds'].requires_grad_()
     draws = d['rand'] if d['sample'] else None
-    loss = semi_supervised.confidence_weighted_ce(preds, d['conf'], d['gt'], d['class_conf'], draws, float(d['gamma']), float(d['gamma2']))
+    loss = semi_supervised.confidence_weighted_ce(
+        preds, d['conf'], d['gt'], d['class_conf'], draws, float(d['gamma']), float(d['gamma2'])
+    )
     close(loss, d['loss'])
     close(torch.autograd.grad(loss, preds)[0], d['grad_preds'], **GRAD)
 
@@ -56,7 +60,9 @@ def test_ohem_cross_entropy(path: Path) -> None:
     main, aux = d['main'].requires_grad_(), d['aux'].requires_grad_()
     options = dict(threshold=float(d['thresh']), min_kept=int(d['min_kept']))
     loss_main = semi_supervised.ohem_cross_entropy(main, d['target'], **options, all_ignored='nan')
-    loss = loss_main + float(d['aux_weight']) * semi_supervised.ohem_cross_entropy(aux, d['target'], **options, all_ignored='nan')
+    loss = loss_main + float(d['aux_weight']) * semi_supervised.ohem_cross_entropy(
+        aux, d['target'], **options, all_ignored='nan'
+    )
     if not torch.isnan(d['loss']):
         close(loss_main, d['loss_main'])
         close(loss, d['loss'])
@@ -83,7 +89,10 @@ def test_poly_lr(path: Path) -> None:
     d = tensors(path)
     per_epoch, start = int(d['iters_per_epoch']), int(d['start_epoch'])
     total = int(d['epochs']) * per_epoch
-    expected = [[semi_supervised.poly_lr(float(base), start * per_epoch + t, total) for base in d['base_lr']] for t in range(len(d['lr']))]
+    expected = [
+        [semi_supervised.poly_lr(float(base), start * per_epoch + t, total) for base in d['base_lr']]
+        for t in range(len(d['lr']))
+    ]
     close(torch.tensor(expected, dtype=torch.float64), d['lr'], atol=1e-12, rtol=1e-9)
 
 
@@ -120,7 +129,9 @@ def test_class_box(path: Path) -> None:
     d = load(path)
     components = class_components(d['pred'] == d['cat'])
     np.testing.assert_array_equal(components, d['component_map'])
-    box = adaptive_mix.class_box(components, d['component_order'], float(d['area_thresh']), float(d['u_y'].ravel()[0]), d['u_pos'].ravel())
+    box = adaptive_mix.class_box(
+        components, d['component_order'], float(d['area_thresh']), float(d['u_y'].ravel()[0]), d['u_pos'].ravel()
+    )
     np.testing.assert_array_equal(adaptive_mix.box_mask(box, d['mask'].shape).numpy(), d['mask'])
 
 
@@ -128,7 +139,9 @@ def test_class_box(path: Path) -> None:
 def test_presence_bank(path: Path) -> None:
     d = tensors(path)
     ids = [int(d['img_id']), int(d['sample_id'])]
-    assert torch.equal(adaptive_mix.update_presence_bank(d['bank'], d['pred_class'], ids, float(d['area_thresh'])), d['bank_after'])
+    assert torch.equal(
+        adaptive_mix.update_presence_bank(d['bank'], d['pred_class'], ids, float(d['area_thresh'])), d['bank_after']
+    )
     close(semi_supervised.class_sampling_probability(d['class_conf']), d['class_prob'])
 
 
@@ -143,8 +156,14 @@ def test_batch_mix(path: Path) -> None:
         masks = [adaptive_mix.cutout_mask(size, *draw) for draw in d['draw_w_x_y'].tolist()]
     stacked = torch.stack(masks)
     assert torch.equal(stacked, d['mask'])
-    images, labels, confidence = adaptive_mix.mix_batch(d['data'], d['target'], d['logits'], stacked, cutout=mode == 'cutout')
-    assert torch.equal(images, d['out_data']) and torch.equal(labels, d['out_target']) and torch.equal(confidence, d['out_logits'])
+    images, labels, confidence = adaptive_mix.mix_batch(
+        d['data'], d['target'], d['logits'], stacked, cutout=mode == 'cutout'
+    )
+    assert (
+        torch.equal(images, d['out_data'])
+        and torch.equal(labels, d['out_target'])
+        and torch.equal(confidence, d['out_logits'])
+    )
 
 
 @vectors('stal_onehot_*.npz')
@@ -179,7 +198,9 @@ def test_memory_bank_contrastive_loss(path: Path) -> None:
     rep = d['rep'].requires_grad_()
     labels = torch.cat([d['label_l'], d['label_u']])
     prob = torch.cat([d['prob_l'], d['prob_u']])
-    sets = contrast.contrast_sets(contrast.onehot_ignore(labels, classes), prob, d['low_mask'], d['high_mask'], len(d['label_l']), rules)
+    sets = contrast.contrast_sets(
+        contrast.onehot_ignore(labels, classes), prob, d['low_mask'], d['high_mask'], len(d['label_l']), rules
+    )
     assert torch.equal(sets.keys.sum(dim=1), d['new_keys'])
     flat = d['rep_teacher'].permute(0, 2, 3, 1).flatten(0, 2)
     bank.enqueue(flat, sets.keys)
@@ -227,7 +248,9 @@ def test_image_selection(path: Path) -> None:
 def test_region_score(path: Path) -> None:
     d = tensors(path)
     logits, radius = d['logits'][0], int(d['radius'])
-    for actual, key in zip(acquisition.region_score(logits, radius, norm_classes=19), ('score', 'impurity', 'uncertainty')):
+    for actual, key in zip(
+        acquisition.region_score(logits, radius, norm_classes=19), ('score', 'impurity', 'uncertainty')
+    ):
         close(actual, d[key])
     close(acquisition.region_score(logits, radius, norm_classes=0)[1], d['spatial_purity_unnormalised'])
 
@@ -246,7 +269,11 @@ def test_greedy_select(path: Path) -> None:
     selected = np.zeros(truth.shape, dtype=bool)
     for r in range(int(d['n_rounds'])):
         logits = torch.from_numpy(d[f'logits_{r}'])[0]
-        score = acquisition.region_score(logits, radius, norm_classes=19)[0] if region else acquisition.pixel_score(logits, radius)
+        score = (
+            acquisition.region_score(logits, radius, norm_classes=19)[0]
+            if region
+            else acquisition.pixel_score(logits, radius)
+        )
         close(score, d[f'score_{r}'])
         active = d[f'active_before_{r}'].copy()
         _, new = acquisition.greedy_select(
@@ -269,7 +296,10 @@ def test_partial_label_losses(path: Path) -> None:
     assert torch.equal(boundary, d['boundary']) and torch.equal(boundary & (d['label'] != 255), d['boundary_used'])
     close(partial_label.local_discrepancy(prob), d['discrepancy'])
     consistency = partial_label.local_consistency_loss(prob, d['label'])
-    for actual, name, short in ((negative, 'negative_loss', 'negative'), (consistency, 'consistency_loss', 'consistency')):
+    for actual, name, short in (
+        (negative, 'negative_loss', 'negative'),
+        (consistency, 'consistency_loss', 'consistency'),
+    ):
         expected, gradient = or_zero(d[name], d[f'grad_{short}'])
         close(actual, expected)
         close(torch.autograd.grad(actual, logits, retain_graph=True)[0], gradient, **GRAD)
@@ -280,10 +310,15 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     d = tensors(path)
     method, networks, terms, recorded = replay_iteration(d, monkeypatch)
     inputs = networks.inputs
-    assert torch.equal(inputs['student_sup'], d['student_in_sup']) and torch.equal(inputs['teacher_sup'], d['student_in_sup'])
+    assert torch.equal(inputs['student_sup'], d['student_in_sup']) and torch.equal(
+        inputs['teacher_sup'], d['student_in_sup']
+    )
     close(inputs['teacher_weak'], d['teacher_in_weak'])
     close(inputs['student_unsup'], d['student_in_unsup'])
-    assert networks.modes == {'student': d['student_modes_train'].tolist(), 'teacher': d['teacher_modes_train'].tolist()}
+    assert networks.modes == {
+        'student': d['student_modes_train'].tolist(),
+        'teacher': d['teacher_modes_train'].tolist(),
+    }
     for i, (args, loss) in enumerate(recorded['confidence_weighted_ce']):
         close(args[1], d[f'cons{i}_conf'])
         assert torch.equal(args[2], d[f'cons{i}_gt'])
@@ -363,13 +398,23 @@ def test_iou(path: Path) -> None:
 @vectors('stal_decoder_forward_*.npz')
 def test_decoder(path: Path) -> None:
     d = tensors(path)
-    classes, low, high, a, b = (int(d['num_classes']), int(d['size_low']), int(d['size_high']), float(d['a']), float(d['b']))
+    classes, low, high, a, b = (
+        int(d['num_classes']),
+        int(d['size_low']),
+        int(d['size_high']),
+        float(d['a']),
+        float(d['b']),
+    )
     common = dict(num_classes=classes, dropout_ratio=0.1, norm_cfg=dict(type='BN'), align_corners=True)
     head = build_head(dict(type='DLV3PlusRepHead', channels=256, **common))
-    aux = build_head(dict(type='FCNHead', in_channels=1024, channels=256, in_index=2, num_convs=1, concat_input=False, **common))
+    aux = build_head(
+        dict(type='FCNHead', in_channels=1024, channels=256, in_index=2, num_convs=1, concat_input=False, **common)
+    )
     state = stal_to_ours(formula_state(official_shapes(classes)))
     for module, prefix in ((head, 'decode_head.'), (aux, 'auxiliary_head.')):
-        result = module.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}, strict=False)
+        result = module.load_state_dict(
+            {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}, strict=False
+        )
         assert not result.unexpected_keys and all(key.endswith('num_batches_tracked') for key in result.missing_keys)
         module.eval()
 

@@ -1,4 +1,5 @@
 """Checkpoint files: weights only, atomic, plain meta data."""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmseg_uda.utils.checkpoint_io import TRUST_VARIABLE, CheckpointError, load_checkpoint_file, plain, save_checkpoint_file, state_dict_of
+from mmseg_uda.utils.checkpoint_io import (
+    TRUST_VARIABLE,
+    CheckpointError,
+    load_checkpoint_file,
+    plain,
+    save_checkpoint_file,
+    state_dict_of,
+)
 
 
 class Malicious:
@@ -51,7 +59,16 @@ def test_broken_and_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_meta_data_become_plain_and_load_weights_only(tmp_path: Path) -> None:
-    meta = plain({'best': np.float64(0.5), 'ids': np.arange(3), 'path': Path('a/b'), 'CLASSES': ('road', 'car'), 'n': np.int64(4), 1: {2}})
+    meta = plain(
+        {
+            'best': np.float64(0.5),
+            'ids': np.arange(3),
+            'path': Path('a/b'),
+            'CLASSES': ('road', 'car'),
+            'n': np.int64(4),
+            1: {2},
+        }
+    )
     assert meta == {'best': 0.5, 'ids': [0, 1, 2], 'path': 'a/b', 'CLASSES': ['road', 'car'], 'n': 4, '1': [2]}
     save_checkpoint_file({'meta': meta}, tmp_path / 'x.pth')
     assert load_checkpoint_file(tmp_path / 'x.pth', weights_only=True)['meta'] == meta
@@ -80,7 +97,7 @@ def test_files_have_the_permissions_of_ordinary_ones(tmp_path: Path) -> None:
 def test_sigkill_in_the_middle_of_a_save_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     """A child process is killed by its own hand when half of the second checkpoint is on the disk."""
     target = tmp_path / 'latest.pth'
-    program = textwrap.dedent('''
+    program = textwrap.dedent("""
         import os, signal, sys, torch
         from mmseg_uda.utils import checkpoint_io
         target = sys.argv[1]
@@ -91,7 +108,7 @@ def test_sigkill_in_the_middle_of_a_save_leaves_the_previous_checkpoint(tmp_path
             os.kill(os.getpid(), signal.SIGKILL)
         checkpoint_io.torch.save = half
         checkpoint_io.save_checkpoint_file({'a': torch.zeros(4)}, target)
-    ''')
+    """)
     result = subprocess.run([sys.executable, '-c', program, str(target)], cwd=Path(__file__).parents[2])
     assert result.returncode == -signal.SIGKILL
     assert torch.equal(load_checkpoint_file(target)['a'], torch.ones(4))

@@ -2,6 +2,7 @@
 
 ``python tools/convert_datasets/cityscapes.py data/cityscapes --nproc 8``.
 """
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.conversion import CITYSCAPES, main, write_split_lists
 

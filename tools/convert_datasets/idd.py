@@ -2,6 +2,7 @@
 
 ``python tools/convert_datasets/idd.py data/idd --nproc 8``.
 """
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.conversion import IDD, main
 

@@ -3,11 +3,12 @@
 Standard library only::
 
     python tools/install/environment.py --venv .venv      # create .venv if need be and install the pinned stack into it
-    python tools/install/environment.py                   # complete the environment of this interpreter, change nothing that works
+    python tools/install/environment.py                   # complete this interpreter's environment, change nothing else
 
-mmcv is installed without its compiled ops (seconds instead of a ten-minute compile); an mmcv-full that is there is kept. A stamp keyed
-by the requirement files makes a second call free.
+mmcv is installed without its compiled ops (seconds instead of a ten-minute compile); an mmcv-full that is there is
+kept. A stamp keyed by the requirement files makes a second call free.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,13 +26,19 @@ REQUIREMENTS = [ROOT / 'requirements' / f'{name}.txt' for name in ('torch', 'bui
 MMCV = '1.7.2'
 # Supported ranges of what an existing environment brings along (lowest included, first excluded).
 RANGES: dict[str, tuple[tuple[int, int], tuple[int, int] | None]] = {
-    'torch': ((2, 0), None), 'mmsegmentation': ((0, 30), (1, 0)), 'mmcv': ((1, 7), (1, 8)), 'mmcv-full': ((1, 7), (1, 8)),
-    'setuptools': ((0, 0), (81, 0))
+    'torch': ((2, 0), None),
+    'mmsegmentation': ((0, 30), (1, 0)),
+    'mmcv': ((1, 7), (1, 8)),
+    'mmcv-full': ((1, 7), (1, 8)),
+    'setuptools': ((0, 0), (81, 0)),
 }
 # The first torch that works with NumPy 2; older ones do not say so in their metadata.
 NUMPY_2 = (2, 3)
-INSTALLED = ('import json, re; from importlib import metadata; '
-             'print(json.dumps({re.sub("[-_.]+", "-", d.metadata["Name"] or "").lower(): d.version for d in metadata.distributions()}))')
+INSTALLED = (
+    'import json, re; from importlib import metadata; '
+    'print(json.dumps({re.sub("[-_.]+", "-", d.metadata["Name"] or "").lower(): d.version '
+    'for d in metadata.distributions()}))'
+)
 
 
 def say(message: str) -> None:
@@ -65,7 +72,8 @@ class Environment:
         say(f'done in {time.monotonic() - begin:.0f} s')
 
     def add(self, requirements: list[str], *options: str) -> None:
-        """Install ``requirements``; in an environment that this program does not own, no other package changes its version."""
+        """Install ``requirements``; in an environment that this program does not own, no other package changes its
+        version."""
         if self.owned:
             return self.pip(*requirements, *options)
         names = {requirement_name(line) for line in requirements}
@@ -85,13 +93,17 @@ class Environment:
         """Stop rather than replace a torch, mmcv or mmseg that the owner of an existing environment chose."""
         for name in ('torch', 'mmcv', 'mmcv-full', 'mmsegmentation'):
             if not self.owned and name in present and not in_range(name, present[name]):
-                sys.exit(f'[install] {self.python} has {name} {present[name]}, which mmseg_uda does not support. Use an environment of '
-                         'its own (call make without PYTHON=), or change the version there yourself')
+                sys.exit(
+                    f'[install] {self.python} has {name} {present[name]}, which mmseg_uda does not support. Use '
+                    'an environment of '
+                    'its own (call make without PYTHON=), or change the version there yourself'
+                )
 
     def missing(self, file: Path) -> list[str]:
         """Return the lines of a requirement file that this environment has to install.
 
-        Pinned versions in an environment of this program, at most these in another, where they have to suit what is there.
+        Pinned versions in an environment of this program, at most these in another, where they have to suit what is
+        there.
         """
         present = self.installed()
         self.refuse_unsupported(present)
@@ -143,6 +155,7 @@ def create_venv(folder: Path) -> Environment:
     if not works:
         say(f'creating {folder} with Python {sys.version.split()[0]}')
         import venv
+
         venv.create(folder, with_pip=True, clear=folder.exists())
     return Environment(python, owned=True)
 
@@ -187,9 +200,13 @@ def install(environment: Environment) -> None:
 def main() -> None:
     """Set up what the command line asks for, unless the stamp says that it is done."""
     if sys.version_info < (3, 9):
-        sys.exit(f'mmseg_uda needs Python 3.9 or newer, this is {sys.version.split()[0]}: make BASE_PYTHON=python3.11 ...')
+        sys.exit(
+            f'mmseg_uda needs Python 3.9 or newer, this is {sys.version.split()[0]}: make BASE_PYTHON=python3.11 ...'
+        )
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--venv', type=Path, help='create and fill this virtual environment instead of the one of this interpreter')
+    parser.add_argument(
+        '--venv', type=Path, help='create and fill this virtual environment instead of the one of this interpreter'
+    )
     arguments = parser.parse_args()
     environment = create_venv(arguments.venv) if arguments.venv else Environment(Path(sys.executable), owned=False)
     file, state = stamp(environment)

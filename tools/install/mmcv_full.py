@@ -1,14 +1,17 @@
 """Build, check and install mmcv-full 1.7.2 (mmcv with its compiled ops) for the torch of this interpreter.
 
-Needs nothing but the standard library, pip and an installed torch; run it with the interpreter that will use the result::
+Needs nothing but the standard library, pip and an installed torch; run it with the interpreter that will use the
+result::
 
     python tools/install/mmcv_full.py wheel          # print the path of a working wheel, building it if there is none
     python tools/install/mmcv_full.py unpack DIR     # unpack it into DIR, to be put first on PYTHONPATH
     python tools/install/mmcv_full.py install        # install it in place of mmcv without ops
 
-A build takes about ten minutes on two cores, hence the cache ``${XDG_CACHE_HOME:-~/.cache}/mmseg_uda/wheels/<python>-<torch version>/``.
-CUDA is hidden from the build: the ops run on the CPU, and neither a CUDA toolkit nor a matching compiler is needed.
+A build takes about ten minutes on two cores, hence the cache
+``${XDG_CACHE_HOME:-~/.cache}/mmseg_uda/wheels/<python>-<torch version>/``. CUDA is hidden from the build: the ops run
+on the CPU, and neither a CUDA toolkit nor a matching compiler is needed.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,7 +31,8 @@ BUILD_TOOLS = ('setuptools', 'wheel', 'ninja')
 IMPORT_CHECK = (
     'import torch, mmcv._ext, warnings; warnings.simplefilter("ignore"); from mmcv.ops import nms; '
     'boxes = torch.tensor([[0., 0., 4., 4.], [0., 0., 4., 3.9], [8., 8., 9., 9.]]); '
-    'assert nms(boxes, torch.tensor([.9, .8, .7]), 0.5)[1].tolist() == [0, 2]; print(mmcv._ext.__file__)')
+    'assert nms(boxes, torch.tensor([.9, .8, .7]), 0.5)[1].tolist() == [0, 2]; print(mmcv._ext.__file__)'
+)
 
 
 def say(message: str, end: str = '\n') -> None:
@@ -41,7 +45,9 @@ def cache_folder() -> Path:
     try:
         torch_version = metadata.version('torch')
     except metadata.PackageNotFoundError:
-        sys.exit('mmcv-full is compiled against torch, which is not installed here: pip install -r requirements/torch.txt')
+        sys.exit(
+            'mmcv-full is compiled against torch, which is not installed here: pip install -r requirements/torch.txt'
+        )
     root = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     return root / 'mmseg_uda' / 'wheels' / f'cp{sys.version_info[0]}{sys.version_info[1]}-{torch_version}'
 
@@ -60,8 +66,13 @@ def loads(wheel: Path) -> bool:
         except (OSError, zipfile.BadZipFile) as error:
             say(f'{wheel.name} is broken: {error}')
             return False
-        result = subprocess.run([sys.executable, '-c', IMPORT_CHECK], cwd=folder, env={**os.environ, 'PYTHONPATH': folder},
-                                capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, '-c', IMPORT_CHECK],
+            cwd=folder,
+            env={**os.environ, 'PYTHONPATH': folder},
+            capture_output=True,
+            text=True,
+        )
     if result.returncode or not result.stdout.strip().startswith(os.path.realpath(folder)):
         say(f'{wheel.name} does not work with this torch:\n{result.stderr[-2000:]}')
         return False
@@ -71,12 +82,28 @@ def loads(wheel: Path) -> bool:
 def build_command(target: Path) -> tuple[list[str], dict[str, str]]:
     """Return the pip command that builds the wheel into ``target``, and its environment."""
     environment = {
-        **os.environ, 'MMCV_WITH_OPS': '1', 'FORCE_CUDA': '0', 'CUDA_VISIBLE_DEVICES': '',
+        **os.environ,
+        'MMCV_WITH_OPS': '1',
+        'FORCE_CUDA': '0',
+        'CUDA_VISIBLE_DEVICES': '',
         'MAX_JOBS': os.environ.get('MAX_JOBS', str(os.cpu_count() or 1)),
-        'PATH': os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])
+        'PATH': os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')]),
     }
-    command = [sys.executable, '-m', 'pip', 'wheel', '--verbose', '--no-deps', '--no-build-isolation', '--no-cache-dir',
-               '--no-binary', 'mmcv-full', '--wheel-dir', str(target), f'mmcv-full=={VERSION}']
+    command = [
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--verbose',
+        '--no-deps',
+        '--no-build-isolation',
+        '--no-cache-dir',
+        '--no-binary',
+        'mmcv-full',
+        '--wheel-dir',
+        str(target),
+        f'mmcv-full=={VERSION}',
+    ]
     return command, environment
 
 
@@ -113,7 +140,9 @@ def build(folder: Path) -> Path:
     say(f'Building mmcv-full {VERSION} for {folder.name} (about 10 minutes on 2 cores, once; log: {log})')
     with tempfile.TemporaryDirectory(dir=folder, prefix='build_') as target:
         command, environment = build_command(Path(target))
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         status = follow(process, log)
         built = list(Path(target).glob('mmcv_full-*.whl'))
         if status or not built:
@@ -133,7 +162,8 @@ def installed(name: str) -> bool:
 
 
 def working_wheel() -> Path:
-    """Return a wheel that loads with the installed torch: the cached one, or a new one where that is missing or broken."""
+    """Return a wheel that loads with the installed torch: the cached one, or a new one where that is missing or
+    broken."""
     folder = cache_folder()
     for wheel in sorted(folder.glob(f'mmcv_full-{VERSION}-*.whl')):
         if loads(wheel):
@@ -162,7 +192,10 @@ def main() -> None:
         say(f'{wheel.name} unpacked into {arguments.folder}')
     else:
         subprocess.run([sys.executable, '-m', 'pip', 'uninstall', '--yes', '--quiet', 'mmcv'], check=True)
-        subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--force-reinstall', '--no-deps', str(wheel)], check=True)
+        subprocess.run(
+            [sys.executable, '-m', 'pip', 'install', '--quiet', '--force-reinstall', '--no-deps', str(wheel)],
+            check=True,
+        )
         say(f'{wheel.name} installed')
 
 

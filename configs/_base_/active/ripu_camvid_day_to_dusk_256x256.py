@@ -17,10 +17,14 @@ data = dict(
                 dict(type='Pad', size=(256, 256), pad_val=0, seg_pad_val=255),
                 dict(type='DefaultFormatBundle'),
                 dict(type='Collect', keys=['img', 'gt_semantic_seg']),
-            ])))
+            ],
+        ),
+    ),
+)
 active = dict(
     pool=dict(type='CamVidDataset', ann_dir='labels', split='splits/dusk_train.txt'),
     budget=dict(share=0.022, rounds=5),
     acquisition=dict(type='RegionImpurity', radius=1),
-    view=dict(mode='whole'))
+    view=dict(mode='whole'),
+)
 custom_hooks = [dict(type='ActiveSelectionHook', iters=[600, 750, 900, 1050, 1200])]

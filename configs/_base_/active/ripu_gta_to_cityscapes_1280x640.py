@@ -20,7 +20,8 @@ flipped_test = [
             dict(type='Normalize', **img_norm_cfg),
             dict(type='ImageToTensor', keys=['img']),
             dict(type='Collect', keys=['img']),
-        ])
+        ],
+    ),
 ]
 data = dict(
     samples_per_gpu=2,
@@ -37,20 +38,27 @@ data = dict(
             pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(type='LoadAnnotations'),
-                dict(type='ExactResize', size=(1280, 720), interpolation='bicubic'), *format_steps
-            ]),
+                dict(type='ExactResize', size=(1280, 720), interpolation='bicubic'),
+                *format_steps,
+            ],
+        ),
         labeled_target=dict(
             **cityscapes_train,
             pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(type='LoadBoughtLabels', img_suffix='_leftImg8bit.png'),
-                dict(type='ExactResize', size=(1280, 640), interpolation='bicubic'), *format_steps
-            ])),
+                dict(type='ExactResize', size=(1280, 640), interpolation='bicubic'),
+                *format_steps,
+            ],
+        ),
+    ),
     val=dict(pipeline=flipped_test),
-    test=dict(pipeline=flipped_test))
+    test=dict(pipeline=flipped_test),
+)
 active = dict(
     pool=dict(**cityscapes_train, ann_dir='gtFine/train'),
     budget=dict(share=0.022, rounds=5),
     # the released code divides by log 19 for 16 classes as well
     acquisition=dict(type='RegionImpurity', radius=1, norm_classes=19),
-    view=dict(mode='squash', size=(640, 1280)))
+    view=dict(mode='squash', size=(640, 1280)),
+)

@@ -15,10 +15,14 @@ data = dict(
                 dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
                 dict(type='DefaultFormatBundle'),
                 dict(type='Collect', keys=['img', 'gt_semantic_seg']),
-            ])))
+            ],
+        ),
+    ),
+)
 active = dict(
     pool=dict(**toy_train, ann_dir='gtFine/train'),
     budget=dict(share=0.022, rounds=5),
     acquisition=dict(type='RegionImpurity', radius=1),
-    view=dict(mode='whole'))
+    view=dict(mode='whole'),
+)
 custom_hooks = [dict(type='ActiveSelectionHook', iters=[200, 250, 300, 350, 400])]

@@ -5,11 +5,15 @@ data = dict(
     train=dict(
         target=dict(split='active/unlabeled.txt'),
         labeled_target=dict(
-            type='CamVidDataset', ann_dir='labels', split='active/labeled.txt', pipeline=[{{_base_.crops}}])))
+            type='CamVidDataset', ann_dir='labels', split='active/labeled.txt', pipeline=[{{_base_.crops}}]
+        ),
+    ),
+)
 active = dict(
     pool=dict(type='CamVidDataset', ann_dir='labels', split='splits/dusk_train.txt'),
     folder='data/camvid/active',
     initial=dict(count=1, seed=0),
     budget=dict(images=[2, 3]),
     acquisition=dict(type='MeanEntropy'),
-    view=dict(mode='whole'))
+    view=dict(mode='whole'),
+)

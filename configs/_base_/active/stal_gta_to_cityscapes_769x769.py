@@ -15,7 +15,7 @@ source_pipeline = [*read_labeled, dict(type='ExactResize', size=(2048, 1024), in
 cityscapes_train = dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train')
 full_size_test = [
     dict(type='LoadImageFromFile'),
-    dict(type='MultiScaleFlipAug', img_scale=(2048, 1024), flip=False, transforms={{_base_.test_steps}})
+    dict(type='MultiScaleFlipAug', img_scale=(2048, 1024), flip=False, transforms={{_base_.test_steps}}),
 ]
 data = dict(
     samples_per_gpu=2,
@@ -23,15 +23,23 @@ data = dict(
     train=dict(
         type='UDADataset',
         source=dict(
-            type='GTADataset', data_root='data/gta/', img_dir='images', ann_dir='labels', pipeline=source_pipeline),
+            type='GTADataset', data_root='data/gta/', img_dir='images', ann_dir='labels', pipeline=source_pipeline
+        ),
         labeled_target=dict(
-            **cityscapes_train, ann_dir='gtFine/train', split='active/labeled.txt', pipeline=[*read_labeled, *labeled_steps]),
+            **cityscapes_train,
+            ann_dir='gtFine/train',
+            split='active/labeled.txt',
+            pipeline=[*read_labeled, *labeled_steps],
+        ),
         target=dict(
             **cityscapes_train,
             split='active/unlabeled.txt',
-            pipeline=[dict(type='LoadImageFromFile'), *crop_steps, dict(type='Collect', keys=['img'])])),
+            pipeline=[dict(type='LoadImageFromFile'), *crop_steps, dict(type='Collect', keys=['img'])],
+        ),
+    ),
     val=dict(pipeline=full_size_test),
-    test=dict(pipeline=full_size_test))
+    test=dict(pipeline=full_size_test),
+)
 active = dict(
     pool=dict(**cityscapes_train, ann_dir='gtFine/train'),
     folder='data/cityscapes/active',
@@ -40,4 +48,5 @@ active = dict(
     budget=dict(images=[]),
     acquisition=dict(type='MeanEntropy', norm_classes=19),
     group_by='folder',
-    view=dict(mode='squash', size=769))
+    view=dict(mode='squash', size=769),
+)

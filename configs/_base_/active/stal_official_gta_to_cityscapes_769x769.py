@@ -11,5 +11,9 @@ crop_steps = [
 read_labeled = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 data = dict(
     train=dict(
-        source=dict(pipeline=[*read_labeled, dict(type='ExactResize', size=(2048, 1024), interpolation='lanczos'), *crop_steps]),
-        labeled_target=dict(pipeline=[*read_labeled, *crop_steps])))
+        source=dict(
+            pipeline=[*read_labeled, dict(type='ExactResize', size=(2048, 1024), interpolation='lanczos'), *crop_steps]
+        ),
+        labeled_target=dict(pipeline=[*read_labeled, *crop_steps]),
+    )
+)

@@ -6,11 +6,15 @@ data = dict(
     train=dict(
         target=dict(split='active/unlabeled.txt'),
         labeled_target=dict(
-            **toy_train, ann_dir='gtFine/train', split='active/labeled.txt', pipeline=[{{_base_.crops}}])))
+            **toy_train, ann_dir='gtFine/train', split='active/labeled.txt', pipeline=[{{_base_.crops}}]
+        ),
+    ),
+)
 active = dict(
     pool=dict(**toy_train, ann_dir='gtFine/train'),
     folder='data/toy/cityscapes/active',
     initial=dict(count=3, seed=0),
     budget=dict(images=[4, 8]),
     acquisition=dict(type='MeanEntropy'),
-    view=dict(mode='whole'))
+    view=dict(mode='whole'),
+)

@@ -21,18 +21,24 @@ _source_pipeline = [
 ]
 _sources = dict(
     gta=dict(type='GTADataset', data_root='data/gta/', img_dir='images', ann_dir='labels', pipeline=_source_pipeline),
-    synthia=dict(type='SynthiaDataset', data_root='data/synthia/', img_dir='RGB', ann_dir='GT/LABELS', pipeline=_source_pipeline))
+    synthia=dict(
+        type='SynthiaDataset', data_root='data/synthia/', img_dir='RGB', ann_dir='GT/LABELS', pipeline=_source_pipeline
+    ),
+)
 _targets = dict(
     cityscapes=dict(
         type='CityscapesDataset',
         data_root='data/cityscapes/',
         img_dir='leftImg8bit/train',
-        pipeline=[dict(type='LoadImageFromFile'), _target_resize, *_last_steps, dict(type='Collect', keys=['img'])]),
+        pipeline=[dict(type='LoadImageFromFile'), _target_resize, *_last_steps, dict(type='Collect', keys=['img'])],
+    ),
     mapillary=dict(
         type='MapillaryDataset',
         data_root='data/mapillary/',
         img_dir='training/images',
-        pipeline=[dict(type='LoadImageFromFile'), _target_letterbox, *_last_steps, dict(type='Collect', keys=['img'])]))
+        pipeline=[dict(type='LoadImageFromFile'), _target_letterbox, *_last_steps, dict(type='Collect', keys=['img'])],
+    ),
+)
 _tests = dict(
     cityscapes=dict(
         type='CityscapesDataset',
@@ -41,8 +47,11 @@ _tests = dict(
         ann_dir='gtFine/val',
         pipeline=[
             dict(type='LoadImageFromFile'),
-            dict(type='MultiScaleFlipAug', img_scale=_target_size, flip=False, transforms=[_target_resize, *_test_steps])
-        ]),
+            dict(
+                type='MultiScaleFlipAug', img_scale=_target_size, flip=False, transforms=[_target_resize, *_test_steps]
+            ),
+        ],
+    ),
     mapillary=dict(
         type='LetterboxedMapillaryDataset',
         data_root='data/mapillary/',
@@ -55,8 +64,20 @@ _tests = dict(
                 type='MultiScaleFlipAug',
                 img_scale=_target_size,
                 flip=False,
-                transforms=[dict(_target_letterbox, score_padded=True), *_test_steps])
-        ]))
-sources = {number: {name: dict(options, label_space=space) for name, options in _sources.items()} for number, space in _classes.items()}
-targets = {number: {name: dict(options, label_space=space) for name, options in _targets.items()} for number, space in _classes.items()}
-tests = {number: {name: dict(options, label_space=space) for name, options in _tests.items()} for number, space in _classes.items()}
+                transforms=[dict(_target_letterbox, score_padded=True), *_test_steps],
+            ),
+        ],
+    ),
+)
+sources = {
+    number: {name: dict(options, label_space=space) for name, options in _sources.items()}
+    for number, space in _classes.items()
+}
+targets = {
+    number: {name: dict(options, label_space=space) for name, options in _targets.items()}
+    for number, space in _classes.items()
+}
+tests = {
+    number: {name: dict(options, label_space=space) for name, options in _tests.items()}
+    for number, space in _classes.items()
+}

@@ -4,7 +4,11 @@ data = dict(
     train=dict(
         type='UDADataset',
         source=dict(
-            type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train', ann_dir='gtFine/train',
-            pipeline=[
-                dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512), distortion=True)
-            ])))
+            type='CityscapesDataset',
+            data_root='data/cityscapes/',
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
+            pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512), distortion=True)],
+        ),
+    )
+)

@@ -3,4 +3,6 @@ _base_ = ['dstc_gta_to_cityscapes_100labels.py']
 data = dict(
     train=dict(
         target=dict(split='splits/ssda/train_unlabeled_1000_seed0.txt'),
-        labeled_target=dict(split='splits/ssda/train_labeled_1000_seed0.txt')))
+        labeled_target=dict(split='splits/ssda/train_labeled_1000_seed0.txt'),
+    )
+)

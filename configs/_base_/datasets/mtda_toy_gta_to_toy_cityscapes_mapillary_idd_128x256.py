@@ -2,6 +2,12 @@
 _base_ = ['mtda_toy_gta_to_toy_cityscapes_idd_128x256.py']
 _mapillary = dict(type='MapillaryDataset', data_root='data/toy/mapillary/')
 _train = dict(_mapillary, img_dir='training/images', pipeline=[{{_base_.crops}}])
-_test = dict(_mapillary, name='mapillary', img_dir='validation/images', ann_dir='validation/labels', pipeline={{_base_.native_test}})
+_test = dict(
+    _mapillary,
+    name='mapillary',
+    img_dir='validation/images',
+    ann_dir='validation/labels',
+    pipeline={{_base_.native_test}},
+)
 _tests = [{{_base_.targets.city_test}}, _test, {{_base_.targets.idd_test}}]
 data = dict(train=dict(target=[{{_base_.targets.city}}, _train, {{_base_.targets.idd}}]), val=_tests, test=_tests)

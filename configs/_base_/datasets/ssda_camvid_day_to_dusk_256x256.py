@@ -5,5 +5,10 @@ data = dict(
     train=dict(
         target=dict(split='{{ fileDirname }}/splits/camvid_dusk_unlabeled_10_seed0.txt'),
         labeled_target=dict(
-            type='CamVidDataset', ann_dir='labels', pipeline=[{{_base_.crops}}],
-            split='{{ fileDirname }}/splits/camvid_dusk_labeled_10_seed0.txt')))
+            type='CamVidDataset',
+            ann_dir='labels',
+            pipeline=[{{_base_.crops}}],
+            split='{{ fileDirname }}/splits/camvid_dusk_labeled_10_seed0.txt',
+        ),
+    )
+)

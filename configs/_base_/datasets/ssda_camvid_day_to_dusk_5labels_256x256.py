@@ -3,4 +3,6 @@ _base_ = ['ssda_camvid_day_to_dusk_256x256.py']
 data = dict(
     train=dict(
         target=dict(split='{{ fileDirname }}/splits/camvid_dusk_unlabeled_5_seed0.txt'),
-        labeled_target=dict(split='{{ fileDirname }}/splits/camvid_dusk_labeled_5_seed0.txt')))
+        labeled_target=dict(split='{{ fileDirname }}/splits/camvid_dusk_labeled_5_seed0.txt'),
+    )
+)

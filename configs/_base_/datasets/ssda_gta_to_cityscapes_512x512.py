@@ -5,6 +5,12 @@ data = dict(
     train=dict(
         target=dict(split='splits/ssda/train_unlabeled_100_seed0.txt'),
         labeled_target=dict(
-            type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train', ann_dir='gtFine/train',
+            type='CityscapesDataset',
+            data_root='data/cityscapes/',
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
             split='splits/ssda/train_labeled_100_seed0.txt',
-            pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))])))
+            pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))],
+        ),
+    )
+)

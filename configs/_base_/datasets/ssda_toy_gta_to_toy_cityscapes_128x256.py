@@ -5,5 +5,12 @@ data = dict(
     train=dict(
         target=dict(split='{{ fileDirname }}/splits/toy_cityscapes_unlabeled_10_seed0.txt'),
         labeled_target=dict(
-            type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train', ann_dir='gtFine/train',
-            split='{{ fileDirname }}/splits/toy_cityscapes_labeled_10_seed0.txt', pipeline=[{{_base_.crops}}])))
+            type='CityscapesDataset',
+            data_root='data/toy/cityscapes/',
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
+            split='{{ fileDirname }}/splits/toy_cityscapes_labeled_10_seed0.txt',
+            pipeline=[{{_base_.crops}}],
+        ),
+    )
+)

@@ -13,6 +13,7 @@ cityscapes_val = dict(
     ann_dir='gtFine/val',
     pipeline=[
         dict(type='LoadImageFromFile'),
-        dict(type='MultiScaleFlipAug', img_scale=(1024, 512), flip=False, transforms=test_steps)
-    ])
+        dict(type='MultiScaleFlipAug', img_scale=(1024, 512), flip=False, transforms=test_steps),
+    ],
+)
 data = dict(samples_per_gpu=2, workers_per_gpu=4, val=cityscapes_val, test=cityscapes_val)

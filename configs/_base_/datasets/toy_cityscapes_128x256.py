@@ -3,5 +3,10 @@ _base_ = ['toy_gta_128x256.py']
 data = dict(
     train=dict(
         source=dict(
-            type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train',
-            ann_dir='gtFine/train')))
+            type='CityscapesDataset',
+            data_root='data/toy/cityscapes/',
+            img_dir='leftImg8bit/train',
+            ann_dir='gtFine/train',
+        )
+    )
+)

@@ -3,17 +3,23 @@
 _base_ = ['street_tests.py']
 crops = dict(type='TrainingCrops', img_scale=(480, 360), ratio_range=(0.75, 1.5), crop_size=(256, 256))
 dusk_val = dict(
-    _delete_=True, type='CamVidDataset', ann_dir='labels', split='splits/dusk_val.txt',
+    _delete_=True,
+    type='CamVidDataset',
+    ann_dir='labels',
+    split='splits/dusk_val.txt',
     pipeline=[
         dict(type='LoadImageFromFile'),
-        dict(type='MultiScaleFlipAug', img_scale=(480, 360), flip=False, transforms={{_base_.test_steps}})
-    ])
+        dict(type='MultiScaleFlipAug', img_scale=(480, 360), flip=False, transforms={{_base_.test_steps}}),
+    ],
+)
 data = dict(
     samples_per_gpu=4,
     workers_per_gpu=1,
     train=dict(
         type='UDADataset',
         source=dict(type='CamVidDataset', ann_dir='labels', split='splits/day_train.txt', pipeline=[crops]),
-        target=dict(type='CamVidDataset', split='splits/dusk_train.txt', pipeline=[crops])),
+        target=dict(type='CamVidDataset', split='splits/dusk_train.txt', pipeline=[crops]),
+    ),
     val=dusk_val,
-    test=dusk_val)
+    test=dusk_val,
+)

@@ -4,6 +4,13 @@ _acdc_val = dict(type='ACDCDataset', data_root='data/toy/acdc/', img_dir='rgb_an
 data = dict(
     train=dict(
         target=dict(
-            _delete_=True, type='ACDCDataset', data_root='data/toy/acdc/', img_dir='rgb_anon/train', pipeline=[{{_base_.crops}}])),
+            _delete_=True,
+            type='ACDCDataset',
+            data_root='data/toy/acdc/',
+            img_dir='rgb_anon/train',
+            pipeline=[{{_base_.crops}}],
+        )
+    ),
     val=_acdc_val,
-    test=_acdc_val)
+    test=_acdc_val,
+)

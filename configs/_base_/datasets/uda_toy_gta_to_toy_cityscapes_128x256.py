@@ -3,16 +3,18 @@ _base_ = ['street_tests.py']
 crops = dict(type='TrainingCrops', img_scale=(256, 128), crop_size=(128, 256))
 native_test = [
     dict(type='LoadImageFromFile'),
-    dict(type='MultiScaleFlipAug', img_scale=None, img_ratios=[1.0], flip=False, transforms={{_base_.test_steps}})
+    dict(type='MultiScaleFlipAug', img_scale=None, img_ratios=[1.0], flip=False, transforms={{_base_.test_steps}}),
 ]
 data = dict(
     samples_per_gpu=4,
     workers_per_gpu=1,
     train=dict(
         type='UDADataset',
-        source=dict(
-            type='GTADataset', data_root='data/toy/gta/', img_dir='images', ann_dir='labels', pipeline=[crops]),
+        source=dict(type='GTADataset', data_root='data/toy/gta/', img_dir='images', ann_dir='labels', pipeline=[crops]),
         target=dict(
-            type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train', pipeline=[crops])),
+            type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train', pipeline=[crops]
+        ),
+    ),
     val=dict(data_root='data/toy/cityscapes/', pipeline=native_test),
-    test=dict(data_root='data/toy/cityscapes/', pipeline=native_test))
+    test=dict(data_root='data/toy/cityscapes/', pipeline=native_test),
+)

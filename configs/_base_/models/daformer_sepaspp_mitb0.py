@@ -1,3 +1,5 @@
 # The DAFormer head on the smallest backbone.
 _base_ = ['./daformer_sepaspp_mitb5.py']
-model = dict(pretrained='pretrained/mit_b0.pth', backbone=dict(type='mit_b0'), decode_head=dict(in_channels=[32, 64, 160, 256]))
+model = dict(
+    pretrained='pretrained/mit_b0.pth', backbone=dict(type='mit_b0'), decode_head=dict(in_channels=[32, 64, 160, 256])
+)

@@ -24,8 +24,12 @@ model = dict(
                 dilations=(1, 6, 12, 18),
                 pool=False,
                 act_cfg=dict(type='ReLU'),
-                norm_cfg=norm_cfg)),
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+                norm_cfg=norm_cfg,
+            ),
+        ),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     # model training and testing settings
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -6,8 +6,11 @@ model = dict(
     pretrained='pretrained/DeepLab_resnet_pretrained_imagenet.pth',
     backbone=dict(type='AdventResNet', depth=101),
     decode_head=dict(
-        in_channels=2048, in_index=1, loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0), **_classifier),
+        in_channels=2048, in_index=1, loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0), **_classifier
+    ),
     auxiliary_head=dict(
-        in_channels=1024, in_index=0, loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=0.1), **_classifier),
+        in_channels=1024, in_index=0, loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=0.1), **_classifier
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

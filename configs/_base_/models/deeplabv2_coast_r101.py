@@ -14,6 +14,8 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=19,
         align_corners=True,
-        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0)),
+        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -4,5 +4,7 @@ model = dict(
     pretrained='pretrained/resnet101COCO-41f33a49.pth',
     decode_head=dict(
         num_active_branches=2,
-        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0, all_pixels_when_weighted=True)),
-    auxiliary_head=None)
+        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0, all_pixels_when_weighted=True),
+    ),
+    auxiliary_head=None,
+)

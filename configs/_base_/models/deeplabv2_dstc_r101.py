@@ -3,9 +3,16 @@
 model = dict(
     type='EncoderDecoder',
     pretrained='pretrained/DeepLab_resnet_pretrained_init-f81d91e8.pth',
-    backbone=dict(type='AdventResNet', depth=101, out_indices=(3, ), pool_ceil_mode=False),
+    backbone=dict(type='AdventResNet', depth=101, out_indices=(3,), pool_ceil_mode=False),
     decode_head=dict(
-        type='AdventHead', in_channels=2048, in_index=0, dilations=(6, 12, 18, 24), num_classes=19, align_corners=False,
-        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0)),
+        type='AdventHead',
+        in_channels=2048,
+        in_index=0,
+        dilations=(6, 12, 18, 24),
+        num_classes=19,
+        align_corners=False,
+        loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -10,4 +10,5 @@ model = dict(
     # output stride 4 times resolution ratio 2
     crop_coord_divisible=8,
     hr_slide_inference=True,
-    test_cfg=dict(mode='slide', batched_slide=True, stride=[512, 512], crop_size=[1024, 1024]))
+    test_cfg=dict(mode='slide', batched_slide=True, stride=[512, 512], crop_size=[1024, 1024]),
+)

@@ -13,7 +13,8 @@ model = dict(
         contract_dilation=True,
         norm_cfg=norm_cfg,
         norm_eval=True,
-        style='pytorch'),
+        style='pytorch',
+    ),
     decode_head=dict(
         type='DLV2Head',
         in_channels=2048,
@@ -22,6 +23,8 @@ model = dict(
         num_classes=19,
         align_corners=True,
         init_cfg=dict(type='Normal', std=0.01, override=dict(name='aspp_modules')),
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -10,7 +10,8 @@ model = dict(
         pretrained=False,
         features_only=True,
         out_indices=(1, 2, 3, 4),
-        init_cfg=dict(type='EfficientNetLite0Weights')),
+        init_cfg=dict(type='EfficientNetLite0Weights'),
+    ),
     decode_head=dict(
         type='SegFormerHead',
         in_channels=[24, 40, 112, 320],
@@ -21,7 +22,9 @@ model = dict(
         norm_cfg=norm_cfg,
         align_corners=False,
         decoder_params=dict(embed_dims=128, conv_kernel_size=1),
-        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0)),
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
+    ),
     # model training and testing settings
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -2,8 +2,14 @@
 # over 250k iterations of which 120k are run.
 optimizer = dict(
     segmentor=dict(
-        type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4, paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0)))),
-    discriminator=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)))
+        type='SGD',
+        lr=2.5e-4,
+        momentum=0.9,
+        weight_decay=5e-4,
+        paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+    ),
+    discriminator=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)),
+)
 optimizer_config = dict(backward='sequential')
 lr_config = dict(policy='PolyHorizon', horizon=250000, power=0.9)
 runner = dict(type='IterBasedRunner', max_iters=120000)

@@ -3,7 +3,11 @@
 _base_ = ['advent_120k.py']
 optimizer = dict(
     segmentor=dict(
-        paramwise_cfg=dict(custom_keys={
-            'backbone.layer': dict(lr_mult=3.0),
-            'downsample.0.weight': dict(lr_mult=4.0),
-        })))
+        paramwise_cfg=dict(
+            custom_keys={
+                'backbone.layer': dict(lr_mult=3.0),
+                'downsample.0.weight': dict(lr_mult=4.0),
+            }
+        )
+    )
+)

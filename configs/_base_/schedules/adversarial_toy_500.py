@@ -1,4 +1,5 @@
 # As toy_500 with discriminators.
 _base_ = ['toy_500.py']
 optimizer = dict(
-    _delete_=True, segmentor={{_base_.optimizer}}, discriminator=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99)))
+    _delete_=True, segmentor={{_base_.optimizer}}, discriminator=dict(type='Adam', lr=1e-4, betas=(0.9, 0.99))
+)

@@ -2,8 +2,13 @@
 # of the backbone is updated once per module around it (bottlenecks three times, projections four times); type='SGD' without the
 # constructor updates it once. evaluation.save_best='mIoU' keeps the best on validation labels, which the released code uses.
 optimizer = dict(
-    type='RepeatedSGD', constructor='RepeatedParameters', lr=2.5e-4, momentum=0.9, weight_decay=5e-4,
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))
+    type='RepeatedSGD',
+    constructor='RepeatedParameters',
+    lr=2.5e-4,
+    momentum=0.9,
+    weight_decay=5e-4,
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+)
 optimizer_config = dict()
 lr_config = dict(policy='PolyHorizon', horizon=250000, power=0.9)
 runner = dict(type='IterBasedRunner', max_iters=120000)

@@ -1,6 +1,11 @@
 # SGD of RIPU, head at ten times the backbone's rate; the decay aims at 62500 iterations, of which 40000 are run.
 optimizer = dict(
-    type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4, paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))
+    type='SGD',
+    lr=2.5e-4,
+    momentum=0.9,
+    weight_decay=5e-4,
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),
+)
 optimizer_config = dict()
 lr_config = dict(policy='PolyHorizon', horizon=62500, power=0.9)
 runner = dict(type='IterBasedRunner', max_iters=40000)

@@ -3,4 +3,5 @@ uda = dict(
     type='AdvEnt',
     input_transform='self_information',
     lambda_adv=dict(main=0.001, aux=0.0002),
-    discriminator=dict(type='FCDiscriminator', ndf=64))
+    discriminator=dict(type='FCDiscriminator', ndf=64),
+)

@@ -18,4 +18,5 @@ uda = dict(
     mask_alpha='same',
     mask_pseudo_threshold='same',
     mask_lambda=0,
-    mask_generator=None)
+    mask_generator=None,
+)

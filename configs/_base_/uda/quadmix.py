@@ -8,4 +8,5 @@ uda = dict(
     mask_mode='separatetrgaug',
     mask_lambda=1,
     mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-    quad=dict(directions=('ss', 'st', 'ts', 'tt'), num_source_classes=2, num_target_classes=2))
+    quad=dict(directions=('ss', 'st', 'ts', 'tt'), num_source_classes=2, num_target_classes=2),
+)

@@ -5,4 +5,5 @@ uda = dict(
     drop='low_official',
     joint_forward=False,
     epoch_iters=200,
-    contrast=dict(official=True, low_percent=20.0, high_percent=80.0, bank_size_overrides={'0': 50000}))
+    contrast=dict(official=True, low_percent=20.0, high_percent=80.0, bank_size_overrides={'0': 50000}),
+)

@@ -7,4 +7,5 @@ uda = dict(
     confidence=dict(momentum=0.99),
     ohem=dict(min_kept_per_image=1400),
     representation=dict(channels=64),
-    contrast=dict(num_queries=64, num_negatives=32, bank_size=2000))
+    contrast=dict(num_queries=64, num_negatives=32, bank_size=2000),
+)

@@ -21,8 +21,8 @@ class AdventResNet(ResNet):
     bottleneck is in its first 1x1 convolution; all blocks of a dilated stage use the dilation; the affine part of batch
     norm is frozen while its statistics are not.
 
-    ``pretrained`` takes the file that ADVENT and AdaptSegNet publish (keys ``Scale.conv1.weight`` ...), the backbone alone,
-    or a whole segmentor of this package, and loads it strictly.
+    ``pretrained`` takes the file that ADVENT and AdaptSegNet publish (keys ``Scale.conv1.weight`` ...), the backbone
+    alone, or a whole segmentor of this package, and loads it strictly.
 
     Args:
         depth: 50, 101 or 152.

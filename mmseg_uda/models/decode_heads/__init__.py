@@ -5,4 +5,13 @@ from .hrda_head import HRDAFeatures, HRDAHead, HRDALogits
 from .se_aspp_head import SEASPPHead
 from .segformer_head import SegFormerHead
 
-__all__ = ['AdventHead', 'DAFormerHead', 'DLV2Head', 'HRDAFeatures', 'HRDAHead', 'HRDALogits', 'SEASPPHead', 'SegFormerHead']
+__all__ = [
+    'AdventHead',
+    'DAFormerHead',
+    'DLV2Head',
+    'HRDAFeatures',
+    'HRDAHead',
+    'HRDALogits',
+    'SEASPPHead',
+    'SegFormerHead',
+]

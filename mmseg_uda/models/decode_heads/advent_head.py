@@ -13,11 +13,12 @@ from .dlv2_head import DLV2Head
 
 @HEADS.register_module()
 class AdventHead(DLV2Head):
-    """Four dilated convolutions whose scores are summed, initialised as in ADVENT: weights N(0, 0.01), PyTorch's biases.
+    """Four dilated convolutions whose scores are summed, initialised as in ADVENT: weights N(0, 0.01), PyTorch's
+    biases.
 
     Args:
-        num_active_branches: convolutions that take part; None = all. AdaptSegNet stores four and uses the first 2, because
-            its loop returns early: the same weights give other scores under the two readings.
+        num_active_branches: convolutions that take part; None = all. AdaptSegNet stores four and uses the first 2,
+            because its loop returns early: the same weights give other scores under the two readings.
         kwargs: options of :class:`~mmseg_uda.models.decode_heads.dlv2_head.DLV2Head`.
     """
 

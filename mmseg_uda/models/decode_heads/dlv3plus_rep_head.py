@@ -31,7 +31,8 @@ def tower(in_channels: int, channels: int, norm_cfg: Any, dropout: float) -> nn.
 
 
 class PooledASPP(nn.Module):
-    """Atrous spatial pyramid pooling, concatenated in the order global pool, 1x1, then the 3x3 convolutions by dilation.
+    """Atrous spatial pyramid pooling, concatenated in the order global pool, 1x1, then the 3x3 convolutions by
+    dilation.
 
     Args:
         in_channels, channels: input channels and channels per branch.
@@ -67,8 +68,8 @@ class DLV3PlusRepHead(BaseDecodeHead):
         dilations: of the 3x3 ASPP branches.
         low_channels: channels of the projected low-level map.
         representation_channels: D of the representation (it is not normalised; the loss takes cosines).
-        kwargs: of MMSeg's decode heads. ``norm_cfg`` must normalise more than one value per channel: the pooled ASPP branch sees 1x1 maps,
-            so a training batch needs two images.
+        kwargs: of MMSeg's decode heads. ``norm_cfg`` must normalise more than one value per channel: the pooled ASPP
+            branch sees 1x1 maps, so a training batch needs two images.
 
     Source: arXiv 2203.03884, released decoder; see docs/methods/stal.md.
     """

@@ -11,7 +11,8 @@ from ...registry import DISCRIMINATORS
 
 @DISCRIMINATORS.register_module()
 class StridedDiscriminator(nn.Sequential):
-    """Four 3x3 convolutions of stride 2 (ReLU, the last one leaky) and a 1x1 classifier; PyTorch's default initialisation.
+    """Four 3x3 convolutions of stride 2 (ReLU, the last one leaky) and a 1x1 classifier; PyTorch's default
+    initialisation.
 
     The state-dict keys (``conv1.weight`` ... ``classifier.bias``) are those of the released code.
 

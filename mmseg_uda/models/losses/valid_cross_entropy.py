@@ -8,8 +8,8 @@ from mmseg.models.builder import LOSSES
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...components.cross_rank import current_ranks
 from ...ops.adversarial import valid_cross_entropy
+from ...utils.world import current_world
 
 
 @LOSSES.register_module()
@@ -22,11 +22,13 @@ class ValidPixelCrossEntropy(nn.Module):
     Args:
         loss_weight: factor of the loss.
         loss_name: name in the log.
-        all_pixels_when_weighted: with pixel weights divide by all pixels, ignored ones included, as the mixed loss of the DACS
-            release of 2020 does.
+        all_pixels_when_weighted: with pixel weights divide by all pixels, ignored ones included, as the mixed loss of
+            the DACS release of 2020 does.
     """
 
-    def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_ce', all_pixels_when_weighted: bool = False) -> None:
+    def __init__(
+        self, loss_weight: float = 1.0, loss_name: str = 'loss_ce', all_pixels_when_weighted: bool = False
+    ) -> None:
         super().__init__()
         self.loss_weight = loss_weight
         self.loss_name = loss_name
@@ -39,5 +41,8 @@ class ValidPixelCrossEntropy(nn.Module):
         if ignore_index is not None and ignore_index != 255:
             label = label.masked_fill(label == ignore_index, 255)
         if weight is not None and self.all_pixels_when_weighted:
-            return self.loss_weight * (F.cross_entropy(cls_score, label, reduction='none', ignore_index=255) * weight).mean()
-        return self.loss_weight * valid_cross_entropy(cls_score, label, weight, current_ranks())
+            return (
+                self.loss_weight
+                * (F.cross_entropy(cls_score, label, reduction='none', ignore_index=255) * weight).mean()
+            )
+        return self.loss_weight * valid_cross_entropy(cls_score, label, weight, current_world())

@@ -14,8 +14,8 @@ class SegmentorEnsemble(BaseSegmentor):
 
     Args:
         networks: MMSeg segmentors with the same classes; each keeps its own ``test_cfg`` (whole image or windows).
-        average: ``prob`` takes the mean of the class probabilities, ``logit`` that of the scores at the size of the image
-            ("AdvEnt+MinEnt" of arXiv 1811.12833).
+        average: ``prob`` takes the mean of the class probabilities, ``logit`` that of the scores at the size of the
+            image ("AdvEnt+MinEnt" of arXiv 1811.12833).
     """
 
     def __init__(self, networks: Sequence[nn.Module], average: str = 'prob') -> None:
@@ -30,7 +30,8 @@ class SegmentorEnsemble(BaseSegmentor):
         return [member.extract_feat(imgs) for member in self.members]
 
     def encode_decode(self, img: Tensor, img_metas: Any) -> Tensor:
-        """Mean scores, or the log of the mean probabilities, so that a softmax gives these; (B, C, H, W) at the input's size."""
+        """Mean scores, or the log of the mean probabilities, so that a softmax gives these; (B, C, H, W) at the
+        input's size."""
         if self.average == 'logit':
             return _mean([member.encode_decode(img, img_metas).float() for member in self.members])
         scores = [member.encode_decode(img, img_metas).float().softmax(1) for member in self.members]
@@ -41,7 +42,9 @@ class SegmentorEnsemble(BaseSegmentor):
         if self.average == 'logit':
             probabilities = _mean([_scores(member, img, img_meta, rescale) for member in self.members]).softmax(1)
             flips = {'horizontal': (3,), 'vertical': (2,)}
-            return probabilities.flip(flips[img_meta[0]['flip_direction']]) if img_meta[0].get('flip') else probabilities
+            return (
+                probabilities.flip(flips[img_meta[0]['flip_direction']]) if img_meta[0].get('flip') else probabilities
+            )
         return _mean([member.inference(img, img_meta, rescale) for member in self.members])
 
     def simple_test(self, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:

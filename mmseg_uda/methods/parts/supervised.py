@@ -7,9 +7,9 @@ from typing import Any, Iterator, NamedTuple, Sequence
 import torch
 from torch import Tensor
 
-from ..models.training_interface import Features, rows_of, segmentation_losses_of_parts, training_features
-from .base import LossTerm, UDASegmentor
-from .streams import Stream
+from ...models.training_interface import Features, rows_of, segmentation_losses_of_parts, training_features
+from ...streams import Stream
+from ..base import LossTerm, UDASegmentor
 
 
 class Weighted(NamedTuple):
@@ -28,7 +28,10 @@ def joint_images(streams: Sequence[Stream]) -> Tensor:
     """
     if len({stream.img.shape[2:] for stream in streams}) > 1:
         sizes = ' and '.join(f'{tuple(stream.img.shape[2:])} ({stream.name})' for stream in streams)
-        raise ValueError(f'labeled_target.joint makes one batch of both streams, got images of {sizes}: give both pipelines the same crop_size')
+        raise ValueError(
+            f'labeled_target.joint makes one batch of both streams, got images of {sizes}: give both pipelines '
+            'the same crop_size'
+        )
     return streams[0].img if len(streams) == 1 else torch.cat([stream.img for stream in streams])
 
 
@@ -47,9 +50,16 @@ def supervised_terms(method: UDASegmentor, group: Sequence[Weighted]) -> Iterato
     yield from terms_of(group, supervised_pass(method, [part.stream for part in group])[1])
 
 
-def terms_of(group: Sequence[Weighted], losses: Sequence[dict[str, Tensor]], keep_graph: bool = False, **options: Any) -> Iterator[LossTerm]:
+def terms_of(
+    group: Sequence[Weighted], losses: Sequence[dict[str, Tensor]], keep_graph: bool = False, **options: Any
+) -> Iterator[LossTerm]:
     """One term per stream, all of one graph; ``keep_graph`` says that more terms of it follow."""
     for i, (part, values) in enumerate(zip(group, losses)):
         yield LossTerm.from_losses(
-            part.stream.name, values, part.prefix, weight=part.weight, keep_graph=keep_graph or i + 1 < len(group), **options
+            part.stream.name,
+            values,
+            part.prefix,
+            weight=part.weight,
+            keep_graph=keep_graph or i + 1 < len(group),
+            **options,
         )

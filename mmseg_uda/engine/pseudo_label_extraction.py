@@ -17,10 +17,11 @@ from mmcv.runner import get_dist_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
 from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
-from ..datasets.pseudo_labels import extraction_pipeline, unlabelled
 from ..methods.base import UDASegmentor
-from ..ops.esl import IGNORE, Criterion, label_and_score
+from ..ops.esl import Criterion, label_and_score
+from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import plain
 from ..utils.progress import progress
 from . import pseudo_label_modes as modes
@@ -42,7 +43,9 @@ def network_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[s
     return scores.float().softmax(1)
 
 
-def predict_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], upsample: str = 'prob') -> Tensor:
+def predict_probabilities(
+    segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], upsample: str = 'prob'
+) -> Tensor:
     """Class probabilities at the size of the input.
 
     Args:
@@ -74,10 +77,14 @@ def check_upsample(segmentor: Any, upsample: str) -> None:
     """
     if upsample not in UPSAMPLINGS:
         raise ValueError(f"upsample must be one of {', '.join(UPSAMPLINGS)}, got '{upsample}'")
-    plain_head = not hasattr(segmentor, 'extract_multi_resolution') and not isinstance(segmentor.decode_head, torch.nn.ModuleList)
+    plain_head = not hasattr(segmentor, 'extract_multi_resolution') and not isinstance(
+        segmentor.decode_head, torch.nn.ModuleList
+    )
     if upsample == 'prob' and not (plain_head and segmentor.test_cfg.get('mode', 'whole') == 'whole'):
-        raise ValueError(f"upsample='prob' needs one head and whole-image inference, {type(segmentor).__name__} has test_cfg="
-                         f"{dict(segmentor.test_cfg)}: use upsample='logit'")
+        raise ValueError(
+            f"upsample='prob' needs one head and whole-image inference, {type(segmentor).__name__} has test_cfg="
+            f"{dict(segmentor.test_cfg)}: use upsample='logit'"
+        )
 
 
 def weights_hash(path: str) -> str:
@@ -107,15 +114,28 @@ def target_config(cfg: Config, where: str = 'data.train.target') -> dict[str, An
 
 
 def extract(
-    cfg: Config, checkpoint: str, folder: Path, criterion: Criterion, device: torch.device, levels: int, upsample: str = 'prob',
-    where: str = 'data.train.target', batch_size: int = 1, precision: str = 'fp32', test_with: Optional[str] = None,
-    chunk: Optional[int] = None, shard: tuple[int, int] = (0, 1), logger: Optional[logging.Logger] = None, soft: bool = False,
-    mode: str = DEFERRED, prequential: Optional[Mapping[str, Any]] = None,
+    cfg: Config,
+    checkpoint: str,
+    folder: Path,
+    criterion: Criterion,
+    device: torch.device,
+    levels: int,
+    upsample: str = 'prob',
+    where: str = 'data.train.target',
+    batch_size: int = 1,
+    precision: str = 'fp32',
+    test_with: Optional[str] = None,
+    chunk: Optional[int] = None,
+    shard: tuple[int, int] = (0, 1),
+    logger: Optional[logging.Logger] = None,
+    soft: bool = False,
+    mode: str = DEFERRED,
+    prequential: Optional[Mapping[str, Any]] = None,
 ) -> PseudoLabelStore:
     """Predict every image that has no prediction yet, then write label maps.
 
-    Under a launcher the ranks share the images; several jobs may share them by ``shard``. Whoever finishes last writes the label
-    maps. No label file of the data set is opened.
+    Under a launcher the ranks share the images; several jobs may share them by ``shard``. Whoever finishes last
+    writes the label maps. No label file of the data set is opened.
 
     Args:
         cfg: a training config; ``where`` is the path of the data set in it.
@@ -144,14 +164,24 @@ def extract(
     dataset = unlabelled(options, steps)
     keys = [image_key(info['filename']) for info in dataset.img_infos]
     origin = Origin(
-        weights_hash(checkpoint), list_hash(keys), tuple(dataset.CLASSES), criterion.score, levels, upsample,
-        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16], soft=soft, mode=mode)
+        weights_hash(checkpoint),
+        list_hash(keys),
+        tuple(dataset.CLASSES),
+        criterion.score,
+        levels,
+        upsample,
+        hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16],
+        soft=soft,
+        mode=mode,
+    )
     method = load_model(cfg, checkpoint, test_with, device, logger)
     check_upsample(method.inference_model, upsample)
     if soft and upsample != 'prob':
         raise ValueError("soft pseudo-labels are probabilities at the network's resolution: they need upsample='prob'")
     if rank == 0:
-        PseudoLabelStore.create(folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with, criterion=asdict(criterion))
+        PseudoLabelStore.create(
+            folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with, criterion=asdict(criterion)
+        )
     barrier()
     store = PseudoLabelStore.create(folder, origin, keys)
     workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
@@ -176,8 +206,13 @@ def extract(
     return PseudoLabelStore.open(folder)
 
 
-def _label_in_passes(store: PseudoLabelStore, criterion: Criterion, predict: Callable[[Sequence[int], str], Iterator[Prediction]],
-                     shard: tuple[int, int], prequential: Optional[Mapping[str, Any]]) -> None:
+def _label_in_passes(
+    store: PseudoLabelStore,
+    criterion: Criterion,
+    predict: Callable[[Sequence[int], str], Iterator[Prediction]],
+    shard: tuple[int, int],
+    prequential: Optional[Mapping[str, Any]],
+) -> None:
     def labels_and_scores(indices: Sequence[int], title: str) -> Iterator[tuple[str, Tensor, Tensor]]:
         return (prediction[:3] for prediction in predict(indices, title))
 
@@ -187,17 +222,24 @@ def _label_in_passes(store: PseudoLabelStore, criterion: Criterion, predict: Cal
         modes.prequential(store, criterion, labels_and_scores, modes.Prequential(**(prequential or {})))
 
 
-def _predictions(method: UDASegmentor, batches: Iterable[Any], store: PseudoLabelStore, device: torch.device) -> Iterator[Prediction]:
+def _predictions(
+    method: UDASegmentor, batches: Iterable[Any], store: PseudoLabelStore, device: torch.device
+) -> Iterator[Prediction]:
     """Key, label uint8 (255 = padding), score and, if wanted, class probabilities of every image, on the host."""
     segmentor = method.inference_model
     for keys, batch in batches:
         batch = to_device(batch, device)
         soft = network_probabilities(segmentor, batch['img'], batch['img_metas']) if store.origin.soft else None
-        prob = (predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample) if soft is None
-                else enlarged(soft, segmentor, batch['img']))
+        prob = (
+            predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample)
+            if soft is None
+            else enlarged(soft, segmentor, batch['img'])
+        )
         labels, scores = label_and_score(prob, store.origin.score)
         maps = [None] * len(keys) if soft is None else soft.half().cpu()
-        for key, label, score, kept, meta in zip(keys, labels.to(torch.uint8).cpu(), scores.cpu(), maps, batch['img_metas']):
+        for key, label, score, kept, meta in zip(
+            keys, labels.to(torch.uint8).cpu(), scores.cpu(), maps, batch['img_metas']
+        ):
             height, width = meta['img_shape'][:2]
             label[height:], label[:, width:] = IGNORE, IGNORE  # padding has no label
             yield key, label, score, kept
@@ -239,4 +281,7 @@ def _collated(samples: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[list[st
     sizes = {tuple(img.shape[1:]) for img in images}
     if len(sizes) > 1:
         raise ValueError(f'images of different sizes {sorted(sizes)} cannot share a batch: use --batch-size 1')
-    return [key for key, _ in samples], {'img': torch.stack(images), 'img_metas': [sample['img_metas'].data for _, sample in samples]}
+    return [key for key, _ in samples], {
+        'img': torch.stack(images),
+        'img_metas': [sample['img_metas'].data for _, sample in samples],
+    }

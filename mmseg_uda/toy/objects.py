@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ..label_spaces import CITY19
+from ..datasets.label_spaces import CITY19
 from .appearance import Appearance
 from .canvas import AUTORICKSHAW, Canvas
 

@@ -9,13 +9,13 @@ from typing import Any, Mapping, Optional, Sequence
 import mmcv
 from torch import Tensor
 
+from ..compat.keys import below, ours_to_published, published_to_ours
+from ..compat.keys_advent import ours_to_advent
+from ..compat.keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
+from ..compat.keys_dstc import ours_to_dstc
+from ..compat.keys_stal import is_stal, stal_checkpoint, stal_to_ours
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
-from .keys import below, ours_to_published, published_to_ours
-from .keys_advent import ours_to_advent
-from .keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
-from .keys_dstc import ours_to_dstc
-from .keys_stal import is_stal, stal_checkpoint, stal_to_ours
 
 TARGETS = {
     'ours': published_to_ours,
@@ -42,7 +42,8 @@ def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert checkpoints of SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC and STAL to the names of '
+        description='Convert checkpoints of SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC '
+        'and STAL to the names of '
         'this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
@@ -52,17 +53,19 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         choices=sorted(TARGETS),
         default='ours',
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
-        "published names), 'advent' (DeepLabV2 of the ADVENT lineage), 'coast' (with a classifier per target), 'dstc' (the student, "
+        "published names), 'advent' (DeepLabV2 of the ADVENT lineage), 'coast' (with a classifier per target), "
+        "'dstc' (the student, "
         "released names) or 'target_branch' (DSTC's second network as a checkpoint of MMSegmentation)",
     )
     parser.add_argument(
         '--domain-heads',
         type=int,
-        help='number of targets of a released CoaST network; needed for a warm-up, which has no target-agnostic classifier',
+        help='number of targets of a released CoaST network; needed for a warm-up, which has no target-agnostic '
+        'classifier',
     )
     parser.add_argument(
         '--config',
-        help="config whose student must take the converted weights without a missing or left-over key (with --to ours)",
+        help='config whose student must take the converted weights without a missing or left-over key (with --to ours)',
     )
     parser.add_argument(
         files.TRUST_FLAG,
@@ -135,7 +138,7 @@ def check_against_config(state: dict[str, Tensor], config: str, source: str) -> 
     Raises:
         CheckpointError: names missing, left-over and wrongly sized keys.
     """
-    from ..registry import build_train_model
+    from ..builder import build_train_model
 
     cfg = mmcv.Config.fromfile(config)
     cfg.model.pretrained = None
@@ -146,6 +149,6 @@ def check_against_config(state: dict[str, Tensor], config: str, source: str) -> 
         'left over': [key for key in student if key not in own],
         'of another size': [key for key in own if key in student and own[key].shape != student[key].shape],
     }
-    found = [f"{len(keys)} {kind} ({', '.join(keys[:3])})" for kind, keys in problems.items() if keys]
+    found = [f'{len(keys)} {kind} ({", ".join(keys[:3])})' for kind, keys in problems.items() if keys]
     if found:
         raise CheckpointError(f"'{source}' does not fit the network of '{config}': {'; '.join(found)}")

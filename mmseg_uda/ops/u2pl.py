@@ -1,7 +1,7 @@
 """Pixel contrast with a memory bank: U2PL (arXiv 2203.03884, eq. 7 to 12) as STAL uses it.
 
-Everything is a batched tensor form over classes: variable-length pixel sets are boolean masks, and "the r-th pixel of the set" is a binary
-search in the mask's running count. No step depends on a size that only the device knows.
+Everything is a batched tensor form over classes: variable-length pixel sets are boolean masks, and "the r-th pixel of
+the set" is a binary search in the mask's running count. No step depends on a size that only the device knows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .ael import percentile
+from .labels import IGNORE
 from .precision import single_precision
-from .semi_supervised import IGNORE, ONE_PROCESS, Ranks, percentile
+from .world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,16 @@ class ContrastRules:
     """Options of the contrastive loss.
 
     Attributes:
-        low_rank, high_rank: a class is a negative of an unlabelled pixel when its probability rank lies in [low_rank, high_rank), and of a
-            labelled pixel when it lies in [0, low_rank).
+        low_rank, high_rank: a class is a negative of an unlabelled pixel when its probability rank lies in [low_rank,
+            high_rank), and of a labelled pixel when it lies in [0, low_rank).
         anchor_threshold: an anchor's probability of its class exceeds this.
         negative_threshold: a key's probability of the class is below this.
         num_queries, num_negatives: anchors per class, negatives per anchor.
         temperature: divisor of the cosine similarities.
-        official_keys: keys must also be labelled with the very class they are negatives of (released code: labelled keys are then
-            always absent and unlabelled ones nearly so).
-        official_slots: slot i takes the anchors and prototype of class i but the bank of the i-th present class (released code).
+        official_keys: keys must also be labelled with the very class they are negatives of (released code: labelled
+            keys are then always absent and unlabelled ones nearly so).
+        official_slots: slot i takes the anchors and prototype of class i but the bank of the i-th present class
+            (released code).
         confidence_weighted: prototypes are means weighted by the largest class probability.
     """
 
@@ -59,8 +62,8 @@ def onehot_ignore(label: Tensor, classes: int, official: bool = False) -> Tensor
 
     Args:
         label: (B, H, W) int64, 255 = ignore.
-        official: put the labels of all images into the first batch slot, ignored pixels of the others as class 0, as the released code
-            does for batches above one.
+        official: put the labels of all images into the first batch slot, ignored pixels of the others as class 0, as
+            the released code does for batches above one.
 
     Returns:
         (B, C, H, W) float of 0 and 1.
@@ -82,7 +85,7 @@ def contrast_masks(
     high_percent: float,
     size: tuple[int, int],
     valid_only: bool = True,
-    ranks: Ranks = ONE_PROCESS,
+    world: World = ALONE,
     tie: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Masks of reliable (low entropy) and unreliable (high entropy) pixels at feature size.
@@ -92,14 +95,15 @@ def contrast_masks(
         low_percent, high_percent: percentiles over the unlabelled pixels; low is entropy <= , high is entropy >= .
         size: (h, w) of the features; nearest interpolation.
         valid_only: percentiles over the pixels of ``label_u`` that are not ignored (U2PL), or over all (released STAL).
-        tie: both masks are widened by this, so that rounding does not split pixels of equal entropy (:data:`.semi_supervised.ENTROPY_TIE`).
+        tie: both masks are widened by this, so that rounding does not split pixels of equal entropy
+            (:data:`.semi_supervised.ENTROPY_TIE`).
 
     Returns:
         low, high: (Bl + Bu, 1, h, w) float of 0 and 1.
     """
     known = label_l != IGNORE
     usable = label_u != IGNORE
-    values, counted = ranks.gather(entropy_u), ranks.gather(usable) if valid_only else None
+    values, counted = world.gather(entropy_u), world.gather(usable) if valid_only else None
     low = usable & (entropy_u <= percentile(values, low_percent, counted) + tie)
     high = usable & (entropy_u >= percentile(values, high_percent, counted) - tie)
     masks = torch.stack([torch.cat([known, low]), torch.cat([known, high])], dim=1).float()
@@ -136,7 +140,7 @@ def contrast_sets(
     return ContrastSets(*(part.transpose(0, 1).flatten(1) for part in (valid, anchors, keys)))
 
 
-def rank_to_index(mask: Tensor, ranks: Tensor) -> Tensor:
+def rank_to_index(mask: Tensor, world: Tensor) -> Tensor:
     """Position of the r-th (from 0) set entry of each row.
 
     Args:
@@ -146,11 +150,12 @@ def rank_to_index(mask: Tensor, ranks: Tensor) -> Tensor:
         (C, Q) int64; entries whose rank exceeds the row's count are N - 1 and must not be used.
     """
     running = mask.cumsum(dim=1)
-    return torch.searchsorted(running, ranks.contiguous() + 1).clamp(max=mask.shape[1] - 1)
+    return torch.searchsorted(running, world.contiguous() + 1).clamp(max=mask.shape[1] - 1)
 
 
 def uniform_ranks(draws: Tensor, counts: Tensor) -> Tensor:
-    """floor(u * count): uniform ranks with replacement; draws (C, Q) in [0, 1), counts (C,) -> (C, Q) int64, 0 where the count is 0."""
+    """floor(u * count): uniform ranks with replacement; draws (C, Q) in [0, 1), counts (C,) -> (C, Q) int64, 0 where
+    the count is 0."""
     limit = (counts - 1).clamp(min=0)[:, None]
     return torch.minimum((draws.double() * counts[:, None]).long(), limit)
 
@@ -170,7 +175,8 @@ def class_prototypes(features: Tensor, sets: ContrastSets, confidence: Optional[
 
 
 class ContrastSlots(NamedTuple):
-    """Slots of the loss: the class whose bank each slot uses (C,), whether it takes part (C,) bool, and the number of present classes."""
+    """Slots of the loss: the class whose bank each slot uses (C,), whether it takes part (C,) bool, and the number of
+    present classes."""
 
     bank_class: Tensor
     active: Tensor
@@ -197,7 +203,8 @@ def contrast_slots(sets: ContrastSets, bank_lengths: Tensor, official: bool = Fa
 def contrast_loss(
     anchors: Tensor, positives: Tensor, negatives: Tensor, slots: ContrastSlots, temperature: float
 ) -> Tensor:
-    """InfoNCE with cosine similarities, averaged over queries, summed over active slots, divided by the number of present classes.
+    """InfoNCE with cosine similarities, averaged over queries, summed over active slots, divided by the number of
+    present classes.
 
     Args:
         anchors: (C, Q, D) with gradient; positives: (C, Q, D); negatives: (C, Q, K, D).
@@ -217,7 +224,8 @@ def momentum_prototypes(
     """Prototypes blended with their running values: (1 - a) mu + a mu_old, a = min(1 - 1/iteration, 0.999).
 
     Args:
-        prototypes, momentum: (C, Q, D) present and running values per query; the running ones are all zero before the first update.
+        prototypes, momentum: (C, Q, D) present and running values per query; the running ones are all zero before the
+            first update.
         iteration: number of the iteration, >= 1.
         bank_class: (C,) class whose running value slot i takes; None means class i.
     """

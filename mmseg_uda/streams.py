@@ -10,9 +10,11 @@ stream               keys
                      ``target_ground_truth`` where labels of some images are known
 ``target2`` ...      ``target2_img`` ... (further targets)
 ``labeled_target``   ``labeled_target_img``, ``labeled_target_img_metas``, ``labeled_target_gt_semantic_seg``
-``paste``            ``paste_img``, ``paste_img_metas``, ``paste_gt_semantic_seg``: labelled images that only give pixels
+``paste``            ``paste_img``, ``paste_img_metas``, ``paste_gt_semantic_seg``: labelled images that only give
+pixels
 ===================  ============================================================================
 """
+
 from __future__ import annotations
 
 import re
@@ -38,9 +40,11 @@ class Stream:
         metas: B dicts of MMSeg image meta data.
         label: int64 train ids (B, 1, H, W), 255 = ignore; None for an unlabelled stream.
         valid: uint8 (B, 1, H, W), 0 where a pseudo-label must not count; None when everything counts.
-        truth: int64 train ids (B, 1, H, W) of a target stream in which some images are labelled, 255 = not known; else None.
+        truth: int64 train ids (B, 1, H, W) of a target stream in which some images are labelled, 255 = not known;
+            else None.
         extras: every other key of this stream without its prefix.
     """
+
     name: str
     img: Tensor
     metas: list[dict[str, Any]]
@@ -74,14 +78,22 @@ def split_streams(batch: Mapping[str, Any]) -> dict[str, Stream]:
         if not prefix and key == 'valid_pseudo_mask':
             prefix = 'target_'  # the published name of the first target's mask has no prefix
         if prefix not in names:
-            raise KeyError(f'batch key {key!r} belongs to no stream: it has no matching "<stream>_img"; keys are {sorted(batch)}')
-        groups.setdefault(prefix, {})[key[len(prefix):] if key.startswith(prefix) else key] = value
+            raise KeyError(
+                f'batch key {key!r} belongs to no stream: it has no matching "<stream>_img"; keys are {sorted(batch)}'
+            )
+        groups.setdefault(prefix, {})[key[len(prefix) :] if key.startswith(prefix) else key] = value
     streams = {}
     for prefix, name in names.items():
         values = dict(groups[prefix])
         streams[name] = Stream(
-            name=name, img=values.pop('img'), metas=values.pop('img_metas', []), label=values.pop('gt_semantic_seg', None),
-            valid=values.pop('valid_pseudo_mask', None), truth=values.pop('ground_truth', None), extras=values)
+            name=name,
+            img=values.pop('img'),
+            metas=values.pop('img_metas', []),
+            label=values.pop('gt_semantic_seg', None),
+            valid=values.pop('valid_pseudo_mask', None),
+            truth=values.pop('ground_truth', None),
+            extras=values,
+        )
     return streams
 
 
@@ -97,14 +109,27 @@ def concat_streams(streams: Sequence[Stream], name: str = TARGET) -> Stream:
         return streams[0]
     sizes = {tuple(s.img.shape[2:]) for s in streams}
     if len(sizes) > 1:
-        raise ValueError(f'streams {[s.name for s in streams]} have different image sizes {sorted(sizes)}: give all targets the same crop size')
+        raise ValueError(
+            f'streams {[s.name for s in streams]} have different image sizes {sorted(sizes)}: give all targets '
+            'the same crop size'
+        )
 
     def joined(values: list[Optional[Tensor]], fill: int) -> Optional[Tensor]:
         if all(v is None for v in values):
             return None
         like = next(v for v in values if v is not None)
-        return torch.cat([v if v is not None else like.new_full((s.batch_size, 1, *s.img.shape[2:]), fill) for v, s in zip(values, streams)])
+        return torch.cat(
+            [
+                v if v is not None else like.new_full((s.batch_size, 1, *s.img.shape[2:]), fill)
+                for v, s in zip(values, streams)
+            ]
+        )
 
-    return Stream(name=name, img=torch.cat([s.img for s in streams]), metas=[m for s in streams for m in s.metas],
-                  label=joined([s.label for s in streams], 255), valid=joined([s.valid for s in streams], 1),
-                  truth=joined([s.truth for s in streams], 255))
+    return Stream(
+        name=name,
+        img=torch.cat([s.img for s in streams]),
+        metas=[m for s in streams for m in s.metas],
+        label=joined([s.label for s in streams], 255),
+        valid=joined([s.valid for s in streams], 1),
+        truth=joined([s.truth for s in streams], 255),
+    )

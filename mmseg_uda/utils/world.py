@@ -7,7 +7,7 @@ import torch.distributed as dist
 from mmcv.runner import get_dist_info
 from torch import Tensor
 
-from ..ops.semi_supervised import ONE_PROCESS, Ranks
+from ..ops.world import ALONE, World
 
 
 @torch.no_grad()
@@ -27,21 +27,21 @@ def _gather(value: Tensor) -> Tensor:
     return torch.cat(parts).to(value.dtype)
 
 
-def current_ranks() -> Ranks:
-    """Collectives of the running job; :data:`ONE_PROCESS` without one."""
+def current_world() -> World:
+    """Collectives of the running job; :data:`ALONE` without one."""
     world_size = get_dist_info()[1]
-    return ONE_PROCESS if world_size == 1 else Ranks(world_size, _total, _gather)
+    return ALONE if world_size == 1 else World(world_size, _total, _gather)
 
 
-def gather_with_gradient(value: Tensor, ranks: Ranks) -> Tensor:
+def gather_with_gradient(value: Tensor, world: World) -> Tensor:
     """Concatenate along the batch axis over the ranks, with gradients to this rank's part only.
 
-    A loss of the whole batch may then be computed on every rank: the engine's mean of the ranks' gradients is its gradient, because this
-    rank's part is scaled by the number of ranks.
+    A loss of the whole batch may then be computed on every rank: the engine's mean of the ranks' gradients is its
+    gradient, because this rank's part is scaled by the number of ranks.
     """
-    if ranks.world_size == 1:
+    if world.world_size == 1:
         return value
-    everything = ranks.gather(value)
+    everything = world.gather(value)
     own = get_dist_info()[0] * len(value)
-    scaled = value.detach() + (value - value.detach()) * ranks.world_size
+    scaled = value.detach() + (value - value.detach()) * world.world_size
     return torch.cat([everything[:own], scaled, everything[own + len(value) :]])

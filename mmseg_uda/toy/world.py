@@ -18,7 +18,7 @@ from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 import cv2
 import numpy as np
 
-from ...utils.parallel import map_files
+from ..utils.parallel import map_files
 from .appearance import between
 from .looks import APPEARANCES, GAME
 from .render import render

@@ -1,5 +1,5 @@
-"""Labelled target images in any method: what is learnt from them, and who takes part as source and as target (semi-supervised domain
-adaptation)."""
+"""Labelled target images in any method: what is learnt from them, and who takes part as source and as target
+(semi-supervised domain adaptation)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 import torch
 from torch import Tensor
 
-from ..ops.known_labels import exchange_images
-from ..utils.config import check_options
-from ..utils.rng import StepRng, rand_per_sample
-from .streams import LABELED_TARGET, SOURCE, TARGET, Stream, concat_streams, split_streams, target_names
+from ...ops.known_labels import exchange_images
+from ...streams import LABELED_TARGET, SOURCE, TARGET, Stream, concat_streams, split_streams, target_names
+from ...utils.config import check_options
+from ...utils.rng import StepRng, rand_per_sample
 from .supervised import Weighted
 
 #: option -> its default; a batch without labelled target images never asks for them
@@ -41,20 +41,20 @@ class Roles(NamedTuple):
 class LabeledTarget:
     """How a method uses the stream ``labeled_target``.
 
-    The options stand in the config as ``uda=dict(labeled_target=dict(...))``. Giving them, even an empty dict, says that the run is
-    one with labelled target images: the stream must be there, and the source may be left out. Then the labelled target images take the
-    source's part in everything that the method does (semi-supervised training inside the target). Without the options a labelled stream
-    that happens to be there is used with the defaults.
+    The options stand in the config as ``uda=dict(labeled_target=dict(...))``. Giving them, even an empty dict, says
+    that the run is one with labelled target images: the stream must be there, and the source may be left out. Then
+    the labelled target images take the source's part in everything that the method does (semi-supervised training
+    inside the target). Without the options a labelled stream that happens to be there is used with the defaults.
 
     Args:
         options: ``supervise`` [1.0], weight of the supervised loss on the labelled images;
-            ``joint`` [False], they pass the network in one batch with the source, whose statistics batch norm then takes, instead of in a
-            forward pass of their own; each loss stays the mean over its own images;
-            ``override`` [True], in images of the unlabelled stream whose ground truth is known (``data.train.known_labels``), it
-            replaces the pseudo-label and counts fully;
-            ``paste`` [0.0], probability for each image that the pasted classes come from a labelled target image instead of the source;
-            ``mask`` [0.0], weight of the loss on masked labelled images, with their labels (MIC);
-            ``as_target`` [False], labelled images also count as target images in adversarial and entropy losses.
+            ``joint`` [False], they pass the network in one batch with the source, whose statistics batch norm then
+            takes, instead of in a forward pass of their own; each loss stays the mean over its own images;
+            ``override`` [True], in images of the unlabelled stream whose ground truth is known
+            (``data.train.known_labels``), it replaces the pseudo-label and counts fully; ``paste`` [0.0], probability
+            for each image that the pasted classes come from a labelled target image instead of the source; ``mask``
+            [0.0], weight of the loss on masked labelled images, with their labels (MIC); ``as_target`` [False],
+            labelled images also count as target images in adversarial and entropy losses.
         usable: the options that the method can make use of.
         method: its name, for messages.
 
@@ -70,9 +70,17 @@ class LabeledTarget:
             if values[key] < 0:
                 raise ValueError(f'labeled_target.{key} must not be negative, got {values[key]}')
         if not 0 <= values['paste'] <= 1:
-            raise ValueError(f"labeled_target.paste is a probability in [0, 1], got {values['paste']}")
-        self.supervise, self.mask, self.paste = float(values['supervise']), float(values['mask']), float(values['paste'])
-        self.override, self.as_target, self.joint = bool(values['override']), bool(values['as_target']), bool(values['joint'])
+            raise ValueError(f'labeled_target.paste is a probability in [0, 1], got {values["paste"]}')
+        self.supervise, self.mask, self.paste = (
+            float(values['supervise']),
+            float(values['mask']),
+            float(values['paste']),
+        )
+        self.override, self.as_target, self.joint = (
+            bool(values['override']),
+            bool(values['as_target']),
+            bool(values['joint']),
+        )
 
     @property
     def labeled_streams(self) -> tuple[str, ...]:
@@ -100,14 +108,17 @@ class LabeledTarget:
         """Streams with labels in the groups that pass the network as one batch.
 
         Args:
-            labelled: the streams; without a source among them the labelled target images count fully, whatever ``supervise`` says.
+            labelled: the streams; without a source among them the labelled target images count fully, whatever
+                ``supervise`` says.
             unnamed: the stream that is logged without a prefix.
         """
         adapts = any(stream.name == SOURCE for stream in labelled)
         groups: list[list[Weighted]] = []
         for stream in labelled:
             extra = adapts and stream.name == LABELED_TARGET
-            part = Weighted(stream, self.supervise if extra else 1.0, '' if stream.name == unnamed else f'{stream.name}.')
+            part = Weighted(
+                stream, self.supervise if extra else 1.0, '' if stream.name == unnamed else f'{stream.name}.'
+            )
             if part.weight == 0:
                 continue
             if extra and self.joint:
@@ -127,13 +138,16 @@ class LabeledTarget:
             return source
         if source.img.shape != labeled.img.shape:
             raise ValueError(
-                f'labeled_target.paste exchanges source images for labelled target images of one size, got {tuple(source.img.shape)} and '
+                'labeled_target.paste exchanges source images for labelled target images of one size, got '
+                f'{tuple(source.img.shape)} and '
                 f'{tuple(labeled.img.shape)}: give both pipelines the same crop_size'
             )
         chosen = self._chosen(source, rng)
         assert source.label is not None and labeled.label is not None
         return replace(
-            source, img=exchange_images(chosen, source.img, labeled.img), label=exchange_images(chosen, source.label, labeled.label)
+            source,
+            img=exchange_images(chosen, source.img, labeled.img),
+            label=exchange_images(chosen, source.label, labeled.label),
         )
 
     def _chosen(self, source: Stream, rng: StepRng) -> Tensor:

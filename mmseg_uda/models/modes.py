@@ -41,8 +41,8 @@ def reference_mode(network: nn.Module, statistics: str) -> Iterator[None]:
 
     Args:
         network: the network.
-        statistics: of batch norm: ``train``: those of the batch, which renew the running ones; ``train_frozen_stats``: those of
-            the batch, running ones kept; ``eval``: running ones.
+        statistics: of batch norm: ``train``: those of the batch, which renew the running ones;
+            ``train_frozen_stats``: those of the batch, running ones kept; ``eval``: running ones.
     """
     modes = [(module, module.training) for module in network.modules()]
     set_teacher_mode(network, statistics != 'eval')

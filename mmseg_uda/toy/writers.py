@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..label_spaces import CITY19, CITY19_PALETTE, RAW_TABLES, VOID_RAW_IDS
+from ..datasets.label_spaces import CITY19, CITY19_PALETTE, RAW_TABLES, VOID_RAW_IDS
 from .canvas import AUTORICKSHAW, EGO_VEHICLE, LANE_MARKING
 
 CITIES = ('aachen', 'bremen', 'cologne', 'jena')
@@ -60,7 +60,7 @@ def items(dataset: str, counts: dict[str, int]) -> list[Item]:
     """All pictures of a data set.
 
     Args:
-        dataset: one of the names of :data:`~mmseg_uda.datasets.toy.world.TOY_DATASETS`.
+        dataset: one of the names of :data:`~mmseg_uda.toy.world.TOY_DATASETS`.
         counts: pictures per split (``train``, ``val``).
     """
     return [_ITEM[dataset](dataset, split, number) for split, count in counts.items() for number in range(count)]

@@ -12,11 +12,11 @@ from mmcv.runner import ModuleList
 from mmseg.ops import resize
 from torch import Tensor, nn
 
-from ..components.levels import classifier_levels
-from ..models.losses.segmentation import head_losses
-from .base import LossTerm, UDASegmentor
+from ...models.heads import classifier_levels
+from ...models.losses.segmentation import head_losses
+from ...streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
+from ..base import LossTerm, UDASegmentor
 from .labeled_target import LabeledTarget
-from .streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
 
 
 def scores_at(head: Any, features: Any, size: Any) -> Tensor:
@@ -29,8 +29,8 @@ class MultiTarget(UDASegmentor):
 
     Args:
         num_targets: number of target streams; a config need not give it, it is that of ``data.train.target``.
-        labeled_target: options of :class:`~mmseg_uda.methods.labeled_target.LabeledTarget`: ``supervise``. Labelled images of any target
-            add the supervised loss of every classifier; the source stays.
+        labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``.
+            Labelled images of any target add the supervised loss of every classifier; the source stays.
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
@@ -46,8 +46,10 @@ class MultiTarget(UDASegmentor):
         streams = split_streams(batch)
         names = target_names(list(streams))
         if len(names) != self.num_targets:
-            raise ValueError(f'{type(self).__name__} was built for num_targets={self.num_targets}, but the batch holds {names}: '
-                             'give data.train.target a list of that many data sets')
+            raise ValueError(
+                f'{type(self).__name__} was built for num_targets={self.num_targets}, but the batch holds {names}: '
+                'give data.train.target a list of that many data sets'
+            )
         for name in (SOURCE, *names):
             self.record_view(name, img=streams[name].img, label=streams[name].label)
         yield from self.domain_terms(streams[SOURCE], [streams[name] for name in names])
@@ -75,16 +77,21 @@ class MultiTarget(UDASegmentor):
         """The losses of a level's head (``loss_decode``) on the source label, for every classifier in ``scores``."""
         assert source.label is not None
         head = classifier_levels(self.student)[level]
-        return {f'{name}.{key}': value for name, logits in scores.items()
-                for key, value in head_losses(head, logits, source.label).items()}
+        return {
+            f'{name}.{key}': value
+            for name, logits in scores.items()
+            for key, value in head_losses(head, logits, source.label).items()
+        }
 
 
 class DomainHeads(MultiTarget):
-    """Base of the methods with a classifier per target besides the decode head, which is target-agnostic and answers at test time.
+    """Base of the methods with a classifier per target besides the decode head, which is target-agnostic and answers
+    at test time.
 
-    The domain heads are clones of the decode head's architecture, whatever it is. They are part of the student (``domain_heads.<i>.*``
-    in checkpoints, those of auxiliary levels under ``domain_auxiliary_heads.<level>.<i>.*``), so that its optimiser trains them.
-    ``test_with`` also takes ``domain0``, ``domain1`` ... and ``average`` (mean of the domain heads' probabilities).
+    The domain heads are clones of the decode head's architecture, whatever it is. They are part of the student
+    (``domain_heads.<i>.*`` in checkpoints, those of auxiliary levels under ``domain_auxiliary_heads.<level>.<i>.*``),
+    so that its optimiser trains them. ``test_with`` also takes ``domain0``, ``domain1`` ... and ``average`` (mean of
+    the domain heads' probabilities).
     """
 
     #: whether auxiliary heads are cloned as well
@@ -94,7 +101,9 @@ class DomainHeads(MultiTarget):
         super().__init__(**kwargs)
         levels = classifier_levels(self.student)
         self.levels = list(levels) if self.clones_auxiliary else ['main']
-        clones = {level: ModuleList([copy.deepcopy(levels[level]) for _ in range(self.num_targets)]) for level in self.levels}
+        clones = {
+            level: ModuleList([copy.deepcopy(levels[level]) for _ in range(self.num_targets)]) for level in self.levels
+        }
         self.student.domain_heads = clones.pop('main')
         if clones:
             self.student.domain_auxiliary_heads = _Levels(clones)

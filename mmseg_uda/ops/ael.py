@@ -1,37 +1,23 @@
-"""Losses and class statistics of the semi-supervised engine of STAL: AEL (arXiv 2110.05474) and U2PL (arXiv 2203.03884)."""
+"""Losses and class statistics of the semi-supervised engine of STAL: AEL (arXiv 2110.05474) and U2PL (arXiv
+2203.03884)."""
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Sequence
+from typing import Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .acquisition import entropy_map
+from .labels import IGNORE
 from .precision import single_precision
+from .world import ALONE, World
 
-IGNORE = 255
-#: Nats. Pixels with the same prediction (flat areas, replicated borders) have entropies that differ in the last float32 digits; a percentile
-#: among them would split them by rounding, which depends on the batch size and the device.
+#: Nats. Pixels with the same prediction (flat areas, replicated borders) have entropies that differ in the last
+#: float32 digits; a percentile among them would split them by rounding, which depends on the batch size and the
+#: device.
 ENTROPY_TIE = 1e-6
-
-
-class Ranks(NamedTuple):
-    """How statistics of the batch are taken over all processes; the default is a single process.
-
-    Attributes:
-        world_size: number of processes.
-        total: sum of a tensor over the processes.
-        gather: concatenation of the processes' tensors along their first axis, in rank order.
-    """
-
-    world_size: int = 1
-    total: Callable[[Tensor], Tensor] = lambda value: value
-    gather: Callable[[Tensor], Tensor] = lambda value: value
-
-
-ONE_PROCESS = Ranks()
 
 
 def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -> Tensor:
@@ -62,12 +48,12 @@ def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -
 
 
 def ohem_keep(
-    logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000, ranks: Ranks = ONE_PROCESS
+    logits: Tensor, target: Tensor, threshold: float = 0.7, min_kept: int = 100000, world: World = ALONE
 ) -> Tensor:
     """Pixels that online hard example mining keeps.
 
-    Fewer than ``min_kept`` valid pixels, or ``min_kept`` = 0: all valid ones. Otherwise those whose probability of the true class is at
-    most max(threshold, the ``min_kept``-th smallest such probability of the batch).
+    Fewer than ``min_kept`` valid pixels, or ``min_kept`` = 0: all valid ones. Otherwise those whose probability of
+    the true class is at most max(threshold, the ``min_kept``-th smallest such probability of the batch).
 
     Args:
         logits: (B, C, H, W).
@@ -78,12 +64,12 @@ def ohem_keep(
         (B, H, W) bool.
     """
     valid = target != IGNORE
-    if min_kept <= 0 or min_kept > target.numel() * ranks.world_size:
+    if min_kept <= 0 or min_kept > target.numel() * world.world_size:
         return valid
     prob = torch.softmax(single_precision(logits.detach()), dim=1)
     true = prob.gather(1, target.masked_fill(~valid, 0)[:, None])[:, 0].masked_fill(~valid, 1.0)
-    bound = ranks.gather(true.flatten()).kthvalue(min_kept).values.clamp(min=threshold)
-    mine = ranks.total(valid.sum()) >= min_kept
+    bound = world.gather(true.flatten()).kthvalue(min_kept).values.clamp(min=threshold)
+    mine = world.total(valid.sum()) >= min_kept
     return valid & ((true <= bound) | ~mine)
 
 
@@ -93,22 +79,26 @@ def ohem_cross_entropy(
     threshold: float = 0.7,
     min_kept: int = 100000,
     all_ignored: str = 'zero',
-    ranks: Ranks = ONE_PROCESS,
+    world: World = ALONE,
 ) -> Tensor:
-    """Cross entropy averaged over hard pixels (see :func:`ohem_keep`); the mean of the processes' losses is that of the whole batch.
+    """Cross entropy averaged over hard pixels (see :func:`ohem_keep`); the mean of the processes' losses is that of
+    the whole batch.
 
     Args:
         logits: (B, C, H, W); target: (B, H, W) int64, 255 = ignore.
         all_ignored: loss when no pixel is valid: ``zero`` (with a graph), or ``nan`` as in the released code.
     """
-    keep = ohem_keep(logits, target, threshold, min_kept, ranks)
-    losses = F.cross_entropy(single_precision(logits), target.masked_fill(~keep, IGNORE), ignore_index=IGNORE, reduction='none')
-    count = ranks.total(keep.sum())
-    return ranks.world_size * losses.sum() / (count if all_ignored == 'nan' else count.clamp(min=1))
+    keep = ohem_keep(logits, target, threshold, min_kept, world)
+    losses = F.cross_entropy(
+        single_precision(logits), target.masked_fill(~keep, IGNORE), ignore_index=IGNORE, reduction='none'
+    )
+    count = world.total(keep.sum())
+    return world.world_size * losses.sum() / (count if all_ignored == 'nan' else count.clamp(min=1))
 
 
 def relative_confidence(class_confidence: Tensor, gamma: float = 1.0) -> Tensor:
-    """k_c = ((1 - kappa_c) / (max_c (1 - kappa_c) + 1e-12))^gamma: share of the pixels of class c that AEL samples; (C,) -> (C,)."""
+    """k_c = ((1 - kappa_c) / (max_c (1 - kappa_c) + 1e-12))^gamma: share of the pixels of class c that AEL samples;
+    (C,) -> (C,)."""
     doubt = 1 - class_confidence
     return (doubt / (doubt.max() + 1e-12)) ** gamma
 
@@ -121,7 +111,8 @@ def confidence_weights(
     gamma: float = 2.0,
     class_gamma: float = 1.0,
 ) -> Tensor:
-    """Unnormalised pixel weights of the adaptive consistency loss: conf^gamma, thinned per class predicted by the student.
+    """Unnormalised pixel weights of the adaptive consistency loss: conf^gamma, thinned per class predicted by the
+    student.
 
     Args:
         logits: student, (B, C, H, W).
@@ -149,7 +140,7 @@ def confidence_weighted_ce(
     draws: Optional[Tensor],
     gamma: float = 2.0,
     class_gamma: float = 1.0,
-    ranks: Ranks = ONE_PROCESS,
+    world: World = ALONE,
 ) -> Tensor:
     """Adaptive, confidence-weighted cross entropy of AEL: sum of w * CE with w normalised over the whole batch.
 
@@ -159,13 +150,14 @@ def confidence_weighted_ce(
         target: (B, H, W) int64, 255 = ignore. Others as in :func:`confidence_weights`.
     """
     weight = confidence_weights(logits, confidence, class_confidence, draws, gamma, class_gamma)
-    weight = weight / (ranks.total(weight.sum()) + 1e-12)
+    weight = weight / (world.total(weight.sum()) + 1e-12)
     losses = F.cross_entropy(single_precision(logits), target, ignore_index=IGNORE, reduction='none')
-    return ranks.world_size * (weight * losses).sum()
+    return world.world_size * (weight * losses).sum()
 
 
 def class_confidence_sums(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Per class: sum of its softmax probability over the pixels labelled with it, and their number; two (C,) float tensors.
+    """Per class: sum of its softmax probability over the pixels labelled with it, and their number; two (C,) float
+    tensors.
 
     Args:
         logits: (B, C, H, W); target: (B, H, W) int64, 255 = ignore.
@@ -219,7 +211,7 @@ def class_sampling_probability(kappa: Tensor) -> Tensor:
 
 
 def drop_by_entropy(
-    label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', ranks: Ranks = ONE_PROCESS, tie: float = 0.0
+    label: Tensor, entropy: Tensor, percent: float, drop: str = 'high', world: World = ALONE, tie: float = 0.0
 ) -> Tensor:
     """Ignore pseudo-labels by their entropy.
 
@@ -228,25 +220,28 @@ def drop_by_entropy(
         entropy: (B, H, W).
         percent: percentile of the entropies that is the bound.
         drop: ``high``: entropy >= bound is dropped, percentile over valid pixels (the papers);
-            ``low_official``: entropy < bound is dropped, percentile over all pixels (released STAL, which so drops the most certain).
-        tie: the bound is lowered by this, so that pixels whose entropies differ by rounding only are treated alike (:data:`ENTROPY_TIE`).
+            ``low_official``: entropy < bound is dropped, percentile over all pixels (released STAL, which so drops
+                the most certain).
+        tie: the bound is lowered by this, so that pixels whose entropies differ by rounding only are treated alike
+            (:data:`ENTROPY_TIE`).
 
     Returns:
         (B, H, W) int64, a new tensor.
     """
     if drop == 'low_official':
-        return label.masked_fill(entropy < percentile(ranks.gather(entropy), percent) - tie, IGNORE)
+        return label.masked_fill(entropy < percentile(world.gather(entropy), percent) - tie, IGNORE)
     if drop != 'high':
         raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
     valid = label != IGNORE
-    bound = percentile(ranks.gather(entropy), percent, ranks.gather(valid)) - tie
+    bound = percentile(world.gather(entropy), percent, world.gather(valid)) - tie
     return label.masked_fill(valid & (entropy >= bound), IGNORE)
 
 
 def percentile_cross_entropy(
     logits: Tensor, target: Tensor, teacher_logits: Tensor, percent: float
 ) -> tuple[Tensor, Tensor]:
-    """Unsupervised loss of U2PL: CE over the pseudo-labels below the entropy percentile, times (all pixels / kept pixels).
+    """Unsupervised loss of U2PL: CE over the pseudo-labels below the entropy percentile, times (all pixels / kept
+    pixels).
 
     Args:
         logits, teacher_logits: (B, C, H, W); target: (B, H, W) int64.

@@ -9,14 +9,14 @@ from typing import Any, Mapping, Optional, Tuple, Union
 import torch
 from torch import Tensor, nn
 
-from ..components.ema import EMATeacher
-from ..components.teacher_mode import kept_running_statistics
-from ..models.training_interface import segmentation_losses, training_features
-from ..ops.masking import MODES, MaskedBatch, select_masked_batch
-from ..registry import AUGMENTATIONS, MASKERS
-from ..utils.config import build_from_config
-from .base import LossTerm, UDASegmentor
-from .streams import Stream
+from ...components.ema import EMATeacher
+from ...models.modes import kept_running_statistics
+from ...models.training_interface import segmentation_losses, training_features
+from ...ops.masking import MODES, MaskedBatch, select_masked_batch
+from ...registry import AUGMENTATIONS, MASKERS
+from ...streams import Stream
+from ...utils.config import build_from_config
+from ..base import LossTerm, UDASegmentor
 from .teacher_labels import label_with
 
 Same = Union[str, float, None]
@@ -36,8 +36,9 @@ class MaskedConsistency(nn.Module):
             cost a teacher of its own.
         masker: config in MASKERS.
         augmentation: config in AUGMENTATIONS, used by the modes that end in ``aug``.
-        running_statistics: whether masked images renew the running statistics of the student's batch norm, as in the released
-            code. Networks with batch norm in every layer are then tested with statistics of images that are mostly black.
+        running_statistics: whether masked images renew the running statistics of the student's batch norm, as in the
+            released code. Networks with batch norm in every layer are then tested with statistics of images that are
+            mostly black.
     """
 
     def __init__(
@@ -106,8 +107,8 @@ class MaskedConsistency(nn.Module):
         Args:
             method: gives the student and this iteration's random numbers.
             source: the clean source stream.
-            pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W), which an own teacher
-                replaces (then they may be None); None in source-only training.
+            pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W), which an
+                own teacher replaces (then they may be None); None in source-only training.
         """
         return self._term(method, 'masked', self.build_batch(method, source, pseudo), self.weight)
 

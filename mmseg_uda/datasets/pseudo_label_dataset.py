@@ -34,10 +34,12 @@ def _fixed_size(step: Any) -> bool:
 def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations') -> list[Any]:
     """``pipeline`` with a step that loads the label map, or the soft label.
 
-    Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a fixed
-    size; before a random one they are loaded together with the image.
+    Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a
+    fixed size; before a random one they are loaded together with the image.
     """
-    steps = [step for step in flattened(pipeline) if not (isinstance(step, Mapping) and step.get('type') in _LABEL_READERS)]
+    steps = [
+        step for step in flattened(pipeline) if not (isinstance(step, Mapping) and step.get('type') in _LABEL_READERS)
+    ]
     kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
     position = next((i + 1 for i, kind in enumerate(kinds) if kind in _IMAGE_READERS), 0)
     if position < len(steps) and _fixed_size(steps[position]):
@@ -52,7 +54,8 @@ def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations')
 def extraction_pipeline(pipeline: Sequence[Any]) -> list[Any]:
     """The steps of a training pipeline that are not random, for predicting whole images.
 
-    ``Resize`` keeps its ``img_scale`` and loses its ``ratio_range``; crops, flips, colour changes and padding are left out.
+    ``Resize`` keeps its ``img_scale`` and loses its ``ratio_range``; crops, flips, colour changes and padding are
+    left out.
     """
     steps = []
     for step in flattened(pipeline):
@@ -71,26 +74,33 @@ def unlabelled(dataset: Mapping[str, Any], pipeline: Sequence[Any] = ()) -> Cust
 class PseudoLabelDataset(CustomDataset):
     """The images of a data set with stored pseudo-labels as their labels.
 
-    A stream for any method: as ``target`` it gives the unlabelled stream a ``gt_semantic_seg`` (ESL and BDL train on it with
-    ``target_ce``), as ``labeled_target`` it stands for labelled target images. Ground truth is never read.
+    A stream for any method: as ``target`` it gives the unlabelled stream a ``gt_semantic_seg`` (ESL and BDL train on
+    it with ``target_ce``), as ``labeled_target`` it stands for labelled target images. Ground truth is never read.
 
     Args:
         dataset: config of the data set with its training pipeline.
         folder: folder that ``tools/pseudo_labels.py extract`` wrote.
         min_kept_share: refuse a folder that keeps less than this share of all pixels.
-        soft: load the class probabilities that ``extract --soft`` stored; ``StrongAugment`` in the pipeline makes labels of them.
+        soft: load the class probabilities that ``extract --soft`` stored; ``StrongAugment`` in the pipeline makes
+            labels of them.
 
     Raises:
         PseudoLabelError: the folder belongs to other images or classes, lacks label maps, or keeps too few pixels.
     """
 
-    def __init__(self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0, soft: bool = False) -> None:
+    def __init__(
+        self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0, soft: bool = False
+    ) -> None:
         steps = with_pseudo_labels(dataset.get('pipeline', ()), 'LoadSoftLabels' if soft else 'LoadAnnotations')
         if soft and not any(isinstance(step, Mapping) and step.get('type') == 'StrongAugment' for step in steps):
-            raise ValueError("PseudoLabelDataset with soft=True needs StrongAugment in its pipeline: TrainingCrops(..., strong=dict())")
+            raise ValueError(
+                'PseudoLabelDataset with soft=True needs StrongAugment in its pipeline: TrainingCrops(..., '
+                'strong=dict())'
+            )
         self.soft = soft
         inner = unlabelled(dataset)
-        # everything that is not about labels (images, classes, palette) is the inner data set's; its constructor has run
+        # everything that is not about labels (images, classes, palette) is the inner data set's; its constructor has
+        # run
         vars(self).update(vars(inner))
         self.CLASSES, self.PALETTE = inner.CLASSES, inner.PALETTE
         self.folder = Path(folder)
@@ -107,20 +117,32 @@ class PseudoLabelDataset(CustomDataset):
     def _check(self, min_kept_share: float) -> None:
         labels = self.store.labels
         if labels is None:
-            raise PseudoLabelError(f"'{self.folder}' has predictions but no label maps: run tools/pseudo_labels.py extract to its end")
+            raise PseudoLabelError(
+                f"'{self.folder}' has predictions but no label maps: run tools/pseudo_labels.py extract to its end"
+            )
         if self.soft and not self.store.origin.soft:
-            raise PseudoLabelError(f"'{self.folder}' has no soft labels: extract them with --soft (stage option soft=True) into another folder")
+            raise PseudoLabelError(
+                f"'{self.folder}' has no soft labels: extract them with --soft (stage option soft=True) into "
+                'another folder'
+            )
         if tuple(self.CLASSES) != self.store.origin.classes:
             raise PseudoLabelError(
-                f"'{self.folder}' has {len(self.store.origin.classes)} classes ({', '.join(self.store.origin.classes[:3])} ...), the data "
-                f'set has {len(self.CLASSES)} ({", ".join(self.CLASSES[:3])} ...): extract the pseudo-labels with the same classes')
+                f"'{self.folder}' has {len(self.store.origin.classes)} classes "
+                f'({", ".join(self.store.origin.classes[:3])} ...), the data '
+                f'set has {len(self.CLASSES)} ({", ".join(self.CLASSES[:3])} ...): extract the pseudo-labels with '
+                'the same classes'
+            )
         missing = set(image_key(info['filename']) for info in self.img_infos) - set(self.store.keys)
         if missing:
-            raise PseudoLabelError(f"'{self.folder}' has no pseudo-labels for {len(missing)} of {len(self.img_infos)} images (first: "
-                                   f'{min(missing)}): extract them from the same data set')
+            raise PseudoLabelError(
+                f"'{self.folder}' has no pseudo-labels for {len(missing)} of {len(self.img_infos)} images (first: "
+                f'{min(missing)}): extract them from the same data set'
+            )
         if labels['total_share'] < min_kept_share:
-            raise PseudoLabelError(f"'{self.folder}' keeps {100 * labels['total_share']:.1f} % of the pixels, less than min_kept_share="
-                                   f'{min_kept_share}: choose looser thresholds (tools/pseudo_labels.py threshold)')
+            raise PseudoLabelError(
+                f"'{self.folder}' keeps {100 * labels['total_share']:.1f} % of the pixels, less than min_kept_share="
+                f'{min_kept_share}: choose looser thresholds (tools/pseudo_labels.py threshold)'
+            )
 
     def pre_pipeline(self, results: dict[str, Any]) -> None:
         """Hand the folders and the label reader to the pipeline."""

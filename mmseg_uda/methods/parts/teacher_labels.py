@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from ..components.ema import EMATeacher
-from ..models.training_interface import logits
-from ..ops.known_labels import override_labels
-from ..ops.pseudo_labels import confidence_mask
-from .streams import Stream
+from ...components.ema import EMATeacher
+from ...models.training_interface import logits
+from ...ops.known_labels import override_labels
+from ...ops.pseudo_labels import confidence_mask
+from ...streams import Stream
 
 
 class PseudoLabels(NamedTuple):
-    """Labels int64 (B, H, W), pixel weights float32 (B, H, W) and, where a method asks for it, which pixels are confident:
-    bool (B, H, W)."""
+    """Labels int64 (B, H, W), pixel weights float32 (B, H, W) and, where a method asks for it, which pixels are
+    confident: bool (B, H, W)."""
 
     label: Tensor
     weight: Tensor
@@ -35,7 +35,9 @@ def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Op
         scores = logits(teacher.model, target.img, target.metas or None)
         label, weight = labeler(scores, target.valid)
         confident = None if confidence is None else confidence_mask(scores, confidence)
-    return _with_truth(PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone()), target.truth)
+    return _with_truth(
+        PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone()), target.truth
+    )
 
 
 def _with_truth(pseudo: PseudoLabels, truth: Optional[Tensor]) -> PseudoLabels:

@@ -1,4 +1,5 @@
-"""The classifiers of a segmentor as levels: ``main`` is the decode head, ``aux`` (``aux_0`` ...) the auxiliary heads."""
+"""The classifiers of a segmentor as levels: ``main`` is the decode head, ``aux`` (``aux_0`` ...) the auxiliary
+heads."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def level_weights(
         return {name: default[name.split('_')[0]] for name in levels}
     unknown = [name for name in given if name not in levels]
     if unknown:
-        raise ValueError(f"{option}: the segmentor has no level '{unknown[0]}', only {sorted(levels)}; add the auxiliary_head")
+        raise ValueError(
+            f"{option}: the segmentor has no level '{unknown[0]}', only {sorted(levels)}; add the auxiliary_head"
+        )
     negative = [name for name, weight in given.items() if weight < 0]
     if negative:
         raise ValueError(f'{option}.{negative[0]} must not be negative, got {given[negative[0]]}')
