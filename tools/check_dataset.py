@@ -6,17 +6,19 @@ status 1 when anything is wrong.
 
 import json
 import sys
+from typing import Optional, Sequence
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.inspection import build_data_set, check_data_set, config_parser, parse_with_data_sets, summary
+from mmseg_uda.utils.cli import run_tool
 
 
-def main() -> None:
+def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = config_parser(__doc__)
     parser.add_argument('--only', nargs='+', help='source, target, target2 ..., labeled_target, val, test')
     parser.add_argument('--labels-only', action='store_true', help='do not decode the images')
     parser.add_argument('--out', help='write all findings as JSON')
-    args, parts = parse_with_data_sets(parser, 'only')
+    args, parts = parse_with_data_sets(parser, 'only', argv)
     findings = {}
     for name in args.only or parts:
         for dataset in build_data_set(parts[name]):
@@ -30,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

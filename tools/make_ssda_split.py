@@ -6,13 +6,15 @@ One list of image names per line, as MMSegmentation's ``split`` reads it. Equal 
 """
 
 from pathlib import Path
+from typing import Optional, Sequence
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.inspection import build_data_set, config_parser, parse_with_data_sets
 from mmseg_uda.datasets.splits import STRATEGIES, UNLABELED, write_lists
+from mmseg_uda.utils.cli import run_tool
 
 
-def main() -> None:
+def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = config_parser(__doc__)
     parser.add_argument('--part', default='target', help='the data set to split: target (default), target2, source')
     parser.add_argument(
@@ -34,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument('--name', default='train', help='first part of the file names')
     parser.add_argument('--out-dir', type=Path, required=True)
-    args, parts = parse_with_data_sets(parser, 'part')
+    args, parts = parse_with_data_sets(parser, 'part', argv)
     dataset = build_data_set(parts[args.part])[0]
     for seed in args.seed:
         for number in args.number:
@@ -42,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

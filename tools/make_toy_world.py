@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Optional, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mmseg_uda.toy import TOY_DATASETS, ensure_toy_world
 from mmseg_uda.toy.canvas import LANE_MARKING
 from mmseg_uda.toy.looks import APPEARANCES
 from mmseg_uda.toy.render import render
+from mmseg_uda.utils.cli import run_tool
 
 
 def contact_sheet(path: Path, width: int, height: int, columns: int = 3) -> None:
@@ -33,7 +35,7 @@ def contact_sheet(path: Path, width: int, height: int, columns: int = 3) -> None
         raise OSError(f"cannot write '{path}'")
 
 
-def main() -> None:
+def main(argv: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--root', default='data/toy')
     parser.add_argument('--datasets', nargs='+', choices=list(TOY_DATASETS), default=list(TOY_DATASETS))
@@ -48,7 +50,7 @@ def main() -> None:
     parser.add_argument('--scale', type=float, default=1.0, help='factor on the number of pictures')
     parser.add_argument('--workers', type=int)
     parser.add_argument('--contact-sheet', type=Path, help='also write a picture of all appearances')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     width, height = args.size
     roots = ensure_toy_world(
         args.root,
@@ -67,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

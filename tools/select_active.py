@@ -3,6 +3,7 @@ CONFIG``."""
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.active.cli import main
+from mmseg_uda.utils.cli import run_tool
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

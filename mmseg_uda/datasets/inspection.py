@@ -6,7 +6,7 @@ import argparse
 import os.path as osp
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 from mmcv import Config, DictAction
@@ -72,17 +72,20 @@ def config_parser(description: Optional[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def parse_with_data_sets(parser: argparse.ArgumentParser, option: str) -> tuple[argparse.Namespace, dict[str, Any]]:
+def parse_with_data_sets(
+    parser: argparse.ArgumentParser, option: str, argv: Optional[Sequence[str]] = None
+) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Parse the command line and read the data sets of its config.
 
     Args:
         parser: from :func:`config_parser`.
         option: the option that names one or several of the data sets; a name that the config lacks ends the tool.
+        argv: arguments, default those of the process.
 
     Returns:
         The arguments, and :func:`config_data_sets`.
     """
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     parts = config_data_sets(cfg)

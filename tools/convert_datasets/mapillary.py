@@ -3,8 +3,11 @@
 ``python tools/convert_datasets/mapillary.py data/mapillary --nproc 8``.
 """
 
+from functools import partial
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.conversion import MAPILLARY, main
+from mmseg_uda.utils.cli import run_tool
 
 if __name__ == '__main__':
-    main(MAPILLARY)
+    run_tool(partial(main, MAPILLARY))

@@ -1,8 +1,11 @@
 """Convert SYNTHIA labels to Cityscapes train ids: ``python tools/convert_datasets/synthia.py data/synthia --nproc
 8``."""
 
+from functools import partial
+
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.conversion import SYNTHIA, main
+from mmseg_uda.utils.cli import run_tool
 
 if __name__ == '__main__':
-    main(SYNTHIA)
+    run_tool(partial(main, SYNTHIA))
