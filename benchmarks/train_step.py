@@ -167,7 +167,6 @@ def build(args: argparse.Namespace, method: str, on: set[str]) -> tuple[Any, Tra
     )
     device = torch.device(args.device)
     uda = build_train_model(config, 0).to(device)
-    uda.train()
     if 'channels_last' in on:
         uda.to(memory_format=torch.channels_last)
     optimizer = dict(type='AdamW', lr=6e-5, weight_decay=0.01)

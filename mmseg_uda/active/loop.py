@@ -123,7 +123,6 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
     cfg.resume_from = str(found) if found else None
     meta = {'seed': cfg.seed, 'exp_name': stage['config'], 'config': config_text(cfg)}
     runner = train(cfg, context.device, stage['config'], validate=False, meta=meta, logger=context.logger)
-    runner.model.eval()
     workers = int(cfg.data.get('workers_per_gpu', 2))
     metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), context.device, context.logger, workers)
     if get_dist_info()[0] == 0:

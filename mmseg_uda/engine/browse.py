@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..datasets.builder import build_training_dataset
 from ..methods.base import UDASegmentor
+from ..models.modes import set_training_modes
 from ..ops.normalize import denormalize
 from ..utils.checkpoint_io import load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
@@ -72,7 +73,7 @@ def main(argv: Optional[Sequence[str]] = None) -> list[Path]:
 def observe(method: UDASegmentor, batch: Mapping[str, Any], iteration: int, seed: int) -> dict[str, dict[str, Tensor]]:
     """Run the forward passes of one iteration and return what the networks were shown; nothing is trained."""
     seed_everything(seed, 'iteration', iteration, 0, 0)
-    method.train()
+    set_training_modes(method)
     method.views = {}
     method.begin_iteration(iteration, StepRng(seed, iteration, batch_size=batch_size_of(batch)))
     for _ in method.training_losses(batch):

@@ -10,6 +10,7 @@ import torch
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from ..models.modes import kept_modes
 from ..ops.hrda import crop_windows, sliding_boxes
 from .step import PRECISIONS
 
@@ -59,7 +60,6 @@ def inference_mode(
 ) -> Iterator[None]:
     """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows; everything is put back
     afterwards."""
-    training = model.training
     patched = []
     for module in model.modules():
         if isinstance(module, EncoderDecoder) and type(module).slide_inference is EncoderDecoder.slide_inference:
@@ -71,11 +71,10 @@ def inference_mode(
             patched.append(module)
     dtype = PRECISIONS[precision]
     autocast = contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
-    model.eval()
     try:
-        with torch.no_grad(), autocast:
+        with kept_modes(model), torch.no_grad(), autocast:
+            model.eval()
             yield
     finally:
         for module in patched:
             del module.slide_inference
-        model.train(training)

@@ -15,6 +15,7 @@ import torch
 from mmcv.runner import RUNNERS, IterBasedRunner
 from mmcv.runner.log_buffer import LogBuffer
 
+from ..models.modes import set_training_modes
 from ..utils.checkpoint_io import (
     CheckpointError,
     load_checkpoint_file,
@@ -129,8 +130,8 @@ class UDARunner(IterBasedRunner):
     # ---- the loop
     # ---------------------------------------------------------------------------------------------------------------
     def train(self, data_loader: Any, **kwargs: Any) -> None:
-        if not self.model.training:
-            self.model.train()
+        if not self.model.training:  # a foreign hook forgot to
+            set_training_modes(self.model)
         self.mode = 'train'
         self.data_loader = data_loader
         self._epoch = data_loader.epoch
@@ -170,6 +171,7 @@ class UDARunner(IterBasedRunner):
             )
         self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
         self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
+        set_training_modes(self.model)
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
         self.call_hook('before_run')
         self.call_hook('before_epoch')

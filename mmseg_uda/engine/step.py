@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ..methods.base import LossTerm, OptimizerStep, UDASegmentor
+from ..models.modes import set_training_modes
 from ..utils.config import check_options
 from ..utils.rng import StepRng, seed_everything
 from .distributed import all_reduce_gradients
@@ -114,6 +115,7 @@ class TrainStep:
         options: Optional[StepOptions] = None,
         seed: int = 0,
     ) -> None:
+        set_training_modes(method)
         self.method = method
         self.optimizers = optimizers
         self.options = options or StepOptions()

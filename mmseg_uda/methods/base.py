@@ -155,6 +155,15 @@ class UDASegmentor(BaseSegmentor):
     def end_iteration(self) -> None:
         """Called by the engine after the last optimiser step of an iteration."""
 
+    def train(self, mode: bool = True) -> UDASegmentor:
+        """Train or eval mode; frozen references stay in eval mode. Methods with teachers extend this."""
+        super().train(mode)
+        for name in self.frozen_references:
+            module = getattr(self, name, None)
+            if module is not None:
+                module.eval()
+        return self
+
     def record_view(self, name: str, **tensors: Optional[Tensor]) -> None:
         """Keep what a network was shown, for pictures; does nothing unless ``self.views`` is a dict.
 

@@ -130,14 +130,12 @@ class SelfTraining(UDASegmentor):
 
     # ---- modes -----------------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> SelfTraining:
-        """Train mode, but no drop-out in teachers and evaluation mode in the ImageNet network."""
+        """Train mode, but no drop-out in teachers."""
         super().train(mode)
         teachers = [self.teacher, getattr(self.masking, 'teacher', None)]
         for teacher in teachers:
             if teacher is not None:
                 set_teacher_mode(teacher.model, mode and self.teacher_bn == 'batch')
-        if self.feature_distance is not None:
-            self.imnet.eval()
         return self
 
     def begin_iteration(self, iteration: int, rng: StepRng) -> None:

@@ -15,6 +15,7 @@ from ..components.banks_images import ImageBank, class_components
 from ..components.contrastive import MemoryBankContrast, PixelGroup
 from ..components.copy_paste import ClassCopyPaste
 from ..components.ema import EMATeacher
+from ..models.modes import kept_modes
 from ..models.representation import SegmentorOutput, attach_representation, forward_with_representation, split_output
 from ..ops import ael as ops
 from ..ops.acquisition import entropy_map
@@ -148,6 +149,12 @@ class STAL(UDASegmentor):
         step = self.epoch_iters or 1
         return (self.iteration // step * step) / float(self.max_iters or 1)
 
+    def train(self, mode: bool = True) -> STAL:
+        """Train mode; the teacher's is that of the released code, drop-out included, unless ``teacher_eval``."""
+        super().train(mode)
+        self.teacher.model.train(mode and not self.teacher_eval)
+        return self
+
     def end_iteration(self) -> None:
         self.teacher.update(self.student, self.iteration)
 
@@ -249,10 +256,10 @@ class STAL(UDASegmentor):
             images (M, 3, H, W) and class scores (M, C, H, W).
         """
         count = len(pairs.samples)
-        self.teacher.model.eval()
         images = torch.cat([pairs.base, pairs.partner])
-        scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images).float()
-        self.teacher.model.train()
+        with kept_modes(self.teacher.model):
+            self.teacher.model.eval()
+            scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images).float()
         predictions = scores.argmax(dim=1)
         guided = (predictions[count:] == pairs.guides[:, None, None]).cpu().numpy()
         mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(
@@ -269,7 +276,6 @@ class STAL(UDASegmentor):
         return box_mask(class_box(components, order, self.area_threshold, *draws.box(sample)), guided.shape)
 
     def _teach(self, images: Sequence[Tensor]) -> list[SegmentorOutput]:
-        self.teacher.model.train(not self.teacher_eval)
         with torch.no_grad():
             return self._passes(self.teacher.model, images)
 

@@ -67,7 +67,6 @@ class Setup:
         seed_everything('harness')
         method = build_train_model(self.config, seed=1)
         method.init_weights()
-        method.train()
         return method, TrainStep(
             method, build_optimizers(self.optimizer, method.networks()), StepOptions.from_config(self.options), seed=1
         )

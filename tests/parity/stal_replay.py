@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmseg_uda.components.adaptive_draws import AdaptiveDraws
 from mmseg_uda.methods.stal import STAL
+from mmseg_uda.models.modes import set_training_modes
 from mmseg_uda.models.representation import SegmentorOutput
 from mmseg_uda.ops import ael as semi_supervised
 from mmseg_uda.ops import u2pl as contrast
@@ -262,7 +263,7 @@ def replay_iteration(
         monkeypatch, [(semi_supervised, 'confidence_weighted_ce'), *((contrast, name) for name in names)]
     )
     draws.active = lambda: recorder.calls['contrast_slots'][-1][1].active
-    method.train()
+    set_training_modes(method)
     batch = {
         'labeled_target_img': d['images_sup_raw'][:, :3],
         'labeled_target_gt_semantic_seg': d['labels_sup_raw'][:, None, :size],

@@ -225,7 +225,6 @@ def test_iteration(path: Path) -> None:
         )
         for name, network in method.networks().items()
     }
-    method.train()
     step = TrainStep(method, optimizers, StepOptions.from_config(None), seed=0)
     for k in range(int(d['num_iters'])):
         method.recorded = {key[len(f'it{k}_') :]: value for key, value in d.items() if key.startswith(f'it{k}_')}

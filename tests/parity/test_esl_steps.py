@@ -112,7 +112,6 @@ def test_iterations(path: Path) -> None:
     with torch.no_grad():
         for key in (key for key in data if key.startswith('init.')):
             _state(method)[_own_name(key[5:])].copy_(torch.from_numpy(data[key]))
-    method.train()
     optimizer = dict(
         segmentor=dict(
             type='SGD',

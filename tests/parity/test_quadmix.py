@@ -290,7 +290,6 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     masks = record_calls(monkeypatch, method.quad, 'draw_masks')
     monkeypatch.setattr('mmseg_uda.components.maskers.rand_per_sample', lambda *_: d['mask_noise'])
-    method.train()
     method.views = {}
     step = TrainStep(method, build_optimizers(dict(type='SGD', lr=0.0), method.networks()), StepOptions())
     step([recorded_batch(d)], int(d['iter']))

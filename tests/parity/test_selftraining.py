@@ -310,7 +310,6 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     method = _method(d, path.stem)
     monkeypatch.setattr(method.mixer, 'draw_masks', lambda label, rng: d['mix_mask'])
     monkeypatch.setattr('mmseg_uda.components.maskers.rand_per_sample', lambda *_: d['mask_noise'])
-    method.train()
     method.views = {}
     batch = {
         'img': d['img'],
