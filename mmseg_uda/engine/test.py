@@ -15,6 +15,7 @@ from torch import nn
 
 from ..builder import build_train_model
 from ..methods.base import UDASegmentor
+from ..models.execution import speed_up
 from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
@@ -151,7 +152,7 @@ def load_model(
     meta = loaded.get('meta') or {}
     method.CLASSES = meta.get('CLASSES')
     method.PALETTE = meta.get('PALETTE')
-    return method.to(device).eval()
+    return speed_up(method.to(device)).eval()
 
 
 def ensemble(

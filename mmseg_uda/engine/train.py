@@ -20,6 +20,7 @@ from ..builder import build_train_model
 from ..datasets.builder import build_training_dataset
 from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
+from ..models.execution import speed_up
 from ..utils.config_errors import check_top_level, naming_config
 from . import environment
 from .data import build_train_loader
@@ -204,7 +205,7 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
         _check_classes(method, dataset)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()
-    method.to(device)
+    speed_up(method.to(device))
     engine = cfg.get('engine') or {}
     if engine.get('channels_last'):
         method.to(memory_format=torch.channels_last)

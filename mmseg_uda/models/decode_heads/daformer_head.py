@@ -15,6 +15,7 @@ from mmseg.models.utils import SelfAttentionBlock
 from mmseg.ops import resize
 from torch import Tensor, nn
 
+from ...ops.pointwise import pointwise_over_levels, resized
 from ...utils.config import nearest
 from .segformer_head import MLPEmbedding
 
@@ -66,7 +67,16 @@ class ASPPFusion(nn.Module):
             count * channels, channels, kernel_size=3, padding=1, norm_cfg=norm_cfg, act_cfg=act_cfg
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, levels: Optional[Sequence[Tensor]] = None) -> Tensor:
+        """
+        Args:
+            x: (B, C, H, W).
+            levels: the maps (B, C_i, h_i, w_i) whose bilinear enlargements ``x`` concatenates, where the caller has
+                them: the 1x1 branch is then computed at their sizes.
+
+        Returns:
+            (B, channels, H, W).
+        """
         branches = []
         if self.image_pool is not None:
             branches.append(
@@ -74,8 +84,25 @@ class ASPPFusion(nn.Module):
             )
         if self.context_layer is not None:
             branches.append(self.context_layer(x))
-        branches.extend(self.aspp_modules(x))
+        if levels is not None and _is_plain_pointwise(self.aspp_modules[0]):
+            branches.append(_pointwise_branch(self.aspp_modules[0], levels, x.shape[2:]))
+            branches.extend(branch(x) for branch in list(self.aspp_modules)[1:])
+        else:
+            branches.extend(self.aspp_modules(x))
         return self.bottleneck(torch.cat(branches, dim=1))
+
+
+def _is_plain_pointwise(branch: nn.Module) -> bool:
+    return isinstance(branch, ConvModule) and branch.conv.kernel_size == (1, 1) and branch.order[0] == 'conv'
+
+
+def _pointwise_branch(branch: ConvModule, levels: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """A 1x1 ConvModule of the concatenated levels, its convolution computed at each level's own size."""
+    weights = branch.conv.weight.flatten(1).split([level.shape[1] for level in levels], dim=1)  # (D, C_i) each
+    mixed = pointwise_over_levels(levels, weights, size, branch.conv.bias)  # (B, D, *size)
+    if branch.with_norm:
+        mixed = branch.norm(mixed)
+    return branch.activate(mixed) if branch.with_activation else mixed
 
 
 class _ISARelation(SelfAttentionBlock):
@@ -237,8 +264,8 @@ class DAFormerHead(BaseDecodeHead):
         level."""
         features = self._transform_inputs(inputs)
         size = features[0].shape[2:]
-        embedded = [
-            resize(self.embed_layers[str(i)](x), size=size, mode='bilinear', align_corners=False)
-            for i, x in zip(self.in_index, features)
-        ]
-        return self.cls_seg(self.fuse_layer(torch.cat(embedded, dim=1)))
+        embedded = [self.embed_layers[str(i)](x) for i, x in zip(self.in_index, features)]
+        joined = torch.cat([resized(x, size) for x in embedded], dim=1)  # (B, sum of embed_dims, h, w)
+        if isinstance(self.fuse_layer, ASPPFusion):
+            return self.cls_seg(self.fuse_layer(joined, levels=embedded))
+        return self.cls_seg(self.fuse_layer(joined))

@@ -8,8 +8,9 @@ import torch
 from mmcv.cnn import ConvModule
 from mmseg.models.builder import HEADS
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.ops import resize
 from torch import Tensor, nn
+
+from ...ops.pointwise import folded, pointwise, pointwise_over_levels, resized
 
 
 class MLPEmbedding(nn.Module):
@@ -21,8 +22,7 @@ class MLPEmbedding(nn.Module):
         self.proj = nn.Linear(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed = torch.matmul(self.proj.weight, x.flatten(2))
-        return (mixed + self.proj.bias[:, None].to(mixed.dtype)).unflatten(2, x.shape[2:])
+        return pointwise(x, self.proj.weight, self.proj.bias)
 
 
 @HEADS.register_module()
@@ -56,14 +56,32 @@ class SegFormerHead(BaseDecodeHead):
         """Feature maps of the backbone -> logits (B, num_classes, h, w) at the size of the first selected feature."""
         features = self._transform_inputs(inputs)
         size = features[0].shape[2:]
-        embedded = [
-            resize(self.linear_c[str(i)](x), size=size, mode='bilinear', align_corners=self.align_corners)
-            for i, x in zip(self.in_index, features)
-        ]
-        fused = self.linear_fuse(torch.cat(embedded, dim=1))
+        if self.linear_fuse.conv.kernel_size == (1, 1):
+            fused = self._fused_at_own_sizes(features, size)
+        else:
+            embedded = [
+                resized(self.linear_c[str(i)](x), size, self.align_corners) for i, x in zip(self.in_index, features)
+            ]
+            fused = self.linear_fuse(torch.cat(embedded, dim=1))
         if self.dropout is not None:
             fused = self.dropout(fused)
-        return self.linear_pred(fused)
+        return pointwise(fused, self.linear_pred.weight, self.linear_pred.bias)
+
+    def _fused_at_own_sizes(self, features: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """Embedding and fusion of a level as one linear layer at the level's own size: the same function (both commute
+        with resizing) without ``len(features)`` maps of ``embed_dims`` channels at the largest size."""
+        fuse = self.linear_fuse
+        blocks = fuse.conv.weight.flatten(1).chunk(len(features), dim=1)  # (E, E) for each level
+        weights, biases = [], [] if fuse.conv.bias is None else [fuse.conv.bias.float()]
+        for i, block in zip(self.in_index, blocks):
+            layer = self.linear_c[str(i)].proj
+            weight, bias = folded(block, layer.weight, layer.bias)
+            weights.append(weight)
+            biases.append(bias)
+        fused = pointwise_over_levels(features, weights, size, torch.stack(biases).sum(0), self.align_corners)
+        if fuse.with_norm:
+            fused = fuse.norm(fused)
+        return fuse.activate(fused) if fuse.with_activation else fused
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         # published checkpoints carry the base class's classifier, which their head never used
