@@ -6,6 +6,7 @@ from typing import Any, Iterator, Mapping, Optional
 
 from torch import Tensor, nn
 
+from ..models.heads import ByHead
 from ..ops.adversarial import DOMAIN_LOSSES
 from ..ops.domain_game import GAMES, Verdict, fooling, judges, training
 from ..ops.entropy import self_information
@@ -26,7 +27,7 @@ class Adversary(nn.Module):
         discriminator: config of one discriminator; ``num_classes`` is filled in. Default: ``FCDiscriminator``.
         domain_loss: ``bce`` or ``mse`` (least squares).
         weights: per level the factors (source, target) of the discriminators' losses; default one half each.
-        stale: the released code's mistakes at the levels other than ``main``, see :mod:`~mmseg_uda.ops.domain_game`.
+        stale: the released code's mistakes at the levels other than ``decode``, see :mod:`~mmseg_uda.ops.domain_game`.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Adversary(nn.Module):
         self.domain_loss = DOMAIN_LOSSES[domain_loss]
         self.weights = dict(weights or {})
         self.stale = stale
-        self.levels = nn.ModuleDict(
+        self.levels = ByHead(
             {
                 level: nn.ModuleDict(
                     {
@@ -64,7 +65,7 @@ class Adversary(nn.Module):
 
     def fooling_loss(self, level: str, target: int, scores: Tensor) -> Tensor:
         """The segmentor's loss on a target's class scores (B, C, H, W) at one level."""
-        verdicts = fooling(self.game, self.num_targets, target, self.stale and level != 'main')
+        verdicts = fooling(self.game, self.num_targets, target, self.stale and level != 'decode')
         losses = [verdict.weight * self._loss(level, verdict, scores) for verdict in verdicts]
         return sum(losses[1:], losses[0])
 
@@ -76,7 +77,7 @@ class Adversary(nn.Module):
         """
         for level, scores in shown.items():
             source, target = self.weights.get(level, (0.5, 0.5))
-            for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'main'):
+            for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'decode'):
                 seen = 'source' if verdict.shown < 0 else f'target{verdict.shown}'
                 yield (
                     f'disc.{level}.{verdict.judge}.{seen}',

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
 
 import torch
-import torch.nn.functional as F
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from torch import Tensor
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
 from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
 from ..methods.base import UDASegmentor
+from ..models.heads import class_scores, is_plain, scores_of
 from ..ops.esl import Criterion, label_and_score
 from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import plain
@@ -37,10 +37,9 @@ _PENDING = 16
 Prediction = tuple[str, Tensor, Tensor, Optional[Tensor]]
 
 
-def network_probabilities(segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
+def network_probabilities(segmentor: Any, img: Tensor) -> Tensor:
     """Class probabilities (B, C, h, w) float32 at the network's resolution."""
-    scores = segmentor.decode_head.forward_test(segmentor.extract_feat(img), list(metas), segmentor.test_cfg)
-    return scores.float().softmax(1)
+    return scores_of(segmentor, segmentor.extract_feat(img), None, ['decode'])['decode'].softmax(1)
 
 
 def predict_probabilities(
@@ -61,12 +60,12 @@ def predict_probabilities(
         size = tuple(img.shape[2:])
         whole = [dict(meta, ori_shape=(*size, 3), img_shape=(*size, 3), flip=False) for meta in metas]
         return segmentor.inference(img, whole, rescale=False).float()
-    return enlarged(network_probabilities(segmentor, img, metas), segmentor, img)
+    return enlarged(network_probabilities(segmentor, img), segmentor, img)
 
 
 def enlarged(prob: Tensor, segmentor: Any, img: Tensor) -> Tensor:
     """Probabilities at the size of the input ``img``."""
-    return F.interpolate(prob, size=img.shape[2:], mode='bilinear', align_corners=segmentor.decode_head.align_corners)
+    return class_scores(segmentor.decode_head, prob, img.shape[2:])
 
 
 def check_upsample(segmentor: Any, upsample: str) -> None:
@@ -77,10 +76,8 @@ def check_upsample(segmentor: Any, upsample: str) -> None:
     """
     if upsample not in UPSAMPLINGS:
         raise ValueError(f"upsample must be one of {', '.join(UPSAMPLINGS)}, got '{upsample}'")
-    plain_head = not hasattr(segmentor, 'extract_multi_resolution') and not isinstance(
-        segmentor.decode_head, torch.nn.ModuleList
-    )
-    if upsample == 'prob' and not (plain_head and segmentor.test_cfg.get('mode', 'whole') == 'whole'):
+    whole = segmentor.test_cfg.get('mode', 'whole') == 'whole'
+    if upsample == 'prob' and not (is_plain(segmentor) and whole):
         raise ValueError(
             f"upsample='prob' needs one head and whole-image inference, {type(segmentor).__name__} has test_cfg="
             f"{dict(segmentor.test_cfg)}: use upsample='logit'"
@@ -229,7 +226,7 @@ def _predictions(
     segmentor = method.inference_model
     for keys, batch in batches:
         batch = to_device(batch, device)
-        soft = network_probabilities(segmentor, batch['img'], batch['img_metas']) if store.origin.soft else None
+        soft = network_probabilities(segmentor, batch['img']) if store.origin.soft else None
         prob = (
             predict_probabilities(segmentor, batch['img'], batch['img_metas'], store.origin.upsample)
             if soft is None

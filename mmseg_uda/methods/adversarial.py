@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..models.heads import classifier_levels, level_scores, level_weights
+from ..models.heads import ByHead, heads_of, require_plain, scores_of, weight_per_head
 from ..models.losses.segmentation import head_losses
 from ..models.modes import set_teacher_mode
 from ..models.training_interface import consecutive, rows_of
@@ -71,12 +71,12 @@ class OutputAdaptation(UDASegmentor):
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
-        self.levels = list(classifier_levels(self.student))
+        require_plain(self.student, type(self).__name__)
         self.masking = None if masking is None else self._build_masking(dict(masking))
 
     def _build_masking(self, options: dict[str, Any]) -> MaskedConsistency:
         check_options(options, _MASKING_OPTIONS, 'uda.masking')
-        num_classes = classifier_levels(self.student)['main'].num_classes
+        num_classes = self.student.decode_head.num_classes
         labeler = build_from_config(
             options.pop('pseudo_labeler', dict(type='ConfidenceShare')), PSEUDO_LABELERS, num_classes=num_classes
         )
@@ -109,7 +109,7 @@ class OutputAdaptation(UDASegmentor):
                 source_scores = _detached(parts[0])
             del parts
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
-        scores = level_scores(self.student, target.img)
+        scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
         losses = self.target_losses(scores, source)
         if self.target_ce is not None:
             pseudo = self.label_losses(scores, self.with_pseudo_labels(target))
@@ -125,20 +125,21 @@ class OutputAdaptation(UDASegmentor):
 
     def _scores_of(self, streams: Sequence[Stream]) -> list[dict[str, Tensor]]:
         """The scores of streams that pass the network as one batch, stream by stream."""
-        scores = level_scores(self.student, joint_images(streams))
+        img = joint_images(streams)
+        scores = scores_of(self.student, self.student.extract_feat(img), img.shape[2:])
         rows = consecutive([stream.batch_size for stream in streams])
         return [{level: rows_of(value, images) for level, value in scores.items()} for images in rows]
 
     def label_losses(self, scores: Scores, stream: Stream) -> dict[str, Tensor]:
         """The heads' own losses on a stream's labels."""
-        heads = classifier_levels(self.student)
+        heads = heads_of(self.student)
         assert stream.label is not None
         weight = None if stream.valid is None else stream.valid[:, 0].float()
-        named = {
-            'decode' if level == 'main' else level: head_losses(heads[level], value, stream.label, weight)
+        return {
+            f'{level}.{key}': loss
             for level, value in scores.items()
+            for key, loss in head_losses(heads[level], value, stream.label, weight).items()
         }
-        return {f'{level}.{key}': value for level, losses in named.items() for key, value in losses.items()}
 
     @abstractmethod
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
@@ -175,7 +176,7 @@ class AdvEnt(OutputAdaptation):
     one, so that this equals one optimiser each).
 
     Args:
-        lambda_adv: weight of the adversarial loss per level; default ``dict(main=0.001, aux=0.0002)`` where the level
+        lambda_adv: weight of the adversarial loss per level; default ``dict(decode=0.001, aux=0.0002)`` where the level
             exists.
         discriminator: config of one level's discriminator; ``num_classes`` is filled in.
         input_transform: what discriminators see: ``self_information`` (AdvEnt) or ``prob`` (AdaptSegNet).
@@ -202,9 +203,9 @@ class AdvEnt(OutputAdaptation):
                 raise ValueError(f"{option} must be one of {', '.join(valid)}, got '{value}'")
         self.transform = TRANSFORMS[input_transform]
         self.domain_loss = DOMAIN_LOSSES[domain_loss]
-        heads = classifier_levels(self.student)
-        self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
-        self.discriminators = nn.ModuleDict(
+        heads = heads_of(self.student)
+        self.lambda_adv = weight_per_head(lambda_adv, dict(decode=0.001, aux=0.0002), heads, 'lambda_adv')
+        self.discriminators = ByHead(
             {
                 level: build_from_config(
                     dict(discriminator or dict(type='FCDiscriminator')),
@@ -257,7 +258,7 @@ class MinEnt(OutputAdaptation):
     """Direct entropy minimisation on the target.
 
     Args:
-        lambda_ent: weight of the entropy per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        lambda_ent: weight of the entropy per level; default ``dict(decode=0.001, aux=0.0002)`` where the level exists.
         hardest: share of each image's pixels that count, those of highest entropy; None = all.
         lambda_prior: weight per level of the penalty for classes that vanish from the target prediction, or None. The
             source's class shares are counted during training.
@@ -280,12 +281,12 @@ class MinEnt(OutputAdaptation):
         super().__init__(target_ce=target_ce, **kwargs)
         if hardest is not None and not 0 < hardest <= 1:
             raise ValueError(f'hardest must lie in (0, 1], got {hardest}')
-        heads = classifier_levels(self.student)
-        self.lambda_ent = level_weights(lambda_ent, dict(main=0.001, aux=0.0002), heads, 'lambda_ent')
-        self.lambda_prior = level_weights(lambda_prior or {}, {}, heads, 'lambda_prior')
+        heads = heads_of(self.student)
+        self.lambda_ent = weight_per_head(lambda_ent, dict(decode=0.001, aux=0.0002), heads, 'lambda_ent')
+        self.lambda_prior = weight_per_head(lambda_prior or {}, {}, heads, 'lambda_prior')
         self.hardest = hardest
         self.prior_slack = prior_slack
-        self.register_buffer('class_counts', torch.zeros(heads['main'].num_classes, dtype=torch.float64))
+        self.register_buffer('class_counts', torch.zeros(heads['decode'].num_classes, dtype=torch.float64))
 
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """Entropy of the target scores and, when asked for, the class prior."""

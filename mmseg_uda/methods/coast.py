@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..models.heads import scores_of
 from ..models.modes import kept_running_statistics, reference_mode
 from ..ops.cooperative import KD_REDUCTIONS, LOSS_MODES, cooperative_losses, distillation_loss
 from ..ops.label_warp import harden
@@ -19,7 +20,7 @@ from ..utils.config import build_from_config
 from ..utils.world import current_world
 from .base import LossTerm
 from .mtaf import MTKT
-from .parts.multi_target import DomainHeads, scores_at
+from .parts.multi_target import DomainHeads
 
 #: image size divided by the size at which target losses are computed
 LOSS_STRIDE = 4
@@ -50,7 +51,7 @@ class CoaSTWarmUp(MTKT):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            lambda_adv=dict(main=0.001) if lambda_adv is None else lambda_adv,
+            lambda_adv=dict(decode=0.001) if lambda_adv is None else lambda_adv,
             lambda_kd={},
             discriminator=discriminator or dict(type='StridedDiscriminator'),
             discriminator_weight=discriminator_weight,
@@ -136,8 +137,8 @@ class CoaST(DomainHeads):
         heads = self.classifiers()
         groups = [[name] for name in heads] if self.head_by_head else [list(heads)]
         for number, names in enumerate(groups, start=1):
-            scores = {name: scores_at(heads[name], features, source.img.shape[2:]) for name in names}
-            losses = self.source_losses('main', scores, source)
+            scores = scores_of(self.student, features, source.img.shape[2:], {name: heads[name] for name in names})
+            losses = self.source_losses('decode', scores, source)
             del scores
             title = f'source.{names[0]}' if self.head_by_head else 'source'
             yield LossTerm.from_losses(title, losses, prefix='source.', keep_graph=number < len(groups))
@@ -153,31 +154,35 @@ class CoaST(DomainHeads):
             label = _reduced(target.label)
         else:
             with reference_mode(self.student, 'eval'):
-                scores = scores_at(
-                    self.student.domain_heads[i], self.student.extract_feat(target.img), target.img.shape[2:]
-                )
+                scores = self._own_scores(i, target.img, target.img.shape[2:])
             label = harden(scores.softmax(dim=1), self.threshold, 1 / LOSS_STRIDE)[:, 0]
         return label if target.valid is None else label.masked_fill(_reduced(target.valid) == 0, IGNORE)
+
+    def _own_scores(self, i: int, img: Tensor, size: Sequence[int]) -> Tensor:
+        """Class scores of a target's own head at ``size``."""
+        features, heads = self.student.extract_feat(img), {'own': self.student.domain_heads[i]}
+        return scores_of(self.student, features, size, heads)['own']
 
     def _target_losses(self, i: int, img: Tensor, label: Tensor) -> dict[str, Tensor]:
         student, size = self.student, label.shape[1:]
         self.styliser.image.write(img, i)
         with self.styliser.natural_pass(i):
             features = student.extract_feat(img)
-        own, agnostic = (scores_at(head, features, size) for head in (student.domain_heads[i], student.decode_head))
+        heads = dict(own=student.domain_heads[i], agnostic=student.decode_head)
+        scores = scores_of(student, features, size, heads)
         styled = []
         for j in range(self.num_targets):
             if j != i:
                 kept = contextlib.nullcontext() if self.stylised_statistics else kept_running_statistics(student)
                 with self.styliser.stylised_pass(i, j), kept:
                     view = self.styliser.image.apply_style(img, j)
-                    styled.append(scores_at(student.domain_heads[j], student.extract_feat(view), size))
+                    styled.append(self._own_scores(j, view, size))
                 self.record_view(f'target{i}_as_{j}', img=view)
-        losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_world())
+        losses = cooperative_losses(scores['own'], styled, label, self.gamma, self.loss_mode, current_world())
         if self.views is not None:
             maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
             self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
-        distilled = distillation_loss(own, agnostic, self.kd_reduction) / self.num_targets
+        distilled = distillation_loss(scores['own'], scores['agnostic'], self.kd_reduction) / self.num_targets
         return {
             'pl.loss': self.loss_weights['pl'] * losses.pseudo,
             'sty.loss': self.loss_weights['sty'] * losses.style,

@@ -7,13 +7,13 @@ from typing import Any, Iterator, Mapping, Optional
 from torch import Tensor, nn
 
 from ..components.adversary import Adversary
-from ..models.heads import classifier_levels, level_scores, level_weights
+from ..models.heads import heads_of, scores_of, weight_per_head
 from ..ops.cooperative import distillation_loss
 from ..ops.domain_game import SOURCE_MAPS
 from ..registry import UDA
 from ..streams import Stream
 from .base import LossTerm
-from .parts.multi_target import DomainHeads, MultiTarget, scores_at
+from .parts.multi_target import DomainHeads, MultiTarget
 
 SEGMENTOR = ('segmentor',)
 MDIS_GAMES = ('shared', 'multi')
@@ -40,7 +40,8 @@ class MDis(MultiTarget):
 
     Args:
         game: ``multi`` (MDis), or ``shared``: the baseline of MTAF with one discriminator for all targets.
-        lambda_adv: weight of every verdict per level; default ``dict(main=0.001, aux=0.0002)`` where the level exists.
+        lambda_adv: weight of every verdict per level; default ``dict(decode=0.001, aux=0.0002)`` where the level
+            exists.
         discriminator: config of one discriminator; ``num_classes`` is filled in.
         domain_loss: ``bce`` or ``mse``.
         official: as the released code: auxiliary discriminators weight the source with 1 / (1 + number of targets)
@@ -61,10 +62,10 @@ class MDis(MultiTarget):
         super().__init__(**kwargs)
         if game not in MDIS_GAMES:
             raise ValueError(f"game must be one of {', '.join(MDIS_GAMES)}, got '{game}'")
-        heads = classifier_levels(self.student)
-        self.lambda_adv = level_weights(lambda_adv, dict(main=0.001, aux=0.0002), heads, 'lambda_adv')
+        heads = heads_of(self.student)
+        self.lambda_adv = weight_per_head(lambda_adv, dict(decode=0.001, aux=0.0002), heads, 'lambda_adv')
         weights = {
-            level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'main'
+            level: (1 / (1 + self.num_targets), 0.5) for level in self.lambda_adv if official and level != 'decode'
         }
         self.adversary = Adversary(
             {level: heads[level].num_classes for level in self.lambda_adv},
@@ -80,19 +81,17 @@ class MDis(MultiTarget):
         return {'segmentor': self.student, 'discriminator': self.adversary}
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
-        scores = level_scores(self.student, source.img)
+        scores = scores_of(self.student, self.student.extract_feat(source.img), source.img.shape[2:])
         losses = {
             key: value
             for level in scores
-            for key, value in self.source_losses(
-                level, {'decode' if level == 'main' else level: scores[level]}, source
-            ).items()
+            for key, value in self.source_losses(level, {level: scores[level]}, source).items()
         }
         shown: dict[str, dict[int, Tensor]] = {level: {SOURCE_MAPS: value} for level, value in detached(scores).items()}
         del scores
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         for i, target in enumerate(targets):
-            scores = level_scores(self.student, target.img)
+            scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
             losses = {
                 f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
                 for level, weight in self.lambda_adv.items()
@@ -109,8 +108,8 @@ class MTKT(DomainHeads):
     """A discriminator and a classifier per target; the agnostic classifier learns from the target classifiers.
 
     Args:
-        lambda_adv: weight of every target's adversarial loss per level; default ``dict(main=0.0005, aux=0.0001)``.
-        lambda_kd: weight of the distillation per level; default ``dict(main=1, aux=0.1 / num_targets)``; an empty
+        lambda_adv: weight of every target's adversarial loss per level; default ``dict(decode=0.0005, aux=0.0001)``.
+        lambda_kd: weight of the distillation per level; default ``dict(decode=1, aux=0.1 / num_targets)``; an empty
             dict for none.
         teacher_start: first iteration with distillation.
         discriminator: config of one discriminator; ``num_classes`` is filled in.
@@ -134,9 +133,9 @@ class MTKT(DomainHeads):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        heads = {level: head for level, head in classifier_levels(self.student).items() if level in self.levels}
-        self.lambda_adv = level_weights(lambda_adv, dict(main=0.0005, aux=0.0001), heads, 'lambda_adv')
-        self.lambda_kd = level_weights(lambda_kd, dict(main=1.0, aux=0.1 / self.num_targets), heads, 'lambda_kd')
+        heads = {level: head for level, head in heads_of(self.student).items() if level in self.levels}
+        self.lambda_adv = weight_per_head(lambda_adv, dict(decode=0.0005, aux=0.0001), heads, 'lambda_adv')
+        self.lambda_kd = weight_per_head(lambda_kd, dict(decode=1.0, aux=0.1 / self.num_targets), heads, 'lambda_kd')
         for option, value in (('teacher_start', teacher_start), ('discriminator_weight', discriminator_weight)):
             if value < 0:
                 raise ValueError(f'uda.{option} must not be negative, got {value}')
@@ -161,8 +160,9 @@ class MTKT(DomainHeads):
         losses: dict[str, Tensor] = {}
         shown: dict[str, dict[int, Tensor]] = {}
         for level in self.levels:
-            scores = {f'domain{i}': scores_at(head, features, size) for i, head in enumerate(self.heads(level))}
-            prefix = '' if level == 'main' else f'{level}.'
+            heads = {f'domain{i}': head for i, head in enumerate(self.heads(level))}
+            scores = scores_of(self.student, features, size, heads)
+            prefix = '' if level == 'decode' else f'{level}.'
             losses.update({f'{prefix}{key}': value for key, value in self.source_losses(level, scores, source).items()})
             shown[level] = {SOURCE_MAPS - i: value.detach() for i, value in enumerate(scores.values())}
         del scores, features
@@ -178,15 +178,14 @@ class MTKT(DomainHeads):
     def _target_term(self, i: int, target: Stream) -> tuple[LossTerm, dict[str, Tensor]]:
         """The segmentor's term on a target, and the domain head's scores without graph."""
         features, size = self.student.extract_feat(target.img), target.img.shape[2:]
-        scores = {level: scores_at(self.heads(level)[i], features, size) for level in self.levels}
+        heads = {level: self.heads(level)[i] for level in self.levels}
+        scores = scores_of(self.student, features, size, heads)
         losses = {
             f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
             for level, weight in self.lambda_adv.items()
         }
         if self.iteration >= self.teacher_start:
-            agnostic = classifier_levels(self.student)
+            agnostic = scores_of(self.student, features, size, list(self.lambda_kd))
             for level, weight in self.lambda_kd.items():
-                losses[f'kd.{level}.loss'] = weight * distillation_loss(
-                    scores[level], scores_at(agnostic[level], features, size)
-                )
+                losses[f'kd.{level}.loss'] = weight * distillation_loss(scores[level], agnostic[level])
         return LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR), detached(scores)

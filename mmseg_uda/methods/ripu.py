@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..models.training_interface import is_hrda
+from ..models.heads import require_plain, scores_of
 from ..ops import partial_label as ops
 from ..ops.world import World
 from ..registry import UDA
@@ -50,8 +49,7 @@ class RIPU(UDASegmentor):
         for name, value in (('consistency_weight', consistency_weight), ('negative_weight', negative_weight)):
             if value < 0:
                 raise ValueError(f'uda.{name} must not be negative, got {value}')
-        if is_hrda(self.student) or isinstance(self.student.decode_head, nn.ModuleList):
-            raise ValueError('RIPU needs a segmentor with one decode head and one resolution')
+        require_plain(self.student, 'RIPU')
         self.consistency_weight, self.consistency_kind = consistency_weight, consistency_kind
         self.negative_weight, self.negative_threshold = negative_weight, negative_threshold
         self.aux_weight = aux_weight
@@ -77,18 +75,13 @@ class RIPU(UDASegmentor):
 
     def _supervised(self, stream: Stream, world: World) -> tuple[Tensor, Tensor]:
         """Class scores at image size, and the cross entropy over its labelled pixels."""
-        features = self.student.extract_feat(stream.img)
-        scores = self._upsample(self.student.decode_head(features), stream)
-        loss = ops.labeled_cross_entropy(scores, _label(stream), world)
-        heads = getattr(self.student, 'auxiliary_head', None)
-        for head in heads if isinstance(heads, nn.ModuleList) else [heads] if heads is not None else []:
-            auxiliary = ops.labeled_cross_entropy(self._upsample(head(features), stream), _label(stream), world)
-            loss = loss + self.aux_weight * auxiliary
-        return scores, loss
-
-    def _upsample(self, scores: Tensor, stream: Stream) -> Tensor:
-        align_corners = self.student.decode_head.align_corners
-        return F.interpolate(scores.float(), size=stream.img.shape[2:], mode='bilinear', align_corners=align_corners)
+        scores = scores_of(self.student, self.student.extract_feat(stream.img), stream.img.shape[2:])
+        label = _label(stream)
+        main = scores.pop('decode')
+        loss = ops.labeled_cross_entropy(main, label, world)
+        for auxiliary in scores.values():
+            loss = loss + self.aux_weight * ops.labeled_cross_entropy(auxiliary, label, world)
+        return main, loss
 
 
 def _label(stream: Stream) -> Tensor:

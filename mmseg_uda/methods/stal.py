@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import torch
-import torch.nn.functional as F
 from mmcv.runner import get_dist_info
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from ..components.banks_images import ImageBank, class_components
 from ..components.contrastive import MemoryBankContrast, PixelGroup
 from ..components.copy_paste import ClassCopyPaste
 from ..components.ema import EMATeacher
+from ..models.heads import class_scores, require_plain
 from ..models.modes import kept_modes
 from ..models.representation import SegmentorOutput, attach_representation, forward_with_representation, split_output
 from ..ops import ael as ops
@@ -110,6 +110,7 @@ class STAL(UDASegmentor):
             raise ValueError(f'consistency_start is a share of the run, between 0 and 1, got {consistency_start}')
         if not self.max_iters:
             raise ValueError('STAL schedules its thresholds over the run: set runner.max_iters')
+        require_plain(self.student, 'STAL')
         self.num_classes = self.student.decode_head.num_classes
         channels = attach_representation(self.student, **(representation or {}))
         self.teacher = EMATeacher(self.student, alpha)
@@ -139,10 +140,6 @@ class STAL(UDASegmentor):
         self.contrast_weight, self.contrast_start = float(options.pop('weight', 0.1)), float(options.pop('start', 0.1))
         options.setdefault('high_rank', max(20, self.num_classes))
         self.contrast = MemoryBankContrast(self.num_classes, channels, **options)
-
-    @property
-    def align_corners(self) -> bool:
-        return bool(self.student.decode_head.align_corners)
 
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1)."""
@@ -174,14 +171,14 @@ class STAL(UDASegmentor):
         label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, world, self.entropy_tie)
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
-        scores_l = self.upsample(teacher_l.logits, img_l).float()
+        scores_l = self.upsample(teacher_l.logits, img_l)
         self.record_view('labeled', img=img_l, label=label_l)
         self.record_view('mixed', img=img_m, label=label_m)
 
         predicted_l = self.upsample(student_l.logits, img_l)
         yield LossTerm('supervised', self.supervised_loss(student_l, predicted_l, label_l, world), keep_graph=True)
 
-        sums, counts = ops.class_confidence_sums(predicted_l.float(), label_l)
+        sums, counts = ops.class_confidence_sums(predicted_l, label_l)
         self.confidence.update(world.total(sums), world.total(counts))
         consistency_weight = float(self.progress() >= self.consistency_start)
         yield LossTerm(
@@ -259,7 +256,7 @@ class STAL(UDASegmentor):
         images = torch.cat([pairs.base, pairs.partner])
         with kept_modes(self.teacher.model):
             self.teacher.model.eval()
-            scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images).float()
+            scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images)
         predictions = scores.argmax(dim=1)
         guided = (predictions[count:] == pairs.guides[:, None, None]).cpu().numpy()
         mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(
@@ -287,8 +284,8 @@ class STAL(UDASegmentor):
         return [forward_with_representation(network, img) for img in images]
 
     def upsample(self, scores: Tensor, img: Tensor) -> Tensor:
-        """Class scores at the size of the image."""
-        return F.interpolate(scores, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        """Class scores float32 at the size of the image."""
+        return class_scores(self.student.decode_head, scores, img.shape[2:])
 
     # ---- losses
     # -----------------------------------------------------------------------------------------------------------------
@@ -297,7 +294,7 @@ class STAL(UDASegmentor):
         min_kept = round(self.ohem['min_kept_per_image'] * len(label) * world.world_size)
 
         def mined(scores: Tensor) -> Tensor:
-            return ops.ohem_cross_entropy(scores.float(), label, self.ohem['threshold'], min_kept, world=world)
+            return ops.ohem_cross_entropy(scores, label, self.ohem['threshold'], min_kept, world=world)
 
         total = mined(predicted)
         for auxiliary in output.auxiliary:
@@ -313,10 +310,10 @@ class STAL(UDASegmentor):
         self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, world: ops.World
     ) -> Tensor:
         """Confidence-weighted cross entropy with the teacher's labels."""
-        confidence = torch.softmax(scores.float(), dim=1).amax(dim=1)
+        confidence = torch.softmax(scores, dim=1).amax(dim=1)
         maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]), name)
         return ops.confidence_weighted_ce(
-            predicted.float(), confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, world
+            predicted, confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, world
         )
 
     def contrast_loss(

@@ -1,64 +1,141 @@
-"""The classifiers of a segmentor as levels: ``main`` is the decode head, ``aux`` (``aux_0`` ...) the auxiliary
-heads."""
+"""The one way to ask a segmentor for its heads and their class scores.
+
+Heads have one vocabulary, that of MMSeg's log lines: ``decode`` is the decode head (``decode_0``, ``decode_1`` ...
+those of a cascade), ``aux`` the auxiliary head (``aux_0`` ... when there are several). Configs may write ``main`` for
+``decode``. A *plain* segmentor computes features once and has one decode head on them (MMSeg's ``EncoderDecoder``);
+cascades and HRDA are not.
+"""
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from mmseg.ops import resize
 from torch import Tensor, nn
 
-
-def classifier_levels(segmentor: nn.Module) -> dict[str, nn.Module]:
-    """The heads of an MMSeg ``EncoderDecoder`` by level.
-
-    Raises:
-        TypeError: a cascade, or HRDA, whose outputs are not plain class scores.
-    """
-    main = getattr(segmentor, 'decode_head', None)
-    if main is None or isinstance(main, nn.ModuleList) or hasattr(segmentor, 'extract_multi_resolution'):
-        raise TypeError(
-            f'{type(segmentor).__name__} has no single decode head with plain class scores: this method needs an '
-            'EncoderDecoder'
-        )
-    levels = {'main': main}
-    auxiliary = getattr(segmentor, 'auxiliary_head', None)
-    if isinstance(auxiliary, nn.ModuleList):
-        levels.update({f'aux_{i}': head for i, head in enumerate(auxiliary)})
-    elif auxiliary is not None:
-        levels['aux'] = auxiliary
-    return levels
+#: accepted in configs, and the name in checkpoints of versions of 0.1.0
+ALIASES = {'main': 'decode'}
 
 
-def level_weights(
-    given: Optional[Mapping[str, float]], default: Mapping[str, float], levels: Mapping[str, nn.Module], option: str
-) -> dict[str, float]:
-    """The weight of each level that takes part.
+def is_hrda(segmentor: nn.Module) -> bool:
+    """Whether ``segmentor`` has passes of its own at two resolutions."""
+    return hasattr(segmentor, 'extract_multi_resolution')
+
+
+def is_plain(segmentor: nn.Module) -> bool:
+    """Whether ``segmentor`` computes features once and has one decode head on them."""
+    head = getattr(segmentor, 'decode_head', None)
+    return head is not None and not isinstance(head, nn.ModuleList) and not is_hrda(segmentor)
+
+
+def require_plain(segmentor: nn.Module, who: str) -> None:
+    """Refuse a segmentor whose classifiers are not plain functions of one set of features.
 
     Args:
-        given: weights from the config, or None for ``default`` (``main`` and ``aux``) on the levels that exist.
+        who: what needs a plain one, for the message: ``AdvEnt``, ``the pixel representation``.
+
+    Raises:
+        TypeError: a cascade, HRDA, or an ensemble.
+    """
+    if not is_plain(segmentor):
+        raise TypeError(
+            f'{who} needs a segmentor with one decode head on one set of features (EncoderDecoder), '
+            f'{type(segmentor).__name__} decodes in several passes: change model.type, or take a self-training method '
+            '(DACS, DAFormer, MIC), which trains any segmentor'
+        )
+
+
+def heads_of(segmentor: nn.Module) -> dict[str, Any]:
+    """All heads by name, ``decode`` (or ``decode_0`` ...) first."""
+    named: dict[str, Any] = {}
+    for name, attribute in (('decode', 'decode_head'), ('aux', 'auxiliary_head')):
+        heads = getattr(segmentor, attribute, None)
+        if isinstance(heads, nn.ModuleList):
+            named.update({f'{name}_{i}': head for i, head in enumerate(heads)})
+        elif heads is not None:
+            named[name] = heads
+    return named
+
+
+def class_scores(head: Any, output: Tensor, size: Optional[Sequence[int]]) -> Tensor:
+    """Class scores of what ``head`` returned.
+
+    Args:
+        head: gives ``align_corners``.
+        output: (B, C, h, w), of any float type.
+        size: (H, W) of the result, bilinear; None = that of ``output``.
+
+    Returns:
+        (B, C, H, W) float32.
+    """
+    scores = output.float()
+    if size is None:
+        return scores
+    return resize(scores, tuple(size), mode='bilinear', align_corners=head.align_corners, warning=False)
+
+
+def scores_of(
+    segmentor: nn.Module,
+    features: Any,
+    size: Optional[Sequence[int]],
+    heads: Union[None, Sequence[str], Mapping[str, Any]] = None,
+) -> dict[str, Tensor]:
+    """Class scores of the heads of a plain segmentor on ``features``.
+
+    Args:
+        segmentor: see :func:`require_plain`.
+        features: what ``segmentor.extract_feat`` returned.
+        size: (H, W) of the scores, that of the image or of the label; None = each head's own resolution.
+        heads: names of :func:`heads_of`, or other heads on the same features by any name (those of the targets); None
+            = all heads of the segmentor.
+
+    Returns:
+        (B, C, H, W) float32 by name. Gradients flow; the caller decides about modes and autograd.
+    """
+    require_plain(segmentor, 'scores_of')
+    if not isinstance(heads, Mapping):
+        own = heads_of(segmentor)
+        heads = own if heads is None else {name: own[name] for name in heads}
+    # forward_test, because the training output of some heads (EncHead) holds more than the scores
+    return {name: class_scores(head, head.forward_test(features, None, None), size) for name, head in heads.items()}
+
+
+def weight_per_head(
+    given: Optional[Mapping[str, float]], default: Mapping[str, float], heads: Mapping[str, Any], option: str
+) -> dict[str, float]:
+    """The weight of each head that takes part.
+
+    Args:
+        given: weights from the config (``main`` is ``decode``), or None for ``default`` (``decode`` and ``aux``) on
+            the heads that exist.
+        heads: see :func:`heads_of`.
         option: the config key, for messages.
 
     Raises:
-        ValueError: a level that the segmentor lacks, or a negative weight.
+        ValueError: a head that the segmentor lacks, one given twice, or a negative weight.
     """
     if given is None:
-        return {name: default[name.split('_')[0]] for name in levels}
-    unknown = [name for name in given if name not in levels]
+        return {name: default[name.split('_')[0]] for name in heads}
+    weights = {ALIASES.get(name, name): float(weight) for name, weight in given.items()}
+    if len(weights) < len(given):
+        raise ValueError(f"{option}: 'main' and 'decode' name the same head, got both")
+    unknown = [name for name in weights if name not in heads]
     if unknown:
         raise ValueError(
-            f"{option}: the segmentor has no level '{unknown[0]}', only {sorted(levels)}; add the auxiliary_head"
+            f"{option}: the segmentor has no head '{unknown[0]}', only {sorted(heads)}; add the auxiliary_head"
         )
-    negative = [name for name, weight in given.items() if weight < 0]
+    negative = [name for name, weight in weights.items() if weight < 0]
     if negative:
-        raise ValueError(f'{option}.{negative[0]} must not be negative, got {given[negative[0]]}')
-    return {name: float(weight) for name, weight in given.items()}
+        raise ValueError(f'{option}.{negative[0]} must not be negative, got {weights[negative[0]]}')
+    return weights
 
 
-def level_scores(segmentor: nn.Module, img: Tensor) -> dict[str, Tensor]:
-    """Class scores of every level at the size of the image: (B, C, H, W) float32, one forward pass."""
-    features = segmentor.extract_feat(img)  # type: ignore[operator]
-    return {
-        name: resize(head(features).float(), size=img.shape[2:], mode='bilinear', align_corners=head.align_corners)
-        for name, head in classifier_levels(segmentor).items()
-    }
+class ByHead(nn.ModuleDict):
+    """Modules by the name of a head, such as discriminators; loads checkpoints that say ``main`` for ``decode``."""
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        for key in [key for key in state if key.startswith(prefix)]:
+            name, _, rest = key[len(prefix) :].partition('.')
+            if name in ALIASES:
+                state[f'{prefix}{ALIASES[name]}.{rest}'] = state.pop(key)
+        super()._load_from_state_dict(state, prefix, *args)

@@ -8,6 +8,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from .decode_heads.dlv3plus_rep_head import tower
+from .heads import heads_of, require_plain
 
 
 class SegmentorOutput(NamedTuple):
@@ -33,14 +34,10 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropou
         Number of channels of the representation.
 
     Raises:
-        ValueError: a cascade, or a network that does not run as features -> head.
+        TypeError: a segmentor that is not plain, see :func:`~mmseg_uda.models.heads.require_plain`.
     """
+    require_plain(segmentor, 'a pixel representation')
     head = segmentor.decode_head
-    if isinstance(head, nn.ModuleList) or hasattr(segmentor, 'extract_multi_resolution'):
-        raise ValueError(
-            f'{type(segmentor).__name__} has several decoding passes: a representation needs a segmentor with one '
-            'decode head'
-        )
     if hasattr(head, 'forward_with_representation'):
         return int(head.representation_channels)
     if not hasattr(segmentor, 'representation_head'):
@@ -68,9 +65,8 @@ def forward_with_representation(segmentor: EncoderDecoder, img: Tensor) -> Segme
     else:
         scores, hidden = _forward_and_capture(head, features)
         representation = segmentor.representation_head(hidden)
-    heads = getattr(segmentor, 'auxiliary_head', None)
-    heads = [] if heads is None else list(heads) if isinstance(heads, nn.ModuleList) else [heads]
-    return SegmentorOutput(scores, tuple(auxiliary(features) for auxiliary in heads), representation)
+    auxiliary = tuple(head(features) for name, head in heads_of(segmentor).items() if name.startswith('aux'))
+    return SegmentorOutput(scores, auxiliary, representation)
 
 
 def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

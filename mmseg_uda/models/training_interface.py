@@ -14,11 +14,11 @@ from typing import Any, Mapping, Optional, Sequence, Union
 import torch
 from mmseg.core import add_prefix
 from mmseg.models.segmentors import EncoderDecoder
-from mmseg.ops import resize
 from torch import Tensor, nn
 
 from ..ops.hrda import Box, Generator
 from ..utils.rng import StepRng
+from .heads import heads_of, is_hrda, scores_of
 from .losses.segmentation import head_losses
 
 
@@ -52,11 +52,6 @@ class Features:
     def backbone(self) -> Sequence[Tensor]:
         """Feature maps of the first view (the low resolution of HRDA)."""
         return self.views[0].maps
-
-
-def is_hrda(segmentor: nn.Module) -> bool:
-    """Whether ``segmentor`` has passes of its own at two resolutions."""
-    return hasattr(segmentor, 'extract_multi_resolution')
 
 
 def training_features(
@@ -140,21 +135,13 @@ def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[s
     ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
     outputs: dict[str, tuple[nn.Module, Any]] = {}
-    if isinstance(segmentor.decode_head, nn.ModuleList):
-        previous: Any = None
-        for i, head in enumerate(segmentor.decode_head):
-            previous = head(inputs) if i == 0 else head(inputs, previous)
-            outputs[f'decode_{i}'] = head, previous
-    else:
-        outputs['decode'] = segmentor.decode_head, segmentor.decode_head(inputs)
-    if getattr(segmentor, 'with_auxiliary_head', False):
-        auxiliary = segmentor.auxiliary_head
-        named = (
-            {f'aux_{i}': h for i, h in enumerate(auxiliary)}
-            if isinstance(auxiliary, nn.ModuleList)
-            else {'aux': auxiliary}
-        )
-        outputs.update({name: (head, head(inputs)) for name, head in named.items()})
+    stage: tuple[Any, ...] = ()  # what the stage before in a cascade has said
+    for name, head in heads_of(segmentor).items():
+        if name.startswith('decode_'):
+            stage = (head(inputs, *stage),)
+            outputs[name] = head, stage[0]
+        else:
+            outputs[name] = head, head(inputs)
     return outputs
 
 
@@ -196,11 +183,9 @@ def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[s
 
     HRDA runs its full inference (context plus overlapping detail windows). The caller decides about gradients.
     """
-    if metas is None:
-        metas = [
-            dict(ori_shape=tuple(img.shape[2:]), img_shape=(*img.shape[2:], 3), flip=False) for _ in range(img.shape[0])
-        ]
     if type(segmentor).encode_decode is not EncoderDecoder.encode_decode:
+        if metas is None:
+            shape = tuple(img.shape[2:])
+            metas = [dict(ori_shape=shape, img_shape=(*shape, 3), flip=False) for _ in range(img.shape[0])]
         return segmentor.encode_decode(img, metas).float()
-    scores = segmentor._decode_head_forward_test(segmentor.extract_feat(img), metas).float()
-    return resize(scores, size=img.shape[2:], mode='bilinear', align_corners=segmentor.align_corners)
+    return scores_of(segmentor, segmentor.extract_feat(img), img.shape[2:], ['decode'])['decode']

@@ -157,7 +157,7 @@ def test_esl_end_to_end(tmp_path: Path) -> None:
     assert not store.missing() and 0.4 < store.labels['total_share'] <= 1
     final = folders['retrain'] / 'iter_2.pth'
     weights = load_checkpoint_file(final)['state_dict']
-    assert any(key.startswith('uda.discriminators.main.') for key in weights)
+    assert any(key.startswith('uda.discriminators.decode.') for key in weights)
     # a run that was killed in the middle of the last stage ends with the same weights
     final.unlink()
     (folders['retrain'] / 'latest.pth').unlink()

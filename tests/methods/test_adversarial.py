@@ -89,7 +89,7 @@ def test_terms_update_the_networks_they_name() -> None:
     method.begin_iteration(0, method.rng)
     updated = {term.name: term.updates for term in method.training_losses(setup.data.batch([0]))}
     assert updated.pop('source') == updated.pop('target') == ('segmentor',)
-    assert set(updated) == {f'disc.{level}.{domain}' for level in ('main', 'aux') for domain in ('source', 'target')}
+    assert set(updated) == {f'disc.{level}.{domain}' for level in ('decode', 'aux') for domain in ('source', 'target')}
     assert set(updated.values()) == {('discriminator',)}
     assert set(step.optimizers) == {'segmentor', 'discriminator'}
 
@@ -112,7 +112,7 @@ def test_fully_ignored_pseudo_labels_change_nothing() -> None:
 @pytest.mark.parametrize(
     'changes, message',
     [
-        (dict(lambda_adv=dict(aux=0.1)), "no level 'aux'"),
+        (dict(lambda_adv=dict(aux=0.1)), "no head 'aux'"),
         (dict(lambda_adv=dict(main=-1.0)), 'must not be negative'),
         (dict(input_transform='entropy'), 'input_transform must be one of'),
         (dict(target_ce=-1.0), 'target_ce'),

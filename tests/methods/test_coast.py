@@ -269,7 +269,7 @@ def test_wrong_options_are_named() -> None:
         (dict(type='CoaST', loss_weight_sty=-1.0), 'uda.loss_weight_sty must not be negative'),
         (dict(type='MTKT', teacher_start=-1), 'uda.teacher_start must not be negative'),
         (dict(type='MDis', game='single'), 'shared, multi'),
-        (dict(type='MTKT', lambda_adv=dict(aux=1.0)), "no level 'aux'"),
+        (dict(type='MTKT', lambda_adv=dict(aux=1.0)), "no head 'aux'"),
         (dict(type='MTKT', num_targets=0), 'at least 1'),
     ):
         with pytest.raises(ValueError, match=message):

@@ -79,17 +79,17 @@ def _streams(data: Vectors) -> list[str]:
 def _mdis(data: Vectors, game: str) -> tuple[MultiTarget, Leaves, list[nn.Module]]:
     targets, lambdas = int(data['num_targets']), data['lambdas']
     leaves = _leaves(data, _streams(data))
-    method = MDis(game=game, lambda_adv=dict(main=lambdas[2], aux=lambdas[3]), **_network(data, leaves))
+    method = MDis(game=game, lambda_adv=dict(decode=lambdas[2], aux=lambdas[3]), **_network(data, leaves))
     name_heads(dict(main=method.student.decode_head, aux=method.student.auxiliary_head), leaves)
     judges = method.adversary.levels
     order = (
-        [(level, f'source{i}') for level in ('main', 'aux') for i in range(targets)]
+        [(level, f'source{i}') for level in ('decode', 'aux') for i in range(targets)]
         if game == 'multi'
-        else [('main', 'all'), ('aux', 'all')]
+        else [('decode', 'all'), ('aux', 'all')]
     )
     if game == 'multi':
         names = ['targets'] if targets == 2 else [f'targets{j}' for j in range(targets)]
-        order += [(level, name) for name in names for level in ('main', 'aux')]
+        order += [(level, name) for name in names for level in ('decode', 'aux')]
     return method, leaves, [judges[level][name] for level, name in order]
 
 
@@ -98,17 +98,18 @@ def _mtkt(data: Vectors) -> tuple[MultiTarget, Leaves, list[nn.Module]]:
     leaves = _leaves(data, _streams(data))
     method = MTKT(
         lambda_adv=dict(main=lambdas[2] / 2, aux=lambdas[3] / 2),
-        lambda_kd=dict(main=lambdas[4], aux=0.1 * lambdas[4] / targets),
+        lambda_kd=dict(decode=lambdas[4], aux=0.1 * lambdas[4] / targets),
         teacher_start=0 if data['teacher_active'] else 1,
         **_network(data, leaves),
     )
     heads = dict(main_0=method.student.decode_head, aux_0=method.student.auxiliary_head)
-    heads.update({f'{level}_{i + 1}': head for level in ('main', 'aux') for i, head in enumerate(method.heads(level))})
+    for published, level in (('main', 'decode'), ('aux', 'aux')):
+        heads.update({f'{published}_{i + 1}': head for i, head in enumerate(method.heads(level))})
     name_heads(heads, leaves)
     return (
         method,
         leaves,
-        [method.adversary.levels[level][f'source{i}'] for i in range(targets) for level in ('main', 'aux')],
+        [method.adversary.levels[level][f'source{i}'] for i in range(targets) for level in ('decode', 'aux')],
     )
 
 
@@ -151,7 +152,7 @@ def test_warm_up_step(path: Path) -> None:
         model=RecordedSegmentor(_classes(leaves)),
     )
     name_heads({str(i): head for i, head in enumerate(method.heads())}, leaves)
-    discriminators = [method.adversary.levels['main'][f'source{i}'] for i in range(targets)]
+    discriminators = [method.adversary.levels['decode'][f'source{i}'] for i in range(targets)]
     _fill(discriminators, tensor(data['D_flat']))
     terms = {
         term.name: term for term in run_iteration(method, recorded_batch(tensor(data['src_label']), targets), leaves)
@@ -159,7 +160,7 @@ def test_warm_up_step(path: Path) -> None:
     np.testing.assert_allclose(terms['source'].loss.item(), np.nan_to_num(data['loss_src_sum']), rtol=1e-4)
     for i in range(targets):
         np.testing.assert_allclose(terms[f'target{i}'].loss.item(), data['loss_adv_weighted'][i], rtol=1e-4)
-        learned = sum(terms[f'disc.main.source{i}.{seen}'].loss.item() for seen in ('source', f'target{i}'))
+        learned = sum(terms[f'disc.decode.source{i}.{seen}'].loss.item() for seen in ('source', f'target{i}'))
         np.testing.assert_allclose(learned, data['loss_d'][i], rtol=1e-4)
         for stream, key in (('src', f'g_src_{i}'), (f't{i}', f'g_tgt_{i}')):
             close(leaves[stream, str(i)].grad, np.nan_to_num(data[key]), **_small(data[key], 1e-8))

@@ -27,6 +27,7 @@ FILES = [
     for path in golden_files('esl', f'{family}.npz')
 ]
 LEVELS = {'main': 'decode_head', 'aux': 'auxiliary_head'}
+OWN_NAMES = {'main': 'decode', 'aux': 'aux'}
 
 
 @BACKBONES.register_module()
@@ -71,7 +72,9 @@ def _method(data: dict[str, np.ndarray], family: str) -> UDASegmentor:
     )
     if multi:
         model['auxiliary_head'] = _head(6, 0, classes, weights[1])
-    lambdas = dict(zip(('main', 'aux') if multi else ('main',), (float(value) for value in data['lambda_adv_or_ent'])))
+    lambdas = dict(
+        zip(('decode', 'aux') if multi else ('decode',), (float(value) for value in data['lambda_adv_or_ent']))
+    )
     uda: dict[str, Any] = dict(type='MinEnt', lambda_ent=lambdas)
     if family != 'minent':
         uda = dict(
@@ -87,7 +90,7 @@ def _method(data: dict[str, np.ndarray], family: str) -> UDASegmentor:
 def _own_name(key: str) -> str:
     network, rest = key.split('.', 1)
     if network != 'seg':
-        return f'discriminators.{network[2:]}.{rest}'
+        return f'discriminators.{OWN_NAMES[network[2:]]}.{rest}'
     module, rest = rest.split('.', 1)
     return f'student.{LEVELS[module]}.conv_seg.{rest}' if module in LEVELS else f'student.backbone.{module}.{rest}'
 
@@ -144,16 +147,18 @@ def test_iterations(path: Path) -> None:
 
 def _check_logs(logs: list[dict[str, float]], data: dict[str, np.ndarray]) -> None:
     single = not data['multi_level']  # the released loop then logs zeros for the level that does not exist
-    weights = dict(zip(LEVELS, data['lambda_seg'])), dict(zip(LEVELS, data['lambda_adv_or_ent']))
-    for level in LEVELS:
+    weights = (
+        dict(zip(OWN_NAMES.values(), data['lambda_seg'])),
+        dict(zip(OWN_NAMES.values(), data['lambda_adv_or_ent'])),
+    )
+    for published_level, level in OWN_NAMES.items():
         if single and level == 'aux':
             continue
-        head = 'decode' if level == 'main' else 'aux'
         names = {
-            f'loss_seg_src_{level}': (f'source.{head}.loss_ce', weights[0][level]),
-            f'loss_ent_{level}': (f'ent.{level}.loss', weights[1][level]),
-            f'loss_adv_trg_{level}': (f'adv.{level}.loss', weights[1][level]),
-            f'loss_d_{level}': (f'disc.{level}.target.loss', 1.0),
+            f'loss_seg_src_{published_level}': (f'source.{level}.loss_ce', weights[0][level]),
+            f'loss_ent_{published_level}': (f'ent.{level}.loss', weights[1][level]),
+            f'loss_adv_trg_{published_level}': (f'adv.{level}.loss', weights[1][level]),
+            f'loss_d_{published_level}': (f'disc.{level}.target.loss', 1.0),
         }
         for published, (own, weight) in names.items():
             if f'loss.{published}' in data:

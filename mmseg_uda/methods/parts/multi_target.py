@@ -9,19 +9,13 @@ from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence
 
 import torch
 from mmcv.runner import ModuleList
-from mmseg.ops import resize
 from torch import Tensor, nn
 
-from ...models.heads import classifier_levels
+from ...models.heads import heads_of, require_plain, scores_of
 from ...models.losses.segmentation import head_losses
 from ...streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
 from ..base import LossTerm, UDASegmentor
 from .labeled_target import LabeledTarget
-
-
-def scores_at(head: Any, features: Any, size: Any) -> Tensor:
-    """Class scores of a head, float32 and resized to (height, width) ``size``."""
-    return resize(head(features).float(), size=tuple(size), mode='bilinear', align_corners=head.align_corners)
 
 
 class MultiTarget(UDASegmentor):
@@ -36,6 +30,7 @@ class MultiTarget(UDASegmentor):
 
     def __init__(self, num_targets: int = 2, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        require_plain(self.student, type(self).__name__)
         self.labeled_target = LabeledTarget(labeled_target, ('supervise',), type(self).__name__)
         self.required_streams = tuple(dict.fromkeys((SOURCE, *self.labeled_target.labeled_streams, TARGET)))  # type: ignore[misc]
         if num_targets < 1:
@@ -63,8 +58,8 @@ class MultiTarget(UDASegmentor):
     def _labeled_term(self, labeled: Stream) -> LossTerm:
         self.record_view(labeled.name, img=labeled.img, label=labeled.label)
         features = self.student.extract_feat(labeled.img)
-        scores = {name: scores_at(head, features, labeled.img.shape[2:]) for name, head in self.classifiers().items()}
-        losses = self.source_losses('main', scores, labeled)
+        scores = scores_of(self.student, features, labeled.img.shape[2:], self.classifiers())
+        losses = self.source_losses('decode', scores, labeled)
         return LossTerm.from_losses(
             labeled.name, losses, f'{labeled.name}.', weight=self.labeled_target.supervise, updates=('segmentor',)
         )
@@ -76,7 +71,7 @@ class MultiTarget(UDASegmentor):
     def source_losses(self, level: str, scores: Mapping[str, Tensor], source: Stream) -> dict[str, Tensor]:
         """The losses of a level's head (``loss_decode``) on the source label, for every classifier in ``scores``."""
         assert source.label is not None
-        head = classifier_levels(self.student)[level]
+        head = heads_of(self.student)[level]
         return {
             f'{name}.{key}': value
             for name, logits in scores.items()
@@ -99,12 +94,12 @@ class DomainHeads(MultiTarget):
 
     def __init__(self, test_with: str = 'student', **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        levels = classifier_levels(self.student)
-        self.levels = list(levels) if self.clones_auxiliary else ['main']
+        levels = heads_of(self.student)
+        self.levels = list(levels) if self.clones_auxiliary else ['decode']
         clones = {
             level: ModuleList([copy.deepcopy(levels[level]) for _ in range(self.num_targets)]) for level in self.levels
         }
-        self.student.domain_heads = clones.pop('main')
+        self.student.domain_heads = clones.pop('decode')
         if clones:
             self.student.domain_auxiliary_heads = _Levels(clones)
         self.test_with = test_with
@@ -112,9 +107,9 @@ class DomainHeads(MultiTarget):
     def classifiers(self) -> dict[str, Any]:
         return {**super().classifiers(), **{f'domain{i}': head for i, head in enumerate(self.heads())}}
 
-    def heads(self, level: str = 'main') -> Sequence[Any]:
+    def heads(self, level: str = 'decode') -> Sequence[Any]:
         """The domain heads of a level, in the order of the targets."""
-        return self.student.domain_heads if level == 'main' else self.student.domain_auxiliary_heads[level]
+        return self.student.domain_heads if level == 'decode' else self.student.domain_auxiliary_heads[level]
 
     def test_networks(self) -> dict[str, nn.Module]:
         """The student with its agnostic head, with each domain head in its place, and with the average of all."""
