@@ -9,6 +9,7 @@ from mmcv.runner import HOOKS, Hook
 
 from ..engine.distributed import barrier
 from ..engine.inference import inference_mode
+from ..engine.signals import Stopped
 from .pictures import write_pictures
 from .regions import LoadBoughtLabels
 from .scoring import segmentor_predict
@@ -54,6 +55,8 @@ class ActiveSelectionHook(Hook):
 
     def before_run(self, runner: Any) -> None:
         """Start the label set, and hide what was bought after the iteration that the run goes on from."""
+        if runner.world_size == 1:  # several ranks meet in every round: they stop after it
+            self.session.stop = lambda: bool(runner.stop)
         if runner.rank == 0:
             self.session.start()
         barrier()
@@ -82,9 +85,13 @@ class ActiveSelectionHook(Hook):
     def _select(self, runner: Any, round_number: int, iteration: int) -> None:
         device = runner.step.device
         if round_number > self.session.label_set.finished:
-            with inference_mode(runner.model, device):
-                network = f'seed {(runner.meta or {}).get("seed")}, iteration {iteration}'
-                self.session.select(round_number, segmentor_predict(runner.model), device, network=network)
+            network = f'seed {(runner.meta or {}).get("seed")}, iteration {iteration}'
+            try:
+                with inference_mode(runner.model, device):
+                    self.session.select(round_number, segmentor_predict(runner.model), device, network=network)
+            except Stopped:  # the checkpoint of this iteration is written; a resumed run goes on with the round
+                runner.stop_now()
+                return
             if runner.rank == 0:
                 write_pictures(self.session.pool, self.session.label_set, round_number, self.pictures)
             status = self.session.label_set.status()

@@ -16,7 +16,7 @@ from ..engine import environment
 from ..engine.distributed import barrier
 from ..engine.evaluation import evaluate_all, named_test_sets, write_metrics
 from ..engine.runner import find_resumable
-from ..engine.stages import STAGES, StageContext, run_stages
+from ..engine.stages import GO_ON, STAGES, StageContext, run_stages
 from ..engine.test import load_model
 from ..engine.train import DEFAULT_SEED, train
 from ..utils.config_errors import check_top_level, naming_config
@@ -122,7 +122,7 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
     found = find_resumable(folder, context.logger)
     cfg.resume_from = str(found) if found else None
     meta = {'seed': cfg.seed, 'exp_name': stage['config'], 'config': config_text(cfg)}
-    runner = train(cfg, context.device, stage['config'], validate=False, meta=meta, logger=context.logger)
+    runner = train(cfg, context.device, stage['config'], validate=False, meta=meta, logger=context.logger, go_on=GO_ON)
     workers = int(cfg.data.get('workers_per_gpu', 2))
     metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), context.device, context.logger, workers)
     if get_dist_info()[0] == 0:

@@ -7,7 +7,7 @@ import json
 import math
 import warnings
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 import mmcv
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..components.acquisition import ImageAcquisition
 from ..engine.distributed import barrier
+from ..engine.signals import Stopped
 from ..ops.acquisition import group_quota, rank_names, select_images
 from .budget import ImageBudget
 from .label_set import LabelSet, LabelSetError, Purchase, write_text
@@ -33,16 +34,27 @@ class Scorer:
         predict: from :func:`~mmseg_uda.active.scoring.segmentor_predict`; the network must be in eval mode.
         view: how an image is shown.
         device: of the network.
+        stop: asked before every image; when it says so, scoring raises ``Stopped``. What is scored stays.
     """
 
-    def __init__(self, pool: Pool, predict: Optional[Predict], view: ScoringView, device: torch.device) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        predict: Optional[Predict],
+        view: ScoringView,
+        device: torch.device,
+        stop: Optional[Callable[[], bool]] = None,
+    ) -> None:
         self.pool = pool
         self.predict = predict
         self.view = view
         self.device = device
+        self.stop = stop
 
     def __call__(self, name: str) -> Optional[Tensor]:
         """Scores (C, H, W) at the image's size."""
+        if self.stop is not None and self.stop():
+            raise Stopped(f'stopped before {name} was scored')
         if self.predict is None:
             return None
         return self.view(self.predict, self.pool.network_input(name, self.device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 import torch
 from mmcv.runner import get_dist_info
@@ -68,6 +68,8 @@ class ActiveSession:
         norm = active.get('img_norm_cfg') or find_norm_cfg((cfg.get('data') or {}).get('test'))
         if norm is None:
             raise KeyError('active.img_norm_cfg is missing, and data.test has no Normalize step to take it from')
+        #: asked before every image that is scored (a run that may be told to stop)
+        self.stop: Optional[Callable[[], bool]] = None
         self.pool = Pool(active['pool'], norm, active.get('group_by'))
         self.budget: Budget = build_budget(active['budget'])
         self.acquisition: Any = build_from_config(active['acquisition'], ACQUISITIONS)
@@ -107,7 +109,7 @@ class ActiveSession:
         """The scorer of this session's view."""
         if predict is None and self.acquisition.needs_model:
             raise ValueError(f'{type(self.acquisition).__name__} ranks by the network: give its checkpoint')
-        return Scorer(self.pool, predict if self.acquisition.needs_model else None, self.view, device)
+        return Scorer(self.pool, predict if self.acquisition.needs_model else None, self.view, device, self.stop)
 
     def start(self) -> None:
         """Enter the initial set, unless it is there; region level starts with nothing."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any, Iterator, Mapping, Optional
 
-import cv2
 import torch
 from mmcv.parallel import DataContainer, collate
 from mmcv.runner import get_dist_info
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..ops.normalize import normalize_on_device
+from .workers import WorkerLoader, quiet_worker
 
 
 class PositionSampler(Sampler):
@@ -64,12 +64,12 @@ def build_train_loader(
         options.pop(decided_here, None)
     options.setdefault('persistent_workers', workers > 0)
     rank, world_size = get_dist_info()
-    return DataLoader(
+    return WorkerLoader(
         dataset,
         batch_sampler=PositionSampler(batch_size, rank, world_size, accumulate, start_iteration),
         num_workers=workers,
         collate_fn=functools.partial(collate, samples_per_gpu=batch_size),
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=quiet_worker,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         **options,
     )
@@ -79,19 +79,14 @@ def build_test_loader(dataset: Dataset, workers: int) -> DataLoader:
     """A loader of single test images, this rank's share in order of their index."""
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)  # type: ignore[arg-type]
-    return DataLoader(
+    return WorkerLoader(
         dataset,
         batch_size=1,
         sampler=list(indices),
         num_workers=workers,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=quiet_worker,
         collate_fn=functools.partial(collate, samples_per_gpu=1),
     )
-
-
-def _quiet_worker(_: int) -> None:
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
 
 
 def to_device(batch: Mapping[str, Any], device: torch.device, channels_last: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import mmcv
 import numpy as np
 import torch
+from mmcv.runner import LoggerHook
 from mmseg.core import EvalHook
 from mmseg.datasets import build_dataset
 from torch import nn
@@ -19,9 +20,12 @@ from ..utils.progress import progress
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
 from .inference import inference_mode
+from .signals import Stopped
 
 #: what stands in place of a data set's name for the harmonic mean over data sets
 HARMONIC = 'harmonic'
+#: entry of a checkpoint: the iteration whose evaluation was cut short
+DUE = 'evaluation_due'
 #: called with (prediction (H, W), meta data) of each image
 Consumer = Callable[[np.ndarray, Mapping[str, Any]], None]
 
@@ -60,6 +64,7 @@ def run_test(
     label: str = '',
     score: bool = True,
     windows_per_batch: int = 8,
+    stop: Optional[Callable[[], bool]] = None,
 ) -> list[Any]:
     """Predict every image of ``dataset`` (this rank's share) and return MMSeg's pre-evaluation results of all ranks
     in order.
@@ -69,18 +74,27 @@ def run_test(
         consume: receives each prediction, for example to save it.
         score: False when the data set has no labels; the result is then a list of None.
         label: name of the data set in the progress bar.
+        stop: asked before every image.
+
+    Raises:
+        Stopped: on all ranks, when ``stop`` said so on one of them.
     """
     loader = build_test_loader(dataset, workers)
     mine = []
     indices = list(loader.sampler)
     with inference_mode(model, device, precision, windows_per_batch):
         for index, batch in progress(zip(indices, loader), label or 'test', len(indices), quiet=not _is_main()):
+            if stop is not None and stop():
+                break
             images, metas = _test_inputs(batch, device)
             result = model(img=images, img_metas=metas, return_loss=False)
             if consume is not None:
                 consume(result[0], metas[0][0])
             mine.append((index, dataset.pre_eval(result, indices=[index])[0] if score else None))
-    merged = [pair for part in gather_objects(mine) for pair in part]
+    gathered = gather_objects((len(mine) < len(indices), mine))
+    if any(cut for cut, _ in gathered):
+        raise Stopped(f'the evaluation on {label} was stopped')
+    merged = [pair for _, part in gathered for pair in part]
     return [value for _, value in sorted(merged, key=lambda pair: pair[0])]
 
 
@@ -127,6 +141,7 @@ def evaluate_all(
     precision: str = 'fp32',
     consumers: Optional[Mapping[str, Consumer]] = None,
     windows_per_batch: int = 8,
+    stop: Optional[Callable[[], bool]] = None,
     **eval_options: Any,
 ) -> dict[str, float]:
     """Evaluate on every data set.
@@ -147,6 +162,7 @@ def evaluate_all(
             (consumers or {}).get(name),
             name,
             windows_per_batch=windows_per_batch,
+            stop=stop,
         )
         if _is_main():
             if logger is not None and len(datasets) > 1:
@@ -227,10 +243,17 @@ class UDAEvalHook(EvalHook):
 
     def _evaluate(self, runner: Any) -> dict[str, float]:
         return evaluate_all(
-            runner.model, self.datasets, self.device, runner.logger, self.workers, self.precision, **self.eval_kwargs
+            runner.model,
+            self.datasets,
+            self.device,
+            runner.logger,
+            self.workers,
+            self.precision,
+            stop=lambda: bool(runner.stop),
+            **self.eval_kwargs,
         )
 
-    def _do_evaluate(self, runner: Any) -> None:
+    def _all_metrics(self, runner: Any) -> dict[str, float]:
         metrics = self._evaluate(runner)
         own = runner.model.test_with if self.test_with else None
         for name in self.test_with:
@@ -240,6 +263,31 @@ class UDAEvalHook(EvalHook):
             finally:
                 runner.model.test_with = own
             metrics.update({f'{key}.{name}': value for key, value in others.items() if key.startswith('mIoU')})
+        return metrics
+
+    def before_epoch(self, runner: Any) -> None:
+        """Make up for the evaluation that a stop signal has cut short."""
+        if (runner.meta or {}).get('hook_msgs', {}).pop(DUE, None) != runner.iter:
+            return
+        runner.logger.info('evaluating after %d iterations: the run was stopped in this evaluation', runner.iter)
+        runner.mode = 'train'
+        runner._iter -= 1  # hooks and file names count from the iteration that the evaluation belongs to
+        try:
+            self._do_evaluate(runner)
+            for hook in runner.hooks:
+                if isinstance(hook, LoggerHook):
+                    hook.after_train_iter(runner)
+        finally:
+            runner._iter += 1
+
+    def _do_evaluate(self, runner: Any) -> None:
+        try:
+            metrics = self._all_metrics(runner)
+        except Stopped:
+            runner.meta = runner.meta or {}
+            runner.meta.setdefault('hook_msgs', {})[DUE] = runner.iter + 1
+            runner.stop_now()
+            return
         if runner.rank != 0:
             return
         runner.log_buffer.output['eval_iter_num'] = sum(len(dataset) for dataset in self.datasets.values())

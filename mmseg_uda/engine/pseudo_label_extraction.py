@@ -14,7 +14,7 @@ import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
 from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
@@ -29,6 +29,7 @@ from .data import to_device
 from .distributed import barrier
 from .inference import inference_mode
 from .test import load_model
+from .workers import WorkerLoader
 
 UPSAMPLINGS = ('prob', 'logit')
 #: images whose files may wait for a writer thread
@@ -184,7 +185,9 @@ def extract(
     workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
 
     def predict(indices: Sequence[int], title: str = 'pseudo-labels') -> Iterator[Prediction]:
-        loader = DataLoader(_Subset(dataset, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated)
+        loader = WorkerLoader(
+            _Subset(dataset, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated
+        )
         return _predictions(method, progress(loader, title, total=len(loader), quiet=rank > 0), store, device)
 
     if mode != DEFERRED:

@@ -6,7 +6,7 @@ import logging
 import platform
 import re
 import shutil
-import signal
+import time
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
 
@@ -25,13 +25,12 @@ from ..utils.checkpoint_io import (
     state_dict_of,
 )
 from .data import to_device
-from .distributed import any_rank, barrier
+from .distributed import barrier, gather_objects
+from .signals import StopRequest
 from .step import TrainStep
 
-#: exit status of a run that SIGTERM ended after its checkpoint was written (128 + 15, as a shell reports it)
-TERMINATED = 143
-
-
+#: seconds between two agreements of the ranks on whether to stop
+AGREE_EVERY = 2.0
 #: values of each name that a log buffer keeps: no logger averages more iterations
 LONGEST_AVERAGE = 10_000
 
@@ -101,7 +100,8 @@ class UDARunner(IterBasedRunner):
     """Trains a method with :class:`~mmseg_uda.engine.step.TrainStep`.
 
     Differences from mmcv's runner: the step is the engine's; checkpoints are atomic, weights-only, hold the number of
-    *completed* iterations and can be resumed exactly; SIGTERM ends the run after a checkpoint; nothing sleeps;
+    *completed* iterations and can be resumed exactly; a stop signal (:mod:`~mmseg_uda.engine.signals`) ends the run
+    after a checkpoint; nothing sleeps;
     nothing executes text from a checkpoint.
 
     Args:
@@ -120,7 +120,11 @@ class UDARunner(IterBasedRunner):
         self.channels_last = channels_last
         self.log_buffer = DeferredLogBuffer(step)
         self._completed = 0
-        self._terminate = False
+        self.stop = StopRequest()
+        self.go_on = 'start the same command again with --auto-resume'
+        self._agreed_to_stop = False
+        self._next_agreement = 1
+        self._agreed_at = (0, time.monotonic())
 
     @property
     def completed(self) -> int:
@@ -159,7 +163,7 @@ class UDARunner(IterBasedRunner):
 
         Raises:
             ValueError: a workflow other than training, or no ``max_iters``.
-            SystemExit: after SIGTERM, once the checkpoint is written.
+            SystemExit: after a stop signal, once the checkpoint is written; the status is 128 + its number.
         """
         if [tuple(flow)[0] for flow in workflow] != ['train']:
             raise ValueError(
@@ -173,9 +177,11 @@ class UDARunner(IterBasedRunner):
         self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
         set_training_modes(self.model)
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
-        self.call_hook('before_run')
-        self.call_hook('before_epoch')
-        with self._catch_sigterm():
+        with self.stop:
+            self.call_hook('before_run')
+            self.call_hook('before_epoch')
+            if self._agreed_to_stop:
+                self._save_and_exit()
             while self._iter < self._max_iters:
                 self.train(batches)
                 if self._should_stop():
@@ -183,27 +189,38 @@ class UDARunner(IterBasedRunner):
         self.call_hook('after_epoch')
         self.call_hook('after_run')
 
-    def _catch_sigterm(self) -> Any:
-        return _SignalGuard(signal.SIGTERM, self._on_sigterm)
-
-    def _on_sigterm(self) -> None:
-        self._terminate = True
+    def stop_now(self) -> None:
+        """Stop after this iteration; all ranks call it."""
+        self._agreed_to_stop = True
 
     def _should_stop(self) -> bool:
-        if self.world_size == 1:
-            return self._terminate
-        # ranks meet the signal in different iterations: they agree on one, now and then, because asking costs a
-        # collective
-        return self._completed % 10 == 0 and any_rank(self._terminate)
+        if self.world_size == 1 or self._agreed_to_stop:
+            return bool(self.stop) or self._agreed_to_stop
+        # the signal meets the ranks in different iterations: they agree on one, every other second, because asking
+        # costs a collective
+        if self._completed < self._next_agreement:
+            return False
+        iteration, when = self._agreed_at
+        self._agreed_at = (self._completed, time.monotonic())
+        pace = (self._agreed_at[1] - when) / max(self._completed - iteration, 1)
+        gathered = gather_objects((bool(self.stop), pace))
+        slowest = max(seconds for _, seconds in gathered)
+        self._next_agreement = self._completed + min(max(int(AGREE_EVERY / max(slowest, 1e-3)), 1), 50)
+        return any(wish for wish, _ in gathered)
 
     def _save_and_exit(self) -> None:
         if self.rank == 0:
             self.save_checkpoint(self.work_dir)
             self.logger.warning(
-                'SIGTERM: checkpoint written after %d iterations; go on with --auto-resume', self._completed
+                '%s: stopped after %d of %d iterations, checkpoint %s is written. To go on, %s',
+                self.stop.name,
+                self._completed,
+                self._max_iters,
+                Path(self.work_dir) / f'iter_{self._completed}.pth',
+                self.go_on,
             )
         barrier()
-        raise SystemExit(TERMINATED)
+        raise SystemExit(self.stop.status)
 
     # ---- checkpoints
     # ------------------------------------------------------------------------------------------------------------
@@ -288,25 +305,6 @@ class UDARunner(IterBasedRunner):
                 optimizer.load_state_dict(states[name])
         else:
             self.optimizer.load_state_dict(states)
-
-
-class _SignalGuard:
-    """Run ``action`` on a signal inside a ``with`` block; the old handler comes back afterwards."""
-
-    def __init__(self, number: int, action: Any) -> None:
-        self._number = number
-        self._action = action
-        self._previous: Any = None
-
-    def __enter__(self) -> None:
-        try:
-            self._previous = signal.signal(self._number, lambda *_: self._action())
-        except ValueError:  # not in the main thread: the host program keeps its own handling
-            self._previous = None
-
-    def __exit__(self, *_: Any) -> None:
-        if self._previous is not None:
-            signal.signal(self._number, self._previous)
 
 
 def _to_cpu(state: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from .train import DEFAULT_SEED, train
 #: functions (options of the stage, folder, context) -> None by type
 STAGES = Registry('stage')
 MARKER = 'stage.json'
+GO_ON = 'start the same command again'
 _COMMON = ('name', 'type', 'config', 'options')
 
 
@@ -121,6 +122,7 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
             validate=context.validate,
             timestamp=timestamp,
             logger=context.logger,
+            go_on=GO_ON,
         )
     finally:
         context.logger.removeHandler(handler)

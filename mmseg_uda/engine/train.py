@@ -113,6 +113,7 @@ def train(
     timestamp: Optional[str] = None,
     meta: Optional[dict[str, Any]] = None,
     logger: Optional[logging.Logger] = None,
+    go_on: Optional[str] = None,
 ) -> UDARunner:
     """Build everything that a config describes and train.
 
@@ -121,6 +122,7 @@ def train(
         device: device of this process.
         config_name: named in messages about the config.
         validate: evaluate as ``cfg.evaluation`` says.
+        go_on: what a user has to do after a stop signal, for the message.
 
     Returns:
         The runner after its last iteration.
@@ -132,6 +134,7 @@ def train(
     environment.prepare_data(cfg)
     runner, dataset = build_runner(cfg, device, config_name, logger, meta)
     runner.timestamp = timestamp or runner.timestamp
+    runner.go_on = go_on or runner.go_on
     with naming_config(config_name):
         register_hooks(runner, cfg, device, validate)
         for hook in runner.hooks:

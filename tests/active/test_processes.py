@@ -24,6 +24,7 @@ from mmseg_uda.engine.runner import UDARunner, find_resumable
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from tests.harness import processes
 from tests.harness.methods import assert_equal_state, run_ranks
 
 from .test_loop import hook_config
@@ -189,3 +190,26 @@ def test_two_ranks_buy_what_one_process_buys(config: Any, world: Path, tmp_path:
     buy_on_rank(0, config(world, tmp_path / 'mixed'), (2,))  # one process goes on where two ranks stopped
     for folder in ('two', 'mixed'):
         assert content(tmp_path / folder) == content(tmp_path / 'one')
+
+
+def test_a_stop_signal_in_a_round_waits_for_one_image_only(world: Path, tmp_path: Path) -> None:
+    """The round goes on where it was stopped, and everything ends as in a run that nobody stopped."""
+    for run, stop in (('straight', False), ('stopped', True)):
+        folder = tmp_path / run
+        folder.mkdir()
+        config = tmp_path / f'{run}.py'
+        config.write_text(config_text(hook_config(world, folder)))
+        command = [config, '--work-dir', folder, '--device', 'cpu', '--no-validate', '--auto-resume']
+        pause = processes.Pause(Scorer, '__call__', 2, tmp_path)
+        tool = processes.Tool('train.py', command, tmp_path / f'{run}.out', before=pause.before if stop else None)
+        if stop:
+            pause.reached(tool)
+            tool.signal(signal.SIGTERM)
+            pause.release()
+            assert tool.wait() == 143, tool.text
+            assert content(folder / 'active') != content(tmp_path / 'straight' / 'active')
+            tool = processes.Tool('train.py', command, tmp_path / 'again.out')
+        assert tool.wait() == 0, tool.text
+    assert content(tmp_path / 'stopped' / 'active') == content(tmp_path / 'straight' / 'active')
+    states = (load_checkpoint_file(tmp_path / run / 'iter_6.pth')['state_dict'] for run in ('straight', 'stopped'))
+    assert_equal_state(*states, 'network')

@@ -182,3 +182,39 @@ def ranks(name: str, arguments: Sequence[Sequence[Any]], folder: Path) -> list[T
         )
         for rank, own in enumerate(arguments)
     ]
+
+
+class Pause:
+    """Holds a process before the ``call``-th call of ``owner.name`` until the test lets it go on.
+
+    Give :attr:`before` to :class:`Tool`, wait with :meth:`reached`, do something to the process, then :meth:`release`.
+    """
+
+    def __init__(self, owner: Any, name: str, call: int, folder: Path) -> None:
+        self.owner, self.name, self.call = owner, name, call
+        self.marks = [folder / f'{name}.{time.monotonic_ns()}.{kind}' for kind in ('reached', 'released')]
+
+    def before(self) -> None:
+        """Put the pause in place, in the new process."""
+        original = getattr(self.owner, self.name)
+        left = [self.call]
+
+        def paused(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                self.marks[0].touch()
+                end = time.monotonic() + PATIENCE
+                while not self.marks[1].exists() and time.monotonic() < end:
+                    time.sleep(0.01)
+            return original(*args, **kwargs)
+
+        setattr(self.owner, self.name, paused)
+
+    def reached(self, tool: Tool) -> Pause:
+        """Wait until the process stands here."""
+        tool.wait_for(self.marks[0].exists, f'the pause before {self.name}')
+        return self
+
+    def release(self) -> None:
+        """Let the process go on."""
+        self.marks[1].touch()
