@@ -175,13 +175,13 @@ class UDARunner(IterBasedRunner):
             )
         self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
         self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
-        set_training_modes(self.model)
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
         with self.stop:
             self.call_hook('before_run')
             self.call_hook('before_epoch')
             if self._agreed_to_stop:
                 self._save_and_exit()
+            set_training_modes(self.model)
             while self._iter < self._max_iters:
                 self.train(batches)
                 if self._should_stop():
