@@ -5,8 +5,9 @@ A recipe is a config with a list of stages, which run in order, each in a folder
     stages = [
         dict(name='advent', type='train', config='../advent/gta2cs.py'),
         dict(name='labels', type='pseudo_labels', config='../advent/gta2cs.py', checkpoint='{advent}/latest.pth',
-        criterion='entropy'), dict(name='retrain', type='train', config='gta2cs_retrain.py',
-        options={'data.train.target.folder': '{labels}'}),
+             criterion='entropy'),
+        dict(name='retrain', type='train', config='gta2cs_retrain.py',
+             options={'data.train.target.folder': '{labels}'}),
     ]
 
 ``options`` change entries of the stage's config, with dotted keys or nested; ``{name}`` stands for the folder of an

@@ -1,0 +1,137 @@
+"""Does it adapt? A resumable queue of trainings and the tables made from their results.
+
+    python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 0]   # goes on where it stopped
+    python benchmarks/study.py status    # what is done, what runs, how long to go
+    python benchmarks/study.py table [--check]   # docs/benchmarks/study.md
+    python benchmarks/study.py plot       # its pictures
+
+Every run trains on one thread and leaves one file in benchmarks/results/study. CamVid is read from MMSEG_UDA_CAMVID.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Optional, Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+from adaptation_study import plan  # noqa: E402
+
+RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
+WORK = ROOT / 'work_dirs' / 'study'
+
+
+def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[plan.Row, int]]:
+    """Runs in the order in which they are wanted: first seeds of all rows, then further ones."""
+    wanted = [(row, seed) for row in plan.rows(only) for seed in row.seeds if seeds is None or seed in seeds]
+    return sorted(wanted, key=lambda run: run[1])
+
+
+def done(row: plan.Row, seed: int) -> bool:
+    """Whether the result of a run is there."""
+    return (RESULTS / f'{row.name}_seed{seed}.json').is_file()
+
+
+def run(only: Sequence[str], seeds: Optional[Sequence[int]], jobs: int) -> int:
+    """Work through the queue with ``jobs`` processes side by side; returns the number of runs that failed."""
+    waiting = [one for one in queue(only, seeds) if not done(*one)]
+    running: dict[subprocess.Popen[bytes], tuple[str, float]] = {}
+    failed = 0
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            row, seed = waiting.pop(0)
+            name = f'{row.name}_seed{seed}'
+            (WORK / name).mkdir(parents=True, exist_ok=True)
+            with open(WORK / name / 'output.txt', 'ab') as output:
+                process = subprocess.Popen(
+                    [sys.executable, __file__, 'one', row.name, str(seed)],
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
+                )
+            running[process] = (name, time.monotonic())
+            print(f'{time.strftime("%H:%M:%S")} {name} begins, {len(waiting)} waiting', flush=True)
+        time.sleep(1)
+        for process in [process for process in running if process.poll() is not None]:
+            name, began = running.pop(process)
+            minutes = (time.monotonic() - began) / 60
+            failed += process.returncode != 0
+            end = 'done' if process.returncode == 0 else f'FAILED, see {WORK / name / "output.txt"}'
+            print(f'{time.strftime("%H:%M:%S")} {name} {end} after {minutes:.1f} minutes', flush=True)
+    return failed
+
+
+def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
+    """Print the state of every run and an estimate of the processor time that is left."""
+    runs = queue(only, seeds)
+    results = {
+        one: json.loads((RESULTS / f'{one[0].name}_seed{one[1]}.json').read_text()) for one in runs if done(*one)
+    }
+    known = {row.name: result['cpu_s'] for (row, _), result in results.items()}
+    left = 0.0
+    for row, seed in runs:
+        result = results.get((row, seed))
+        if result is not None:
+            best = ', '.join(f'{name} {value["mIoU"]:.1f}' for name, value in result['final'].items())
+            print(f'done     {row.name} seed {seed}: {best} ({result["cpu_s"] / 60:.0f} min)')
+            continue
+        iteration = _last_iteration(WORK / f'{row.name}_seed{seed}')
+        share = 1 - iteration / plan.options_of(row)['runner.max_iters']
+        cost = known.get(row.name) or (sum(known.values()) / len(known) if known else 0)
+        left += cost * share
+        print(f'{"running " if iteration else "waiting "} {row.name} seed {seed}: iteration {iteration}')
+    print(f'{len(results)} of {len(runs)} runs done; about {left / 3600:.1f} hours of one core left')
+
+
+def _last_iteration(folder: Path) -> int:
+    iterations = [0]
+    for path in folder.glob('*.log.json'):
+        lines = path.read_text(encoding='utf-8').splitlines()
+        iterations += [int(json.loads(line).get('iter', 0)) for line in lines[-1:]]
+    return max(iterations)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True)
+    for name in ('run', 'status'):
+        sub = commands.add_parser(name)
+        sub.add_argument('--only', nargs='+', default=(), help='rows whose names contain one of these')
+        sub.add_argument('--seeds', nargs='+', type=int)
+        if name == 'run':
+            sub.add_argument('--jobs', type=int, default=1, help='runs side by side, one thread each')
+    one = commands.add_parser('one')
+    one.add_argument('row')
+    one.add_argument('seed', type=int)
+    table = commands.add_parser('table')
+    table.add_argument('--check', action='store_true', help='compare with the page instead of writing it')
+    commands.add_parser('plot')
+    args = parser.parse_args(argv)
+    if args.command == 'run':
+        sys.exit(1 if run(args.only, args.seeds, args.jobs) else 0)
+    if args.command == 'status':
+        return status(args.only, args.seeds)
+    if args.command == 'one':
+        from adaptation_study.one_run import run_one
+
+        import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
+
+        print(run_one(next(row for row in plan.ROWS if row.name == args.row), args.seed))
+        return
+    from adaptation_study import tables
+
+    if args.command == 'plot':
+        return tables.plot()
+    sys.exit(tables.write(check=args.check))
+
+
+if __name__ == '__main__':
+    main()
