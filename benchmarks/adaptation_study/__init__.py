@@ -1,1 +1,1 @@
-"""What methods gain when they get what they need: a queue of runs, one result file a run, tables made from the files."""
+"""What methods gain when they get what they need: a queue of runs, a result file each, tables made from the files."""
