@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from mmcv.runner import LoggerHook
 from mmseg.core import EvalHook
-from mmseg.datasets import build_dataset
+from mmseg.datasets import CustomDataset, build_dataset
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..datasets.label_spaces import CITY19, eval_subsets
+from ..ops.label_maps import areas
 from ..utils.config import nearest
 from ..utils.progress import progress
 from .data import build_test_loader, to_device
@@ -90,12 +91,22 @@ def run_test(
             result = model(img=images, img_metas=metas, return_loss=False)
             if consume is not None:
                 consume(result[0], metas[0][0])
-            mine.append((index, dataset.pre_eval(result, indices=[index])[0] if score else None))
+            mine.append((index, score_image(dataset, result[0], index) if score else None))
     gathered = gather_objects((len(mine) < len(indices), mine))
     if any(cut for cut, _ in gathered):
         raise Stopped(f'the evaluation on {label} was stopped')
     merged = [pair for _, part in gathered for pair in part]
     return [value for _, value in sorted(merged, key=lambda pair: pair[0])]
+
+
+def score_image(dataset: Any, prediction: np.ndarray, index: int) -> Any:
+    """MMSeg's ``pre_eval`` of one image; in a tenth of its time where the data set leaves counting to MMSeg."""
+    if type(dataset).pre_eval is not CustomDataset.pre_eval:
+        return dataset.pre_eval([prediction], indices=[index])[0]
+    label = torch.from_numpy(dataset.get_gt_seg_map_by_idx(index))
+    return areas(
+        torch.from_numpy(prediction), label, len(dataset.CLASSES), dataset.ignore_index, dataset.reduce_zero_label
+    )
 
 
 def _is_main() -> bool:

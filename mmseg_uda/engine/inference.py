@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..models.modes import kept_modes
 from ..ops.hrda import crop_windows, sliding_boxes
+from ..ops.label_maps import label_map
 from .step import PRECISIONS
 
 
@@ -54,12 +55,41 @@ def batched_slide_inference(
     return total
 
 
+def direct_labels(segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:
+    """MMSeg's ``simple_test`` without softmax and full-size scores: see :func:`~mmseg_uda.ops.label_maps.label_map`.
+
+    Args:
+        img: (B, 3, H, W).
+        rescale: to the original size of the images.
+
+    Returns:
+        B NumPy maps of class ids.
+    """
+    if segmentor.test_cfg.mode == 'slide':
+        scores = segmentor.slide_inference(img, img_meta, False)
+    else:
+        scores = segmentor.encode_decode(img, img_meta)
+    size = scores.shape[2:]
+    if rescale:
+        height, width = img_meta[0]['img_shape'][:2]  # without padding
+        scores, size = scores[:, :, :height, :width], img_meta[0]['ori_shape'][:2]
+    threshold = segmentor.decode_head.threshold if segmentor.out_channels == 1 else None
+    labels = label_map(scores.float(), size, segmentor.align_corners, threshold)
+    if img_meta[0]['flip']:
+        labels = labels.flip(2 if img_meta[0]['flip_direction'] == 'horizontal' else 1)
+    return list(labels.cpu().numpy())
+
+
+def _is_stock(module: EncoderDecoder, *names: str) -> bool:
+    return all(getattr(type(module), name) is getattr(EncoderDecoder, name) for name in names)
+
+
 @contextlib.contextmanager
 def inference_mode(
     model: nn.Module, device: torch.device, precision: str = 'fp32', windows_per_batch: int = 8
 ) -> Iterator[None]:
-    """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows; everything is put back
-    afterwards."""
+    """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows, labels without full-size scores;
+    everything is put back afterwards."""
     patched = []
     for module in model.modules():
         if isinstance(module, EncoderDecoder) and type(module).slide_inference is EncoderDecoder.slide_inference:
@@ -68,7 +98,10 @@ def inference_mode(
                 return batched_slide_inference(self, img, img_meta, rescale, windows_per_batch)
 
             module.slide_inference = types.MethodType(slide, module)
-            patched.append(module)
+            patched.append((module, 'slide_inference'))
+        if isinstance(module, EncoderDecoder) and _is_stock(module, 'simple_test', 'inference', 'whole_inference'):
+            module.simple_test = types.MethodType(direct_labels, module)
+            patched.append((module, 'simple_test'))
     dtype = PRECISIONS[precision]
     autocast = contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
     try:
@@ -76,5 +109,5 @@ def inference_mode(
             model.eval()
             yield
     finally:
-        for module in patched:
-            del module.slide_inference
+        for module, name in patched:
+            delattr(module, name)

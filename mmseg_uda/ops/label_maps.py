@@ -65,18 +65,21 @@ def enlarged_rows(scores: Tensor, top: int, bottom: int, size: Sequence[int], al
 
 
 def areas(
-    prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int, reduce_zero_label: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pixels per class: intersection, union, predicted, labelled; what mmseg's ``intersect_and_union`` counts.
 
     Args:
         prediction, label: integer maps of one shape; pixels whose label is ``ignore_index`` do not count, ids outside
             of the classes count on the other side only.
+        reduce_zero_label: id 0 of the label is no class and the others move down by one.
 
     Returns:
         Four float64 tensors (num_classes,).
     """
     prediction, label = prediction.flatten().long(), label.flatten().long()
+    if reduce_zero_label:
+        label = torch.where((label == 0) | (label == 255), 255, label - 1)
     valid = label != ignore_index
     n = num_classes + 1  # one bin for ids that are no class
     rows = torch.where((label >= 0) & (label < num_classes), label, num_classes)

@@ -37,13 +37,14 @@ def test_one_sigmoid_channel_honours_the_threshold() -> None:
     assert label_maps.label_map(scores, (2, 2), threshold=0.8).tolist() == [[[0, 0], [0, 1]]]
 
 
-def test_areas_are_those_of_mmseg() -> None:
+@pytest.mark.parametrize('reduce_zero_label', [False, True])
+def test_areas_are_those_of_mmseg(reduce_zero_label: bool) -> None:
     generator = np.random.default_rng(0)
     prediction = generator.integers(0, 7, (30, 40))
     label = generator.integers(0, 6, (30, 40)).astype(np.uint8)
     label[generator.random((30, 40)) < 0.2] = 255
-    wanted = intersect_and_union(prediction.copy(), label.copy(), 6, 255)
-    found = label_maps.areas(torch.from_numpy(prediction), torch.from_numpy(label), 6, 255)
+    wanted = intersect_and_union(prediction.copy(), label.copy(), 6, 255, reduce_zero_label=reduce_zero_label)
+    found = label_maps.areas(torch.from_numpy(prediction), torch.from_numpy(label), 6, 255, reduce_zero_label)
     for a, b in zip(found, wanted):
         assert a.tolist() == b.double().tolist()
 
