@@ -22,7 +22,7 @@ from ..utils.parallel import map_files
 from .appearance import between
 from .looks import APPEARANCES, GAME
 from .render import render
-from .writers import Item, items, write_item, write_lists
+from .writers import Item, items, make_folders, write_item, write_lists
 
 #: modules that decide what a file holds
 DRAWING = ('appearance', 'canvas', 'looks', 'objects', 'render', 'scene', 'writers')
@@ -183,6 +183,7 @@ def _build(folder: Path, name: str, options: WorldOptions, workers: int, quiet: 
     temporary = Path(tempfile.mkdtemp(prefix=f'{mine}{os.getpid()}.', dir=folder.parent))
     try:
         pictures = items(name, _counts(name, options))
+        make_folders(temporary / 'new', pictures)
         work = functools.partial(_draw_and_write, root=temporary / 'new', options=options)
         for _ in map_files(work, pictures, f'toy {name}', workers, quiet):
             pass

@@ -126,28 +126,40 @@ _ITEM = dict(
 )
 
 
+def make_folders(root: Path, written: Sequence[Item]) -> None:
+    """Create the folders of all pictures.
+
+    Workers do not: one that outlives a killed build must not bring back what the next build has cleared away.
+    """
+    for folder in {(root / name).parent for item in written for name in (item.image, item.label) if name}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write(path: Path, picture: np.ndarray, options: Sequence[int] = ()) -> None:
+    if not cv2.imwrite(str(path), picture, list(options)):
+        raise OSError(f"cannot write '{path}': is the disk full?")
+
+
 def write_item(root: Path, item: Item, image: np.ndarray, label: np.ndarray) -> None:
     """Write one picture and its label.
 
     Args:
-        root: of the data set.
+        root: of the data set; its folders exist (:func:`make_folders`).
         image: (H, W, 3) uint8 RGB.
         label: (H, W) uint8 toy label values.
     """
     target = root / item.image
-    target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 90] if target.suffix == '.jpg' else [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    cv2.imwrite(str(target), image[..., ::-1], options)
+    _write(target, image[..., ::-1], options)
     if item.label is not None:
         _write_label(root / item.label, item.dataset, label)
 
 
 def _write_label(path: Path, dataset: str, label: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     ids = raw_lookup('train_ids' if dataset in ('acdc', 'dark_zurich') else dataset)[label]
     if dataset == 'synthia':  # 16 bit, class in the red channel, instance in green
         planes = np.stack([np.zeros_like(ids), np.zeros_like(ids), ids], -1).astype(np.uint16)
-        cv2.imwrite(str(path), planes)
+        _write(path, planes)
         return
     picture = Image.fromarray(ids)
     if dataset in ('gta', 'mapillary'):
