@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from ..ops import esl
-from ..utils.checkpoint_io import plain, replacing
+from ..utils.checkpoint_io import cannot_write, plain, replacing
 from .labels import decode_image, decode_label, read_bytes
 
 FORMAT = 1
@@ -352,8 +352,12 @@ def write_file(path: Path, data: bytes) -> None:
     """Write a file: a temporary one, then a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
 
 
 def read_label(path: Path) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pickle
 import re
@@ -60,28 +61,30 @@ def load_checkpoint_file(
             warnings.simplefilter('ignore', FutureWarning)
             loaded = torch.load(str(path), map_location=map_location, weights_only=weights_only)
     except pickle.UnpicklingError as error:
-        if weights_only and re.search('[Ww]eights.only', str(error)):
+        named = re.search(r'(?:GLOBAL|class) ([\w.]+)', str(error))  # torch's text advises to switch the protection off
+        if weights_only and named:
             raise CheckpointError(
-                f"'{path}' holds more than weights ({_first_line(error)}) and was not loaded, because unpickling "
-                'it could run '
-                f'code. If you trust its origin, pass {TRUST_FLAG} (or set {TRUST_VARIABLE}=1)'
+                f"'{path}' holds more than weights (the object {named.group(1).rstrip('.')}) and was not loaded, "
+                f'because unpickling it could run code. If you trust its origin, pass {TRUST_FLAG} (or set '
+                f'{TRUST_VARIABLE}=1)'
             ) from None
         raise CheckpointError(
-            f"'{path}' is not a readable checkpoint ({_first_line(error)}): download or copy it again"
+            f"'{path}' is not a readable checkpoint ({_reason(error)}): download or copy it again"
         ) from error
     except Exception as error:  # an unpickler that meets arbitrary bytes may raise anything
         raise CheckpointError(
-            f"'{path}' is truncated or not a checkpoint ({_first_line(error)}): download or copy it again"
+            f"'{path}' is truncated or not a checkpoint ({_reason(error)}): download or copy it again"
         ) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"'{path}' holds a {type(loaded).__name__} instead of a dict of weights")
     return loaded
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    found = re.search(r'Unsupported (?:global|class|operand)[^\n.]*', text)
-    return (found.group(0) if found else (text.splitlines() or [type(error).__name__])[0])[:200]
+def _reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line.strip() for line in lines if re.match(r'\s*(WeightsUnpickler|Unsupported)', line)), lines[0])[
+        :200
+    ]
 
 
 def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,20 +103,52 @@ def save_checkpoint_file(checkpoint: Mapping[str, Any], path: PathLike) -> None:
     killed.
 
     The file is streamed to a temporary name in the same folder, flushed to the disk, and renamed.
+
+    Raises:
+        OSError: the disk is full, a quota is reached ...: names the file; an older one of that name is untouched.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        with open(temporary, 'wb') as file:
-            torch.save(dict(checkpoint), file)
-            file.flush()
+        with open(temporary, 'wb', buffering=0) as file:
+            writer = _Writer(file)
+            try:
+                torch.save(dict(checkpoint), writer)
+            except RuntimeError as error:  # torch says where in its own code it stood, not what went wrong
+                raise writer.error or error from error
             os.fsync(file.fileno())
+
+
+class _Writer:
+    """A file for ``torch.save`` that remembers what the system has refused."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.error: Optional[OSError] = None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``."""
+        left = memoryview(data)
+        try:
+            while len(left):
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.error = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 @contextlib.contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` and rename it over ``path`` on success; leave nothing behind on
-    failure."""
+    failure.
+
+    Raises:
+        OSError: what the system says, with the name of the file.
+    """
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.tmp', dir=path.parent)
     os.close(handle)
@@ -123,8 +158,21 @@ def replacing(path: PathLike) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
         _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cannot_write(path: PathLike, error: OSError) -> OSError:
+    """``error`` with the name of the file that could not be written and, where the disk is full, with the remedy."""
+    text = f"cannot write '{path}': {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text = (
+            f"the disk is full ({error.strerror}): cannot write '{path}'. What was written before is intact: make "
+            'room (checkpoint_config.max_keep_ckpts keeps fewer checkpoints) and go on'
+        )
+    return type(error)(error.errno or 0, text)
 
 
 def _umask() -> int:

@@ -150,3 +150,26 @@ def test_ranks_agree_on_where_to_stop(world: Path, tmp_path: Path, tools: list[T
     assert 'stopped after' in tools[0].text and 'Traceback' not in tools[0].text + tools[1].text
     last = max(int(name[5:-4]) for name in checkpoints(tmp_path / 'run'))
     assert f'stopped after {last} of 10000' in tools[0].text
+
+
+def test_a_full_disk_ends_with_its_reason_and_an_intact_checkpoint(world: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk; the log files stay below it."""
+
+    def limit() -> None:
+        import resource
+
+        save = UDARunner.save_checkpoint
+
+        def full_at_4(self: UDARunner, *args: Any, **kwargs: Any) -> None:
+            if self.completed == 4:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+            save(self, *args, **kwargs)
+
+        UDARunner.save_checkpoint = full_at_4
+
+    arguments = command(world / 'tiny.py', tmp_path / 'run')
+    status, text = run('train.py', *arguments, folder=tmp_path, before=limit)
+    last = text.splitlines()[-1]
+    assert status == 2 and last.startswith('OSError') and 'iter_4.pth' in last and 'too large' in last, text
+    assert checkpoints(tmp_path / 'run') == ['iter_2.pth'] and not list((tmp_path / 'run').glob('.*tmp'))
+    goes_on_exactly(world, tmp_path / 'run')

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,28 @@ def test_auto_resume_passes_over_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / 'iter_6.pth').write_bytes(b'broken')
     assert find_resumable(tmp_path) == tmp_path / 'iter_4.pth'
     assert find_resumable(tmp_path / 'nothing') is None
+
+
+def test_auto_resume_passes_over_what_is_no_checkpoint_of_a_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup = Setup(SHARED)
+    setup.train(_with_checkpoints(setup, tmp_path, interval=6))
+    good = load_checkpoint_file(tmp_path / 'iter_6.pth')
+    (tmp_path / 'iter_20.pth').mkdir()
+    (tmp_path / 'iter_19.pth').symlink_to(tmp_path / 'gone.pth')
+    (tmp_path / 'iter_18.pth').write_text('from somewhere else')
+    (tmp_path / 'iter_17.pth').touch()
+    torch.save(good['state_dict'], tmp_path / 'iter_16.pth')
+    torch.save({key: value for key, value in good.items() if key != 'engine'}, tmp_path / 'iter_15.pth')
+    torch.save({**good, 'meta': {}}, tmp_path / 'iter_14.pth')
+    torch.save(good['state_dict']['decode_head.conv_seg.weight'], tmp_path / 'iter_13.pth')
+    (tmp_path / 'iter_x.pth').touch()
+    with caplog.at_level('WARNING'):
+        assert find_resumable(tmp_path, logging.getLogger('passing')) == tmp_path / 'iter_6.pth'
+    lines = [record.getMessage() for record in caplog.records if record.name == 'passing']
+    assert [re.search(r'iter_(\d+)', line).group(1) for line in lines] == [str(n) for n in range(20, 12, -1)]
+    assert all('\n' not in line for line in lines) and 'is a folder' in lines[0] and 'does not exist' in lines[1]
 
 
 def test_sigterm_writes_a_checkpoint_that_resumes(tmp_path: Path) -> None:

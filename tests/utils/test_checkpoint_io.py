@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmseg_uda.utils import checkpoint_io
 from mmseg_uda.utils.checkpoint_io import (
     TRUST_VARIABLE,
     CheckpointError,
@@ -36,7 +38,9 @@ class Malicious:
 def test_a_malicious_pickle_is_refused_and_the_flag_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, owned = tmp_path / 'evil.pth', tmp_path / 'owned'
     torch.save({'state_dict': {}, 'meta': Malicious(owned)}, file)
-    with pytest.raises(CheckpointError, match=r'evil\.pth.*could run code.*--trust-checkpoint'):
+    with pytest.raises(
+        CheckpointError, match=r'evil\.pth.*the object (?:posix|nt)\.mkdir\b.*could run code.*--trust-checkpoint'
+    ):
         load_checkpoint_file(file)
     assert not owned.exists()
     monkeypatch.setenv(TRUST_VARIABLE, '1')
@@ -118,3 +122,21 @@ def test_state_dict_is_found_in_all_usual_places() -> None:
     weight = torch.ones(1)
     for checkpoint in ({'state_dict': {'module.a': weight}}, {'model': {'a': weight}}, {'a': weight}):
         assert list(state_dict_of(checkpoint)) == ['a']
+
+
+@pytest.mark.parametrize('code, text', [(errno.ENOSPC, 'the disk is full'), (errno.EIO, 'cannot write')])
+def test_a_full_disk_is_named_and_the_old_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, text: str
+) -> None:
+    target = tmp_path / 'x.pth'
+    save_checkpoint_file({'a': torch.ones(4)}, target)
+
+    def full(self, data):
+        self.error = OSError(code, os.strerror(code))
+        raise self.error
+
+    monkeypatch.setattr(checkpoint_io._Writer, 'write', full)
+    with pytest.raises(OSError, match=rf"{text}.*'.*x\.pth'") as error:
+        save_checkpoint_file({'a': torch.zeros(40000)}, target)
+    assert error.value.errno == code
+    assert torch.equal(load_checkpoint_file(target)['a'], torch.ones(4)) and len(list(tmp_path.iterdir())) == 1
