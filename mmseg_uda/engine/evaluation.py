@@ -10,49 +10,22 @@ import numpy as np
 import torch
 from mmcv.runner import LoggerHook
 from mmseg.core import EvalHook
-from mmseg.datasets import CustomDataset, build_dataset
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..datasets.label_spaces import CITY19, eval_subsets
-from ..ops.label_maps import areas
 from ..utils.config import nearest
 from ..utils.progress import progress
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
+from .evaluation_sets import HARMONIC, score_image
 from .inference import inference_mode
 from .signals import Stopped
 
-#: what stands in place of a data set's name for the harmonic mean over data sets
-HARMONIC = 'harmonic'
 #: entry of a checkpoint: the iteration whose evaluation was cut short
 DUE = 'evaluation_due'
 #: called with (prediction (H, W), meta data) of each image
 Consumer = Callable[[np.ndarray, Mapping[str, Any]], None]
-
-
-def named_test_sets(cfg: Any, part: str = 'test') -> dict[str, Any]:
-    """Build ``cfg.data.<part>``: one data set config, or a list of them for several targets (each may hold a ``name``).
-
-    Returns:
-        Data sets in test mode by name, in order; a single unnamed one is called ``target``.
-
-    Raises:
-        ValueError: a data set called ``harmonic``.
-    """
-    entries = cfg.data[part]
-    several = isinstance(entries, (list, tuple))
-    built: dict[str, Any] = {}
-    for i, entry in enumerate(entries if several else [entries]):
-        entry = dict(entry)
-        name = entry.pop('name', None) or (str(entry['type']).replace('Dataset', '').lower() if several else 'target')
-        name = name if name not in built else f'{name}{i + 1}'
-        if name == HARMONIC:
-            raise ValueError(
-                f"data.{part}[{i}].name: '{HARMONIC}' stands for the mean over data sets, choose another name"
-            )
-        built[name] = build_dataset(entry, dict(test_mode=True))
-    return built
 
 
 def run_test(
@@ -97,16 +70,6 @@ def run_test(
         raise Stopped(f'the evaluation on {label} was stopped')
     merged = [pair for _, part in gathered for pair in part]
     return [value for _, value in sorted(merged, key=lambda pair: pair[0])]
-
-
-def score_image(dataset: Any, prediction: np.ndarray, index: int) -> Any:
-    """MMSeg's ``pre_eval`` of one image; in a tenth of its time where the data set leaves counting to MMSeg."""
-    if type(dataset).pre_eval is not CustomDataset.pre_eval:
-        return dataset.pre_eval([prediction], indices=[index])[0]
-    label = torch.from_numpy(dataset.get_gt_seg_map_by_idx(index))
-    return areas(
-        torch.from_numpy(prediction), label, len(dataset.CLASSES), dataset.ignore_index, dataset.reduce_zero_label
-    )
 
 
 def _is_main() -> bool:
@@ -179,8 +142,13 @@ def evaluate_all(
             if logger is not None and len(datasets) > 1:
                 logger.info('results on %s', name)
             per_set[name] = score_results(dataset, results, logger, **eval_options)
+    return merged_metrics(per_set)
+
+
+def merged_metrics(per_set: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The metrics of one data set, or of several as :func:`evaluate_all` names them; empty without any."""
     if len(per_set) <= 1:
-        return next(iter(per_set.values()), {})
+        return dict(next(iter(per_set.values()), {}))
     shared = set.intersection(*(set(metrics) for metrics in per_set.values()))
     merged = {
         key: float(np.nanmean([metrics[key] for metrics in per_set.values()]))
@@ -234,7 +202,8 @@ class UDAEvalHook(EvalHook):
         **options: Any,
     ) -> None:
         first = next(iter(datasets.values()))
-        options.pop('efficient_test', None)
+        for decided_here in ('efficient_test', 'pre_eval', 'by_epoch'):  # by_epoch=True: engine/checks.py
+            options.pop(decided_here, None)
         super().__init__(DataLoader(first, batch_size=1), by_epoch=False, pre_eval=True, **options)
         self.datasets = datasets
         self.device = device

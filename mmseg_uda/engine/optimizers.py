@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any, Mapping, Optional, Union
 
 import torch
-from mmcv.runner.optimizer import OPTIMIZERS, build_optimizer_constructor
+from mmcv.runner.optimizer import OPTIMIZERS
+from mmseg.core.builder import build_optimizer_constructor
 from torch import nn
 from torch.optim import Optimizer
 
@@ -74,17 +76,10 @@ def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
             f"optimizer of network '{name}': unknown type '{kind}' ({nearest(str(kind), OPTIMIZERS.module_dict)})"
         )
     paramwise = cfg.pop('paramwise_cfg', None)
-    grouped = bool(paramwise) or 'constructor' in cfg
-    constructor = build_optimizer_constructor(
-        dict(
-            type=cfg.pop('constructor', 'DefaultOptimizerConstructor'), optimizer_cfg=dict(cfg), paramwise_cfg=paramwise
-        )
-    )
-    groups: list[dict[str, Any]] = []
-    if grouped:
-        constructor.add_params(groups, network)
-    else:
-        groups = [{'params': [p]} for p in network.parameters()]
+    constructor = cfg.pop('constructor', None)
+    groups: list[dict[str, Any]] = [{'params': [p]} for p in network.parameters()]
+    if paramwise or constructor:
+        groups = _grouped(constructor, cfg, paramwise, network, name)
     groups = merge_groups(groups, {key: cfg[key] for key in ('lr', 'weight_decay') if key in cfg})
     if not groups:
         raise ValueError(
@@ -97,6 +92,35 @@ def _build(cfg: Mapping[str, Any], network: nn.Module, name: str) -> Optimizer:
         options.setdefault(key, value)
     _check_options(cls, options, name)
     return cls(groups, **options)
+
+
+def _grouped(
+    constructor: Optional[str], cfg: Mapping[str, Any], paramwise: Any, network: nn.Module, name: str
+) -> list[dict[str, Any]]:
+    """The parameter groups that a constructor of mmcv or MMSegmentation makes.
+
+    Those with a rate per layer look at ``network.backbone``; a network without one (a discriminator) has no layers to
+    tell apart and gets the plain rates.
+    """
+    layered = 'layer_decay_rate' in (paramwise or {}) or 'decay_rate' in (paramwise or {})
+    if layered and not hasattr(network, 'backbone'):
+        constructor, paramwise = None, None
+    built = build_optimizer_constructor(
+        dict(
+            type=constructor or 'DefaultOptimizerConstructor',
+            optimizer_cfg=dict(cfg),
+            paramwise_cfg=copy.deepcopy(paramwise),  # some take their keys out of it
+        )
+    )
+    groups: list[dict[str, Any]] = []
+    try:
+        built.add_params(groups, network)
+    except NotImplementedError:
+        raise ValueError(
+            f"optimizer of network '{name}': {constructor} knows no layers of {type(network.backbone).__name__} "
+            f'with paramwise_cfg={dict(paramwise or {})}: leave constructor and paramwise_cfg out'
+        ) from None
+    return groups
 
 
 def _check_options(cls: type, options: Mapping[str, Any], name: str) -> None:

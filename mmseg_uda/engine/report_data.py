@@ -15,7 +15,7 @@ from mmcv.parallel import collate
 
 from . import environment
 from .data import to_device
-from .evaluation import named_test_sets
+from .evaluation_sets import PooledSets, named_test_sets
 from .inference import inference_mode
 from .predictions import colorize
 from .test import load_model
@@ -142,6 +142,8 @@ def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height
 
 
 def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
+    if isinstance(dataset, PooledSets):
+        dataset, index = dataset.locate(index)
     path = Path(dataset.img_dir or '') / dataset.img_infos[index]['filename']
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:

@@ -20,7 +20,8 @@ from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from . import environment
-from .evaluation import evaluate_all, named_test_sets, run_test, write_metrics
+from .evaluation import evaluate_all, run_test, write_metrics
+from .evaluation_sets import named_test_sets
 from .predictions import FORMATS, PredictionWriter
 from .runner import load_student
 

@@ -25,7 +25,8 @@ from ..utils.config_errors import check_top_level, naming_config
 from . import environment
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
-from .evaluation import UDAEvalHook, named_test_sets
+from .evaluation import UDAEvalHook
+from .evaluation_sets import named_test_sets
 from .hooks import NamedLrUpdaterHook
 from .optimizers import as_mmcv, build_optimizers
 from .runner import UDARunner, find_resumable

@@ -84,3 +84,45 @@ def test_errors_name_the_network_and_the_nearest_spelling() -> None:
         build_optimizers(sgd, {'a': networks['segmentor'], 'b': networks['segmentor']})
     with pytest.raises(ValueError, match="'a' has no parameter that is trained"):
         build_optimizers(sgd, {'a': nn.Linear(2, 2).requires_grad_(False)})
+
+
+def _rates(optimizer: torch.optim.Optimizer) -> dict[int, tuple[float, float]]:
+    return {
+        id(p): (round(group['lr'], 12), group['weight_decay'])
+        for group in optimizer.param_groups
+        for p in group['params']
+    }
+
+
+@pytest.mark.parametrize(
+    'constructor, paramwise',
+    [
+        ('LayerDecayOptimizerConstructor', dict(num_layers=2, layer_decay_rate=0.5)),
+        ('LearningRateDecayOptimizerConstructor', dict(num_layers=2, decay_rate=0.5, decay_type='layer_wise')),
+    ],
+)
+def test_rates_per_layer_are_those_of_mmsegmentation(constructor: str, paramwise: dict) -> None:
+    from mmseg.core.builder import build_optimizer as build_stock
+    from mmseg.models.backbones import BEiT
+
+    network = nn.ModuleDict({'head': nn.Conv2d(4, 2, 1)})
+    network.backbone = BEiT(
+        img_size=(32, 32), patch_size=16, embed_dims=8, num_layers=2, num_heads=1, out_indices=(1,), qv_bias=True,
+        init_values=0.1,
+    )  # fmt: skip
+    discriminator = nn.Sequential(nn.Conv2d(2, 4, 3))
+    cfg = dict(type='AdamW', lr=1e-3, weight_decay=0.05, constructor=constructor, paramwise_cfg=paramwise)
+    mine = build_optimizers(cfg, {'segmentor': network, 'discriminator': discriminator})
+    assert _rates(mine['segmentor']) == _rates(build_stock(network, dict(cfg, paramwise_cfg=dict(paramwise))))
+    assert len({group['lr'] for group in mine['segmentor'].param_groups}) > 2
+    assert {group['lr'] for group in mine['discriminator'].param_groups} == {1e-3}
+    assert set(paramwise) == set(cfg['paramwise_cfg'])
+
+
+def test_rates_per_layer_of_an_unknown_backbone_are_refused() -> None:
+    cfg = dict(
+        type='AdamW', lr=1e-3, constructor='LearningRateDecayOptimizerConstructor',
+        paramwise_cfg=dict(num_layers=2, decay_rate=0.5, decay_type='layer_wise'),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match='LearningRateDecayOptimizerConstructor knows no layers of Sequential'):
+        build_optimizers(cfg, {'segmentor': _network()})

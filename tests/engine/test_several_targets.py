@@ -13,7 +13,8 @@ from mmcv import Config
 
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.engine import report, test, train
-from mmseg_uda.engine.evaluation import harmonic_mean, named_test_sets
+from mmseg_uda.engine.evaluation import harmonic_mean
+from mmseg_uda.engine.evaluation_sets import named_test_sets
 from tests.datasets.worlds import blocks, make_folder
 
 from .worlds import write_config
