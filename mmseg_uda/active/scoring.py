@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..models.heads import decision_scores
 from ..ops.hrda import crop_windows, merge_windows, sliding_boxes
 
 #: normalised images (B, 3, h, w) -> class scores (B, C, h, w)
@@ -78,6 +79,7 @@ def segmentor_predict(model: Any) -> Predict:
     def predict(image: Tensor) -> Tensor:
         meta: Mapping[str, Any] = dict(ori_shape=(*image.shape[2:], 3), img_shape=(*image.shape[2:], 3), flip=False)
         with torch.no_grad():
-            return model.encode_decode(image, [meta] * len(image))
+            scores = model.encode_decode(image, [meta] * len(image))
+        return decision_scores(getattr(model, 'inference_model', model), scores)
 
     return predict

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, Sequence
 
-from mmseg.core import intersect_and_union
-from mmseg.datasets import build_dataset
-from mmseg.datasets.custom import CustomDataset
+import numpy as np
+import torch
+from mmseg.datasets import CustomDataset, build_dataset
 from torch.utils.data import ConcatDataset
 
 from ..ops.label_maps import areas

@@ -33,7 +33,7 @@ def batched_slide_inference(
 
     batch, _, height, width = img.shape
     boxes = sliding_boxes((height, width), segmentor.test_cfg.crop_size, segmentor.test_cfg.stride)
-    total = img.new_zeros((batch, segmentor.num_classes, height, width), dtype=torch.float32)
+    total = img.new_zeros((batch, segmentor.out_channels, height, width), dtype=torch.float32)
     count = img.new_zeros((1, 1, height, width), dtype=torch.float32)
     step = max(windows_per_batch // batch, 1)
     for start in range(0, len(boxes), step):

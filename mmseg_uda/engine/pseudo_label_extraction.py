@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
 from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
 from ..methods.base import UDASegmentor
-from ..models.heads import class_scores, is_plain, scores_of
+from ..models.heads import class_probabilities, class_scores, decision_scores, is_plain, scores_of
 from ..ops.esl import Criterion, label_and_score
 from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import plain
@@ -40,7 +40,8 @@ Prediction = tuple[str, Tensor, Tensor, Optional[Tensor]]
 
 def network_probabilities(segmentor: Any, img: Tensor) -> Tensor:
     """Class probabilities (B, C, h, w) float32 at the network's resolution."""
-    return scores_of(segmentor, segmentor.extract_feat(img), None, ['decode'])['decode'].softmax(1)
+    scores = scores_of(segmentor, segmentor.extract_feat(img), None, ['decode'])['decode']
+    return decision_scores(segmentor, scores).softmax(1)
 
 
 def predict_probabilities(
@@ -60,7 +61,7 @@ def predict_probabilities(
     if upsample == 'logit':
         size = tuple(img.shape[2:])
         whole = [dict(meta, ori_shape=(*size, 3), img_shape=(*size, 3), flip=False) for meta in metas]
-        return segmentor.inference(img, whole, rescale=False).float()
+        return class_probabilities(segmentor, segmentor.inference(img, whole, rescale=False).float())
     return enlarged(network_probabilities(segmentor, img), segmentor, img)
 
 

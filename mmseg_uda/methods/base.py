@@ -17,6 +17,7 @@ from mmseg.models import build_segmentor
 from mmseg.models.segmentors.base import BaseSegmentor
 from torch import Tensor, nn
 
+from ..models.own_training import check_own_training
 from ..models.pretrained import init_segmentor_weights
 from ..utils.rng import StepRng
 
@@ -97,6 +98,8 @@ class UDASegmentor(BaseSegmentor):
     required_streams: ClassVar[tuple[str, ...]] = ('source',)
     #: attribute names of frozen networks that are rebuilt from their own files and never saved
     frozen_references: ClassVar[tuple[str, ...]] = ()
+    #: whether passes on labelled images go through a ``forward_train`` that the student overrides
+    calls_forward_train: ClassVar[bool] = False
     #: whether iterations hold an :class:`OptimizerStep`, which excludes gradient accumulation
     steps_within_iteration: bool = False
 
@@ -122,6 +125,7 @@ class UDASegmentor(BaseSegmentor):
                     f'{embedded} stand both inside model and at the top level of the config: keep one of them'
                 )
             model = build_segmentor(model, train_cfg=train_cfg, test_cfg=test_cfg)
+        check_own_training(model, type(self).__name__, self.calls_forward_train)
         self.student = model
         self.max_iters = max_iters
         self.seed = seed

@@ -171,7 +171,7 @@ class DSTC(UDASegmentor):
         chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
         mixed, label, mask = ops.paste_classes(source.img, label_s, chosen, labeled.img, label_t)
         self.record_view('mixed_labeled', img=mixed, label=label, weight=mask[:, 0])
-        loss = self.cross_entropy(logits(self.target_branch, mixed), label, world)
+        loss = self.cross_entropy(logits(self.target_branch, mixed, for_labels=False), label, world)
         yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
         second = self.label_images(self.student, target.img)
         agreement = (first.label == second.label).float().mean()
@@ -186,13 +186,14 @@ class DSTC(UDASegmentor):
         only: dict[str, Any] = dict(updates=(SOURCE_BRANCH,))
         self.record_view('source', img=source.img, label=label_s)
         self.record_view('labeled_target', img=labeled.img, label=label_t)
-        scores = logits(self.student, source.img, source.metas)
+        scores = logits(self.student, source.img, source.metas, for_labels=False)
         yield LossTerm('source', self.cross_entropy(scores, label_s, world), keep_graph=True, **only)
         reference = self.predict(self.target_branch, source.img)
         align = ops.target_preferred_alignment(scores, reference, label_s, self.align_ignore, world)
         yield LossTerm('align', align, weight=self.align_weight, **only)
         del scores
-        yield LossTerm('labeled_target', self.cross_entropy(logits(self.student, labeled.img), label_t, world), **only)
+        scores = logits(self.student, labeled.img, for_labels=False)
+        yield LossTerm('labeled_target', self.cross_entropy(scores, label_t, world), **only)
 
     def label_images(self, network: nn.Module, img: Tensor) -> PseudoLabels:
         """Hard labels by ``network`` for images (B, 3, H, W)."""
@@ -233,7 +234,7 @@ class DSTC(UDASegmentor):
         if self.augmentation is not None:
             mixed = self.augmentation(mixed, target.metas, self.rng)
         self.record_view(name, img=mixed, label=label, weight=mask[:, 0])
-        loss = self.cross_entropy(logits(learner, mixed), label, world)
+        loss = self.cross_entropy(logits(learner, mixed, for_labels=False), label, world)
         return LossTerm(name, loss, weight=weight, log={name: loss, **log}, updates=(updates,))
 
     def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:

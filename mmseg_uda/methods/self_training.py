@@ -54,6 +54,7 @@ class SelfTraining(UDASegmentor):
     """
 
     frozen_references = ('imnet',)
+    calls_forward_train = True
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ class SourceOnly(UDASegmentor):
         kwargs: options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
+    calls_forward_train = True
+
     def __init__(
         self,
         model: Any,

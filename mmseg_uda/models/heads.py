@@ -13,6 +13,8 @@ from typing import Any, Mapping, Optional, Sequence, Union
 from mmseg.ops import resize
 from torch import Tensor, nn
 
+from ..ops.binary import class_planes, one_plane, probability_planes
+
 #: accepted in configs, and the name in checkpoints of versions of 0.1.0
 ALIASES = {'main': 'decode'}
 
@@ -57,21 +59,57 @@ def heads_of(segmentor: nn.Module) -> dict[str, Any]:
     return named
 
 
-def class_scores(head: Any, output: Tensor, size: Optional[Sequence[int]]) -> Tensor:
+def has_one_channel(head: Any) -> bool:
+    """Whether a head (or segmentor) says two classes with one channel, a sigmoid (``out_channels=1``)."""
+    return getattr(head, 'out_channels', None) == 1
+
+
+def class_scores(head: Any, output: Any, size: Optional[Sequence[int]]) -> Tensor:
     """Class scores of what ``head`` returned.
 
     Args:
         head: gives ``align_corners``.
-        output: (B, C, h, w), of any float type.
+        output: (B, C, h, w), of any float type; a list of stages (K-Net in training), of which the last one counts.
         size: (H, W) of the result, bilinear; None = that of ``output``.
 
     Returns:
-        (B, C, H, W) float32.
+        (B, C, H, W) float32, one channel for every class: a one-channel head gives the planes [0, z], whose softmax is
+        (1 - sigmoid(z), sigmoid(z)).
     """
-    scores = output.float()
-    if size is None:
+    scores = (output[-1] if isinstance(output, list) else output).float()
+    if size is not None:
+        scores = resize(scores, tuple(size), mode='bilinear', align_corners=head.align_corners, warning=False)
+    return class_planes(scores) if has_one_channel(head) and scores.shape[1] == 1 else scores
+
+
+def threshold_of(segmentor: Any) -> float:
+    """The probability of class 1 above which a segmentor with a one-channel head says class 1."""
+    head = segmentor.decode_head
+    return float((head[-1] if isinstance(head, nn.ModuleList) else head).threshold)
+
+
+def decision_scores(segmentor: Any, scores: Tensor, threshold: Optional[float] = None) -> Tensor:
+    """Class scores that labels are taken from: argmax is what the segmentor says at test time.
+
+    Args:
+        scores: (B, C, ...) of :func:`class_scores`, or of ``encode_decode``.
+        threshold: boundary of a one-channel head; None = its own.
+
+    Returns:
+        ``scores``; of a one-channel head the planes (B, 2, ...) with the boundary at the head's ``threshold``.
+    """
+    if not has_one_channel(segmentor):
         return scores
-    return resize(scores, tuple(size), mode='bilinear', align_corners=head.align_corners, warning=False)
+    boundary = threshold_of(segmentor) if threshold is None else threshold
+    return class_planes(one_plane(scores) if scores.shape[1] == 2 else scores, boundary)
+
+
+def class_probabilities(segmentor: Any, prob: Tensor) -> Tensor:
+    """Class probabilities (B, C, ...) of what ``segmentor.inference`` returned: the softmax of
+    :func:`decision_scores`."""
+    if not has_one_channel(segmentor) or prob.shape[1] != 1:
+        return prob
+    return probability_planes(prob, threshold_of(segmentor))
 
 
 def scores_of(

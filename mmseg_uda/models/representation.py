@@ -8,7 +8,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from .decode_heads.dlv3plus_rep_head import tower
-from .heads import heads_of, require_plain
+from .heads import class_scores, heads_of, require_plain
 
 
 class SegmentorOutput(NamedTuple):
@@ -65,8 +65,12 @@ def forward_with_representation(segmentor: EncoderDecoder, img: Tensor) -> Segme
     else:
         scores, hidden = _forward_and_capture(head, features)
         representation = segmentor.representation_head(hidden)
-    auxiliary = tuple(head(features) for name, head in heads_of(segmentor).items() if name.startswith('aux'))
-    return SegmentorOutput(scores, auxiliary, representation)
+    auxiliary = tuple(
+        class_scores(other, other.forward_test(features, None, None), None)
+        for name, other in heads_of(segmentor).items()
+        if name.startswith('aux')
+    )
+    return SegmentorOutput(class_scores(head, scores, None), auxiliary, representation)
 
 
 def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,16 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import torch
 from mmseg.core import add_prefix
+from mmseg.models.decode_heads import PointHead
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from ..ops.hrda import Box, Generator
 from ..utils.rng import StepRng
-from .heads import heads_of, is_hrda, scores_of
+from .heads import decision_scores, heads_of, is_hrda, scores_of
+from .losses.points import point_losses, point_output
 from .losses.segmentation import head_losses
+from .own_training import forward_train
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,14 @@ def segmentation_losses_of_parts(
     ]
 
 
+def own_forward_losses(
+    segmentor: nn.Module, img: Tensor, metas: Sequence[Mapping[str, Any]], label: Tensor
+) -> tuple[Features, dict[str, Any]]:
+    """Features and losses of a segmentor that overrides ``forward_train`` (:mod:`mmseg_uda.models.own_training`)."""
+    maps, losses = forward_train(segmentor, img, metas, label)
+    return Features(maps, (FeatureView(maps),)), losses
+
+
 def consecutive(sizes: Sequence[int]) -> list[slice]:
     """The rows of groups of so many images, one after another."""
     return [slice(end - size, end) for end, size in zip(accumulate(sizes), sizes)]
@@ -137,7 +148,9 @@ def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[s
     outputs: dict[str, tuple[nn.Module, Any]] = {}
     stage: tuple[Any, ...] = ()  # what the stage before in a cascade has said
     for name, head in heads_of(segmentor).items():
-        if name.startswith('decode_'):
+        if isinstance(head, PointHead):
+            outputs[name] = head, point_output(head, inputs, *stage, train_cfg=segmentor.train_cfg)
+        elif name.startswith('decode_'):
             stage = (head(inputs, *stage),)
             outputs[name] = head, stage[0]
         else:
@@ -175,17 +188,32 @@ def _losses(
 def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Tensor]) -> dict[str, Tensor]:
     if hasattr(head, 'weighted_losses'):
         return head.weighted_losses(outputs, label, weight)
+    if isinstance(head, PointHead):
+        return point_losses(head, outputs, label, weight)
     return head_losses(head, outputs, label, weight)
 
 
-def logits(segmentor: nn.Module, img: Tensor, metas: Optional[Sequence[Mapping[str, Any]]] = None) -> Tensor:
+def logits(
+    segmentor: nn.Module,
+    img: Tensor,
+    metas: Optional[Sequence[Mapping[str, Any]]] = None,
+    for_labels: bool = True,
+) -> Tensor:
     """Class scores at the size of the input, float32 (B, C, H, W), in whatever mode (train or eval) the network is.
 
     HRDA runs its full inference (context plus overlapping detail windows). The caller decides about gradients.
+
+    Args:
+        for_labels: labels are taken from them, or confidence in labels: a one-channel head's scores then have their
+            boundary at its ``threshold`` (:func:`~mmseg_uda.models.heads.decision_scores`); False for losses.
     """
     if type(segmentor).encode_decode is not EncoderDecoder.encode_decode:
         if metas is None:
             shape = tuple(img.shape[2:])
             metas = [dict(ori_shape=shape, img_shape=(*shape, 3), flip=False) for _ in range(img.shape[0])]
-        return segmentor.encode_decode(img, metas).float()
-    return scores_of(segmentor, segmentor.extract_feat(img), img.shape[2:], ['decode'])['decode']
+        scores = segmentor.encode_decode(img, metas).float()
+    else:
+        scores = scores_of(segmentor, segmentor.extract_feat(img), img.shape[2:], ['decode'])['decode']
+    if for_labels or scores.shape[1] == 1:
+        return decision_scores(segmentor, scores, None if for_labels else 0.5)
+    return scores

@@ -32,3 +32,17 @@ def one_plane(planes: Tensor) -> Tensor:
     """The logit (B, 1, ...) of class 1 against class 0 from scores (B, 2, ...): the inverse of :func:`class_planes` at
     threshold 0.5."""
     return planes[:, 1:] - planes[:, :1]
+
+
+def probability_planes(prob: Tensor, threshold: float = 0.5) -> Tensor:
+    """Probabilities (B, 2, ...) of background and foreground from those of class 1, (B, 1, ...): the softmax of
+    :func:`class_planes` of its logit.
+
+    Args:
+        prob: sigmoid output.
+        threshold: as in :func:`class_planes`.
+    """
+    if threshold != 0.5:
+        kept = prob * (1 - threshold)
+        prob = kept / (kept + (1 - prob) * threshold)
+    return torch.cat([1 - prob, prob], dim=1)  # (B, 2, ...)

@@ -11,8 +11,9 @@ import torch
 from mmcv.runner import ModuleList
 from torch import Tensor, nn
 
-from ...models.heads import heads_of, require_plain, scores_of
+from ...models.heads import class_scores, has_one_channel, heads_of, require_plain, scores_of
 from ...models.losses.segmentation import head_losses
+from ...ops.binary import one_plane
 from ...streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
 from ..base import LossTerm, UDASegmentor
 from .labeled_target import LabeledTarget
@@ -136,12 +137,15 @@ class HeadAverage(nn.Module):
         super().__init__()
         self.members = heads
         self.align_corners = heads[0].align_corners
-        self.num_classes = heads[0].num_classes
+        self.num_classes, self.out_channels = heads[0].num_classes, getattr(heads[0], 'out_channels', None)
+        self.threshold = getattr(heads[0], 'threshold', None)
 
     def forward_test(self, inputs: Any, img_metas: Any, test_cfg: Any) -> Tensor:
-        """Features to (B, C, h, w), as every decode head of MMSegmentation gives them."""
-        probabilities = [head.forward_test(inputs, img_metas, test_cfg).float().softmax(dim=1) for head in self.members]
-        return torch.stack(probabilities).mean(dim=0).clamp(min=1e-30).log()
+        """Features to (B, C, h, w), as every decode head of MMSegmentation gives them (C = 1 of one-channel heads)."""
+        outputs = [head.forward_test(inputs, img_metas, test_cfg) for head in self.members]
+        probabilities = [class_scores(head, out, None).softmax(1) for head, out in zip(self.members, outputs)]
+        mean = torch.stack(probabilities).mean(dim=0).clamp(min=1e-30).log()
+        return one_plane(mean) if has_one_channel(self) else mean
 
 
 def _with_head(segmentor: nn.Module, head: nn.Module) -> nn.Module:

@@ -7,7 +7,14 @@ from typing import Any, Iterator, NamedTuple, Sequence
 import torch
 from torch import Tensor
 
-from ...models.training_interface import Features, rows_of, segmentation_losses_of_parts, training_features
+from ...models.own_training import own_training_steps
+from ...models.training_interface import (
+    Features,
+    own_forward_losses,
+    rows_of,
+    segmentation_losses_of_parts,
+    training_features,
+)
 from ...streams import Stream
 from ..base import LossTerm, UDASegmentor
 
@@ -39,10 +46,29 @@ def supervised_pass(method: UDASegmentor, streams: Sequence[Stream]) -> tuple[Fe
     """One training pass of labelled streams as one batch: the features of the first stream, and the losses of each."""
     for stream in streams:
         method.record_view(stream.name, img=stream.img, label=stream.label)
+    if own_training_steps(method.student):
+        return _own_passes(method, streams)
     features = training_features(method.student, joint_images(streams), method.rng)
     labels: list[Any] = [stream.label for stream in streams]
     losses = segmentation_losses_of_parts(method.student, features, labels)
     return rows_of(features, slice(streams[0].batch_size)), losses
+
+
+def _own_passes(method: UDASegmentor, streams: Sequence[Stream]) -> tuple[Features, list[dict[str, Tensor]]]:
+    """As :func:`supervised_pass` through the segmentor's own ``forward_train``, which takes one batch with one label.
+
+    Raises:
+        ValueError: several streams that should pass as one.
+    """
+    if len(streams) > 1:
+        raise ValueError(
+            f'{own_training_steps(method.student)[0]} gives one loss for a batch: labeled_target.joint, which needs one '
+            'for each stream, cannot go through it'
+        )
+    (stream,) = streams
+    assert stream.label is not None
+    features, losses = own_forward_losses(method.student, stream.img, stream.metas, stream.label)
+    return features, [losses]
 
 
 def supervised_terms(method: UDASegmentor, group: Sequence[Weighted]) -> Iterator[LossTerm]:

@@ -94,6 +94,8 @@ class HRDAHead(BaseDecodeHead):
                 'in_channels',
                 'in_index',
                 'num_classes',
+                'out_channels',
+                'threshold',
                 'norm_cfg',
                 'align_corners',
                 'ignore_index',
@@ -117,7 +119,7 @@ class HRDAHead(BaseDecodeHead):
         if fixed_attention is None:
             attention_cfg = attention_head_cfg(dict(copy.deepcopy(kwargs), type=single_scale_head), attention_embed_dim)
             if not attention_classwise:
-                attention_cfg.update(num_classes=1, threshold=0.5)
+                attention_cfg.update(num_classes=1, out_channels=1, threshold=0.5)
             self.scale_attention = build_head(attention_cfg)
 
     @property

@@ -8,6 +8,8 @@ import torch
 from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
+from ..heads import class_probabilities, decision_scores
+
 
 class SegmentorEnsemble(BaseSegmentor):
     """The mean of several segmentors, for prediction only.
@@ -32,20 +34,21 @@ class SegmentorEnsemble(BaseSegmentor):
     def encode_decode(self, img: Tensor, img_metas: Any) -> Tensor:
         """Mean scores, or the log of the mean probabilities, so that a softmax gives these; (B, C, H, W) at the
         input's size."""
+        scores = [decision_scores(member, member.encode_decode(img, img_metas).float()) for member in self.members]
         if self.average == 'logit':
-            return _mean([member.encode_decode(img, img_metas).float() for member in self.members])
-        scores = [member.encode_decode(img, img_metas).float().softmax(1) for member in self.members]
-        return _mean(scores).clamp(min=torch.finfo(torch.float32).tiny).log()
+            return _mean(scores)
+        return _mean([one.softmax(1) for one in scores]).clamp(min=torch.finfo(torch.float32).tiny).log()
 
     def inference(self, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
         """Class probabilities of the ensemble; (B, C, H, W), at the size of the original image with ``rescale``."""
         if self.average == 'logit':
-            probabilities = _mean([_scores(member, img, img_meta, rescale) for member in self.members]).softmax(1)
+            scores = [decision_scores(member, _scores(member, img, img_meta, rescale)) for member in self.members]
             flips = {'horizontal': (3,), 'vertical': (2,)}
+            probabilities = _mean(scores).softmax(1)
             return (
                 probabilities.flip(flips[img_meta[0]['flip_direction']]) if img_meta[0].get('flip') else probabilities
             )
-        return _mean([member.inference(img, img_meta, rescale) for member in self.members])
+        return _mean([class_probabilities(member, member.inference(img, img_meta, rescale)) for member in self.members])
 
     def simple_test(self, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:
         """One label map (H, W) int64 per image."""
