@@ -62,8 +62,8 @@ def _own_passes(method: UDASegmentor, streams: Sequence[Stream]) -> tuple[Featur
     """
     if len(streams) > 1:
         raise ValueError(
-            f'{own_training_steps(method.student)[0]} gives one loss for a batch: labeled_target.joint, which needs one '
-            'for each stream, cannot go through it'
+            f'{own_training_steps(method.student)[0]} gives one loss for a batch: labeled_target.joint, which needs '
+            'one for each stream, cannot go through it'
         )
     (stream,) = streams
     assert stream.label is not None
