@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 
 from torch import Tensor
 
-from ..ops.feature_distance import class_cells, downscale_label_ratio, feature_distance
+from ..ops.feature_distance import cell_labels, class_cells, feature_distance
 from ..registry import FEATURE_DISTANCES
 from ..utils.world import current_world
 
@@ -62,7 +62,6 @@ class ThingClassDistance:
             label = label[:, :, top:bottom, left:right]
         cells = None
         if self.classes is not None:
-            scale = max(label.shape[-1] // features.shape[-1], 1)
-            small = downscale_label_ratio(label, scale, self.min_ratio, self.num_classes)
-            cells = class_cells(small, self.classes)[:, : features.shape[-2], : features.shape[-1]]
+            small = cell_labels(label, features.shape[-2:], self.min_ratio, self.num_classes)
+            cells = class_cells(small, self.classes)
         return self.weight * feature_distance(features, reference.maps[-1], cells, current_world())

@@ -27,7 +27,7 @@ from .own_training import forward_train
 
 @dataclass(frozen=True)
 class FeatureView:
-    """Backbone features of one window of the input.
+    """Backbone features of one window of the input, before the neck.
 
     Attributes:
         maps: one tensor (B, C_i, h_i, w_i) per level.
@@ -43,7 +43,7 @@ class Features:
     """Everything that one training pass computed before the heads.
 
     Attributes:
-        decode: what the decode head takes.
+        decode: what the decode head takes (the neck's output, where there is a neck).
         views: features for losses on features (feature distance): one view, or two for HRDA with
             ``feature_scale='all'``.
     """
@@ -55,6 +55,23 @@ class Features:
     def backbone(self) -> Sequence[Tensor]:
         """Feature maps of the first view (the low resolution of HRDA)."""
         return self.views[0].maps
+
+
+def encode(segmentor: nn.Module, img: Tensor) -> tuple[Sequence[Tensor], Any]:
+    """Backbone maps of normalised images (B, 3, H, W), and what the heads take: the same, or the neck's output.
+
+    A segmentor with an ``extract_feat`` of its own decides alone; then both are its result.
+    """
+    if not _is_split(segmentor):
+        maps = segmentor.extract_feat(img)
+        return maps, maps
+    maps = segmentor.backbone(img)
+    return maps, segmentor.neck(maps)
+
+
+def _is_split(segmentor: nn.Module) -> bool:
+    own = type(segmentor).extract_feat is not EncoderDecoder.extract_feat
+    return not own and bool(getattr(segmentor, 'with_neck', False))
 
 
 def training_features(
@@ -75,13 +92,13 @@ def training_features(
         return Features(
             features, tuple(FeatureView(maps, where) for maps, where in segmentor.feature_views(img, features))
         )
-    maps = segmentor.extract_feat(img)
-    return Features(maps, (FeatureView(maps),))
+    maps, inputs = encode(segmentor, img)
+    return Features(inputs, (FeatureView(maps),))
 
 
 @torch.no_grad()
 def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[FeatureView, ...]:
-    """Features of a frozen reference network for the windows that ``like`` has seen, without gradient.
+    """Backbone features of a frozen reference network for the windows that ``like`` has seen, without gradient.
 
     Args:
         segmentor: network of the same architecture.
@@ -90,7 +107,7 @@ def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[
     """
     if is_hrda(segmentor):
         return tuple(FeatureView(segmentor.extract_window(img, view.box), view.box) for view in like.views)
-    return (FeatureView(segmentor.extract_feat(img)),)
+    return (FeatureView(segmentor.backbone(img) if _is_split(segmentor) else segmentor.extract_feat(img)),)
 
 
 def segmentation_losses(

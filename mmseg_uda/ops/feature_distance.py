@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .labels import IGNORE
@@ -39,6 +40,29 @@ def downscale_label_ratio(
     most, majority = counts.view(batch, rows, columns, num_classes + 1).max(-1)
     unsure = (most.float() / (scale * scale) < min_ratio) | (majority == num_classes)
     return majority.masked_fill(unsure, ignore_index).unsqueeze(1)
+
+
+def cell_labels(
+    label: Tensor, grid: Sequence[int], min_ratio: float, num_classes: int, ignore_index: int = IGNORE
+) -> Tensor:
+    """Majority label of every cell of a feature map, which covers the whole label.
+
+    A label whose sides are no multiple of the map's (patch 14, crop 512: 37 cells) is first resized, nearest, to the
+    next multiple, so that cell and feature look at the same pixels.
+
+    Args:
+        label: int64 (B, 1, H, W).
+        grid: (h, w) of the feature map.
+        min_ratio, num_classes, ignore_index: see :func:`downscale_label_ratio`.
+
+    Returns:
+        int64 (B, 1, h, w).
+    """
+    scale = max(-(-side // cells) for side, cells in zip(label.shape[2:], grid))
+    size = tuple(cells * scale for cells in grid)
+    if size != tuple(label.shape[2:]):
+        label = F.interpolate(label.float(), size=size, mode='nearest').long()
+    return downscale_label_ratio(label, scale, min_ratio, num_classes, ignore_index)
 
 
 def class_cells(label: Tensor, classes: Sequence[int]) -> Tensor:

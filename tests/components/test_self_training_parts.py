@@ -13,6 +13,7 @@ from mmseg_uda.components.feature_distances import ThingClassDistance
 from mmseg_uda.components.maskers import BlockMasker
 from mmseg_uda.components.mixers import ClassMixer
 from mmseg_uda.models.training_interface import FeatureView
+from mmseg_uda.ops.feature_distance import cell_labels, downscale_label_ratio
 from mmseg_uda.utils.rng import StepRng
 
 METAS = [dict(img_norm_cfg=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))]
@@ -79,3 +80,14 @@ def test_teacher_warms_up_from_the_delayed_iteration(delay: int, weights: list[f
         student.weight.data.fill_(iteration)
         teacher.update(student, iteration)
         assert teacher.model.weight.item() == pytest.approx(expected)
+
+
+def test_feature_distance_cells_cover_a_label_that_is_no_multiple_of_the_map() -> None:
+    # patch 14, crop 512: the encoder sees 37 tokens of 14 pixels; an object from pixel 480 lies in tokens 34 to 36
+    label = torch.zeros(1, 1, 512, 512, dtype=torch.long)
+    label[..., 480:] = 2
+    cells = cell_labels(label, (37, 37), 0.75, 5)
+    assert cells.shape == (1, 1, 37, 37)
+    assert (cells == 2).any(2).squeeze().nonzero().squeeze(1).tolist() == [35, 36]
+    fitting = torch.randint(0, 5, (2, 1, 32, 64), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(cell_labels(fitting, (4, 8), 0.2, 5), downscale_label_ratio(fitting, 8, 0.2, 5))

@@ -10,6 +10,7 @@ import torch
 from mmseg.core import add_prefix
 from mmseg.models.builder import HEADS, build_head
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.ops import resize
 from torch import Tensor, nn
 
 from ...ops.hrda import Box, crop, hrda_fuse, merge_windows
@@ -28,12 +29,18 @@ class HRDAFeatures:
         high: feature maps at high resolution: of ``box`` in training, of all ``windows`` (box-major) at inference.
         box: detail crop in input pixels; None when the detail covers everything.
         windows: detail windows at inference.
+        sizes: (H, W) in pixels of what the two maps were made from. The predictions are brought to the grid
+            ceil(side / head stride) of each, which encoders with patches miss for sides that are no multiple of the
+            patch; None = they lie on it.
+        maps: the backbone's maps at both resolutions, before the neck, in training.
     """
 
     low: Sequence[Tensor]
     high: Sequence[Tensor]
     box: Optional[Box] = None
     windows: Optional[Sequence[Box]] = None
+    sizes: Optional[tuple[Sequence[int], Sequence[int]]] = None
+    maps: Optional[tuple[Sequence[Tensor], Sequence[Tensor]]] = None
 
 
 class HRDALogits(NamedTuple):
@@ -129,25 +136,36 @@ class HRDAHead(BaseDecodeHead):
 
     def forward(self, inputs: HRDAFeatures) -> HRDALogits:
         """Decode both resolutions and fuse them, in float32 also under autocast."""
-        low = self.head(inputs.low).float()
-        high = self.head(inputs.high).float()
+        context, detail = inputs.sizes or (None, None)
+        low = self._on_grid(self.head(inputs.low).float(), context)
+        high = self._on_grid(self.head(inputs.high).float(), detail)
         if inputs.windows is not None:
             high = merge_windows(high, inputs.windows, self.head_stride)
-        attention = self._attention(inputs.low)
+        attention = self._attention(inputs)
         fused, low = hrda_fuse(low, high, attention, inputs.box, self.head_stride, self.ratio)
         return HRDALogits(fused, low, high, inputs.box)
 
-    def _attention(self, features: Sequence[Tensor]) -> Union[Tensor, float]:
+    def _on_grid(self, prediction: Tensor, size: Optional[Sequence[int]]) -> Tensor:
+        """``prediction`` (B, C, h, w) resized to the grid of an input of ``size`` pixels, unless it lies on it."""
+        if size is None:
+            return prediction
+        grid = tuple(-(-side // self.head_stride) for side in size)
+        if grid == tuple(prediction.shape[2:]):
+            return prediction
+        return resize(prediction, size=grid, mode='bilinear', align_corners=self.align_corners)
+
+    def _attention(self, inputs: HRDAFeatures) -> Union[Tensor, float]:
         if self.scale_attention is None:
             return float(self.fixed_attention or 0)
-        return torch.sigmoid(self.scale_attention(features).float())
+        scores = self.scale_attention(inputs.low).float()
+        return torch.sigmoid(self._on_grid(scores, inputs.sizes[0] if inputs.sizes else None))
 
     def forward_test(self, inputs: HRDAFeatures, img_metas: Any = None, test_cfg: Any = None) -> Tensor:
         """Fused class scores at the head's stride; the attention map when ``debug_output_attention`` is set."""
         fused = self(inputs).fused
         if not self.debug_output_attention:
             return fused
-        attention = self._attention(inputs.low)
+        attention = self._attention(inputs)
         if not isinstance(attention, Tensor):
             return torch.full_like(fused[:, :1], attention)
         attention = nn.functional.interpolate(attention, size=fused.shape[2:], mode='bilinear', align_corners=False)

@@ -122,36 +122,51 @@ class HRDAEncoderDecoder(EncoderDecoder):
         return resize(self._scaled(img, 0.5), size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
     def _encode(self, img: Tensor) -> Sequence[Tensor]:
-        return super().extract_feat(img)
+        return self._through_neck(self.backbone(img))
+
+    def _through_neck(self, maps: Sequence[Tensor]) -> Sequence[Tensor]:
+        return self.neck(maps) if self.with_neck else maps
+
+    def _view_input(self, img: Tensor) -> Tensor:
+        return self._scaled(img, self.scales[0] if self.feature_scale == 'all' else float(self.feature_scale))
 
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
-        """Backbone features of the whole input at ``feature_scale`` (the low resolution for ``all``)."""
-        return self._encode(
-            self._scaled(img, self.scales[0] if self.feature_scale == 'all' else float(self.feature_scale))
-        )
+        """Features of the whole input at ``feature_scale`` (the low resolution for ``all``), behind the neck."""
+        return self._encode(self._view_input(img))
 
     def extract_window(self, img: Tensor, box: Optional[Box]) -> Sequence[Tensor]:
-        """Features of the detail crop ``box``, or of the whole input at ``feature_scale`` for None."""
-        return self.extract_feat(img) if box is None else self._encode(crop(self._detail_image(img), box))
+        """Backbone maps of the detail crop ``box``, or of the whole input at ``feature_scale`` for None."""
+        return self.backbone(self._view_input(img) if box is None else crop(self._detail_image(img), box))
 
     def extract_multi_resolution(
         self, img: Tensor, generator: Generator = None, box: Optional[Box] = None
     ) -> HRDAFeatures:
         """Features of one training pass; draws the detail crop from ``generator`` unless ``box`` is given."""
-        low = self._encode(self._scaled(img, self.scales[0]))
+        context = self._scaled(img, self.scales[0])
+        low = self.backbone(context)
         if box is None and self.crop_size is not None:
             box = draw_crop_box(img.shape[2:], self.crop_size, self.crop_divisor, generator, self.legacy_crop_range)
-        return HRDAFeatures(low, self._encode(crop(self._detail_image(img), box)), box)
+        detail = crop(self._detail_image(img), box)
+        high = self.backbone(detail)
+        return HRDAFeatures(
+            self._through_neck(low),
+            self._through_neck(high),
+            box,
+            sizes=(tuple(context.shape[2:]), tuple(detail.shape[2:])),
+            maps=(low, high),
+        )
 
     def feature_views(self, img: Tensor, features: HRDAFeatures) -> list[tuple[Sequence[Tensor], Optional[Box]]]:
-        """Feature maps for losses on features, each with its window: the low resolution, and the detail for
+        """Backbone maps for losses on features, each with its window: the low resolution, and the detail for
         ``feature_scale='all'``."""
+        assert features.maps is not None
+        low, high = features.maps
         if self.feature_scale == 'all':
             box = features.box or (0, img.shape[2], 0, img.shape[3])
-            return [(features.low, None), (features.high, box)]
+            return [(low, None), (high, box)]
         if self.feature_scale == self.scales[0]:
-            return [(features.low, None)]
-        return [(self.extract_feat(img), None)]
+            return [(low, None)]
+        return [(self.extract_window(img, None), None)]
 
     # ---- training --------------------------------------------------------------------------------------------------
     def forward_train(
@@ -171,13 +186,15 @@ class HRDAEncoderDecoder(EncoderDecoder):
     # ---- inference -------------------------------------------------------------------------------------------------
     def encode_decode(self, img: Tensor, img_metas: Any = None) -> Tensor:
         """Class scores (B, C, H, W): context of the whole input, detail of sliding windows, fused."""
-        low = self._encode(self._scaled(img, self.scales[0]))
+        context = self._scaled(img, self.scales[0])
+        low = self._encode(context)
         detail = self._detail_image(img)
         windows: Optional[list[Box]] = None
         if self.hr_slide_inference and self.crop_size is not None:
             windows = hrda_slide_boxes(img.shape[2:], self.crop_size, self.hr_slide_overlapping)
             detail = crop_windows(detail, windows)
-        features = HRDAFeatures(low, self._encode_in_chunks(detail, img.shape[0]), windows=windows)
+        sizes = (tuple(context.shape[2:]), tuple(detail.shape[2:]))
+        features = HRDAFeatures(low, self._encode_in_chunks(detail, img.shape[0]), windows=windows, sizes=sizes)
         logits = self.decode_head.forward_test(features, img_metas, self.test_cfg)
         return resize(logits, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
