@@ -49,6 +49,7 @@ setup(
         'opencv-python-headless',
         'packaging',
         'Pillow',
+        'safetensors>=0.4',
         'tqdm',
     ],
     extras_require={

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..utils.config import nearest
-from . import repeated_sgd  # noqa: F401  (registers RepeatedSGD and its constructor)
+from . import layer_decay, repeated_sgd  # noqa: F401  (register their constructors)
 
 OptimizerOrDict = Union[Optimizer, dict[str, Optimizer]]
 
@@ -107,7 +107,7 @@ def _grouped(
         constructor, paramwise = None, None
     built = build_optimizer_constructor(
         dict(
-            type=constructor or 'DefaultOptimizerConstructor',
+            type=constructor or _constructor_for(paramwise),
             optimizer_cfg=dict(cfg),
             paramwise_cfg=copy.deepcopy(paramwise),  # some take their keys out of it
         )
@@ -118,9 +118,16 @@ def _grouped(
     except NotImplementedError:
         raise ValueError(
             f"optimizer of network '{name}': {constructor} knows no layers of {type(network.backbone).__name__} "
-            f'with paramwise_cfg={dict(paramwise or {})}: leave constructor and paramwise_cfg out'
+            f'with paramwise_cfg={dict(paramwise or {})}: leave constructor out and take '
+            'paramwise_cfg=dict(layer_decay=...), which knows every encoder'
         ) from None
     return groups
+
+
+def _constructor_for(paramwise: Optional[Mapping[str, Any]]) -> str:
+    """The constructor that understands ``paramwise_cfg``: mmcv's would ignore the options of the layer decay."""
+    layered = any(key in layer_decay.OPTIONS for key in paramwise or ())
+    return 'EncoderLayerDecay' if layered else 'DefaultOptimizerConstructor'
 
 
 def _check_options(cls: type, options: Mapping[str, Any], name: str) -> None:

@@ -14,6 +14,7 @@ from mmcv.cnn.utils.weight_init import INITIALIZERS
 from torch import Tensor, nn
 
 from ..compat.keys import below
+from ..compat.keys_transformers import is_transformers_encoder, is_transformers_mit, mit_to_original
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 
 #: keys that files written before torch 0.4.1 lack; their value has no influence
@@ -120,16 +121,40 @@ def load_pretrained(
 
     Args:
         backbone: the network.
-        name: file of a backbone, or of a whole segmentor whose backbone stands under ``backbone.``.
+        name: file of a backbone (torch, torchvision, MMClassification, SegFormer, or ``nvidia/mit-b*`` of the
+            ``transformers`` library), or of a whole segmentor whose backbone stands under ``backbone.``.
         convert: renames the keys of another code base; may raise KeyError.
+
+    Raises:
+        CheckpointError: missing keys, other shapes, or further blocks of a deeper network; names them.
     """
     state = state_dict_of(load_checkpoint_file(resolve_checkpoint(name)))
     state = below(state, BACKBONE_PREFIX) or state
     try:
+        if is_transformers_mit(state):
+            state = mit_to_original(state)
+        elif is_transformers_encoder(state):
+            raise KeyError("it is a DINOv2 or DINOv3 file: take a backbone of type 'TimmEncoder' for it")
         state = convert(state) if convert else state
     except KeyError as error:
         raise CheckpointError(f"'{name}': {error.args[0]}") from error
-    load_backbone_weights(backbone, state, name)
+    left = load_backbone_weights(backbone, state, name)
+    deeper = [key for key in left if _is_further_block(key, backbone)]
+    if deeper:
+        raise CheckpointError(
+            f"'{name}' belongs to a deeper {type(backbone).__name__}: it holds {_some(deeper)}, for which this one has "
+            'no block'
+        )
+
+
+def _is_further_block(key: str, backbone: nn.Module) -> bool:
+    """Whether ``key`` is a numbered part (``layer3.6.conv1``) of a list of parts that ``backbone`` has, but not it."""
+    if getattr(backbone, 'num_stages', 4) < 4:
+        return False  # shortened on purpose
+    own = [name.split('.') for name in backbone.state_dict()]
+    parts = key.split('.')
+    known = max(next((i for i, pair in enumerate(zip(parts, name)) if pair[0] != pair[1]), 0) for name in own)
+    return known > 0 and parts[known].isdigit()
 
 
 def pretrained_source(segmentor: nn.Module) -> Optional[str]:

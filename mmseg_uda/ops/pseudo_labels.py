@@ -12,13 +12,30 @@ from .world import ALONE, World
 SCOPES = ('batch', 'image')
 
 
+def class_probabilities(logits: Tensor, mirrored: Optional[Tensor] = None) -> Tensor:
+    """Softmax over classes, float32 (B, C, H, W).
+
+    Args:
+        logits: (B, C, H, W).
+        mirrored: logits of the horizontally mirrored images, not mirrored back; the two softmaxes are averaged
+            (VFM-UDA).
+    """
+    probabilities = logits.float().softmax(1)
+    return probabilities if mirrored is None else (probabilities + mirrored.float().softmax(1).flip(-1)) / 2
+
+
 def pseudo_label(
-    logits: Tensor, threshold: Optional[float] = 0.968, scope: str = 'batch', world: World = ALONE
+    logits: Tensor,
+    threshold: Optional[float] = 0.968,
+    scope: str = 'batch',
+    world: World = ALONE,
+    mirrored: Optional[Tensor] = None,
 ) -> tuple[Tensor, Tensor]:
     """Most probable class of every pixel, and the share of confident pixels as the weight of all.
 
     Args:
         logits: (B, C, H, W).
+        mirrored: see :func:`class_probabilities`.
         threshold: a pixel is confident when its highest probability is at least this; None = weight 1 everywhere.
         scope: ``batch`` takes the share over the whole batch of all ranks (released code), ``image`` per image
             (papers).
@@ -31,7 +48,7 @@ def pseudo_label(
     """
     if scope not in SCOPES:
         raise ValueError(f"weight_scope must be one of {SCOPES}, got '{scope}'")
-    confidence, label = logits.float().softmax(1).max(1)
+    confidence, label = class_probabilities(logits, mirrored).max(1)
     if threshold is None:
         return label, torch.ones_like(confidence)
     confident = (confidence >= threshold).float()
@@ -41,9 +58,11 @@ def pseudo_label(
     return label, share.expand_as(confidence).clone()
 
 
-def confidence_mask(logits: Tensor, threshold: float = 0.9) -> Tensor:
+def confidence_mask(logits: Tensor, threshold: float = 0.9, mirrored: Optional[Tensor] = None) -> Tensor:
     """Where the highest probability is at least ``threshold``, compared in float32: bool (B, H, W) of (B, C, H, W)."""
-    return logits.float().softmax(1).amax(1) >= torch.tensor(threshold, dtype=torch.float32, device=logits.device)
+    return class_probabilities(logits, mirrored).amax(1) >= torch.tensor(
+        threshold, dtype=torch.float32, device=logits.device
+    )
 
 
 def filter_pseudo_weight(weight: Tensor, top: int = 0, bottom: int = 0, valid: Optional[Tensor] = None) -> Tensor:

@@ -43,7 +43,7 @@ def load_checkpoint_file(
     """Read a checkpoint without executing what it may contain.
 
     Args:
-        path: the file.
+        path: the file, of torch or ``.safetensors``.
         map_location: as in ``torch.load``.
         weights_only: True refuses pickles with foreign objects; False trusts the file. Default: True unless the
             environment variable ``MMSEG_UDA_TRUST_CHECKPOINT`` is 1 (which ``--trust-checkpoint`` of the tools sets).
@@ -54,6 +54,8 @@ def load_checkpoint_file(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint '{path}' does not exist")
+    if path.suffix == '.safetensors':
+        return _load_safetensors(path, map_location)
     if weights_only is None:
         weights_only = os.environ.get(TRUST_VARIABLE, '0') != '1'
     try:
@@ -78,6 +80,18 @@ def load_checkpoint_file(
     if not isinstance(loaded, dict):
         raise CheckpointError(f"'{path}' holds a {type(loaded).__name__} instead of a dict of weights")
     return loaded
+
+
+def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(str(path), device=str(map_location))
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"'{path}' is truncated or not a safetensors file ({_reason(error)}): download or copy it again"
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

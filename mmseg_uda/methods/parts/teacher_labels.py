@@ -24,7 +24,8 @@ class PseudoLabels(NamedTuple):
 
 
 def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Optional[float] = None) -> PseudoLabels:
-    """Pseudo-labels of the clean target images; where the ground truth of the target is known, that.
+    """Pseudo-labels of the clean target images; where the ground truth of the target is known, that. A labeler with
+    ``flip_average`` sees the mirrored images too.
 
     The forward pass runs in inference mode; the results are ordinary tensors that later losses may save.
 
@@ -33,8 +34,11 @@ def label_with(teacher: EMATeacher, labeler: Any, target: Stream, confidence: Op
     """
     with torch.inference_mode():
         scores = logits(teacher.model, target.img, target.metas or None)
-        label, weight = labeler(scores, target.valid)
-        confident = None if confidence is None else confidence_mask(scores, confidence)
+        given: dict[str, Any] = {}
+        if getattr(labeler, 'flip_average', False):
+            given['mirrored'] = logits(teacher.model, target.img.flip(-1), target.metas or None)
+        label, weight = labeler(scores, target.valid, **given)
+        confident = None if confidence is None else confidence_mask(scores, confidence, **given)
     return _with_truth(
         PseudoLabels(label.clone(), weight.clone(), None if confident is None else confident.clone()), target.truth
     )

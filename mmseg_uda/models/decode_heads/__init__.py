@@ -4,6 +4,8 @@ from .dlv2_head import DLV2Head
 from .hrda_head import HRDAFeatures, HRDAHead, HRDALogits
 from .se_aspp_head import SEASPPHead
 from .segformer_head import SegFormerHead
+from .vfm_head import VFMHead
+from .vfm_pyramid_head import VFMPyramidHead
 
 __all__ = [
     'AdventHead',
@@ -14,4 +16,6 @@ __all__ = [
     'HRDALogits',
     'SEASPPHead',
     'SegFormerHead',
+    'VFMHead',
+    'VFMPyramidHead',
 ]
