@@ -9,13 +9,16 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 from mmcv.utils import print_log
+from mmseg.core import intersect_and_union
 from mmseg.datasets.custom import CustomDataset
 from mmseg.utils import get_root_logger
 
 from . import label_spaces
+from .image_files import ImageName, check_relative, find_images, find_listed, read_list, walk_files
+from .label_readers import label_path, stock_reader
 from .labels import LabelReader
 from .pipeline_config import with_margins, with_safe_readers
-from .pipelines import LoadLabels, pillow_resize
+from .pipelines import LoadLabels, label_at_size, pillow_resize
 
 
 @dataclass(frozen=True)
@@ -32,48 +35,6 @@ class LabelFiles:
     ids: Optional[str] = 'train_ids'
 
 
-def check_relative(name: str, split: str) -> None:
-    """Refuse an entry of a list file that leaves the data root.
-
-    Raises:
-        ValueError: an absolute path or one with ``..``.
-    """
-    if (
-        osp.isabs(name)
-        or name.startswith('~')
-        or '..' in name.replace('\\', '/').split('/')
-        or (len(name) > 1 and name[1] == ':')
-    ):
-        raise ValueError(
-            f"'{name}' in {split} leaves the data root: entries of a split list are relative paths without '..'. "
-            'If you trust the list, set allow_outside_root=True.'
-        )
-
-
-def stock_reader(dataset: CustomDataset, strict: bool = True) -> LabelReader:
-    """The label reader of a data set whose files hold class ids, before ``reduce_zero_label``."""
-    classes = type(dataset).CLASSES if dataset.label_map else dataset.CLASSES
-    reader = LabelReader(None, len(classes or ()) + bool(dataset.reduce_zero_label), strict=strict)
-    return reader.then(dataset.label_map, len(dataset.CLASSES)) if dataset.label_map else reader
-
-
-def label_reader_of(dataset: Any) -> LabelReader:
-    """The label reader of any data set of files: one of this package or of MMSegmentation.
-
-    Raises:
-        ValueError: a wrapper, or a data set without class names.
-    """
-    if hasattr(dataset, 'label_reader'):
-        return dataset.label_reader
-    if not isinstance(dataset, CustomDataset) or not dataset.CLASSES:
-        raise ValueError(
-            f'{type(dataset).__name__} is not a data set of image and label files with class names; '
-            'FolderDataset takes any folder'
-        )
-    dataset.label_reader = stock_reader(dataset)
-    return dataset.label_reader
-
-
 class SegmentationDataset(CustomDataset):
     """A data set of image and label files.
 
@@ -83,8 +44,9 @@ class SegmentationDataset(CustomDataset):
         pipeline: transforms, as in MMSegmentation.
         img_dir: image folder below ``data_root``; searched recursively unless ``split`` is given.
         ann_dir: label folder; None where no labels are needed (an unlabelled target never opens one).
-        split: list file with one image name (no suffix) a line. Absolute entries and ``..`` are refused.
-        img_suffix: suffix(es) of the images, default the data set's own.
+        labels: False: no label is ever read; ``ann_dir`` then only tells which files are no images.
+        split: list file with one image name a line, with or without suffix. Absolute entries and ``..`` are refused.
+        img_suffix: suffix(es) of the images, default the data set's own; capital letters do not matter.
         seg_map_suffix: suffix of the label files. By default the first form that exists: converted train ids, else the
             raw ids of the download, which are translated while loading.
         label_ids: what a label file given by ``seg_map_suffix`` holds, when its suffix does not tell: ``train_ids``, a
@@ -119,6 +81,7 @@ class SegmentationDataset(CustomDataset):
         img_suffix: Optional[str] = None,
         seg_map_suffix: Optional[str] = None,
         label_ids: Any = None,
+        labels: bool = True,
         label_space: str = 'city19',
         strict_labels: bool = True,
         crop_pseudo_margins: Optional[Sequence[int]] = None,
@@ -135,6 +98,7 @@ class SegmentationDataset(CustomDataset):
         self.allow_outside_root = allow_outside_root
         self.img_suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix or self.IMG_SUFFIX)
         self._label_forms = self._forms(seg_map_suffix, label_ids)
+        self._labels = labels
         if data_root is None:
             data_root = os.environ.get(self.ROOT_VARIABLE or '', self.DEFAULT_ROOT or '') or None
         super().__init__(
@@ -147,6 +111,7 @@ class SegmentationDataset(CustomDataset):
             seg_map_suffix=self._label_forms[0].suffix,
             **kwargs,
         )
+        self.ann_dir = self.ann_dir if labels else None
         self.label_reader = self._reader(label_ids, strict_labels)
         self.gt_seg_map_loader = LoadLabels()
 
@@ -174,6 +139,11 @@ class SegmentationDataset(CustomDataset):
 
     def _reader(self, label_ids: Any, strict: bool) -> LabelReader:
         ids = self.label_form.ids
+        if self.reduce_zero_label and (ids is not None or isinstance(label_ids, Mapping)):
+            raise ValueError(
+                f'{type(self).__name__}: reduce_zero_label is for files that hold class ids + 1, but an id map already '
+                'gives the class of every file id; leave reduce_zero_label out'
+            )
         if isinstance(label_ids, Mapping):
             mapping: Mapping[int, int] = {int(raw): int(new) for raw, new in label_ids.items()}
             known = 254
@@ -189,21 +159,34 @@ class SegmentationDataset(CustomDataset):
         self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]
     ) -> list[dict[str, Any]]:
         """Image and label names, sorted unless a split list gives the order."""
-        names = self._listed(img_dir, split) if split is not None else self._found(img_dir)
+        names = self._listed(img_dir, ann_dir, split) if split is not None else self._found(img_dir, ann_dir)
         if not names:
             raise ValueError(
                 f'{self.NAME}: no image with suffix {" or ".join(self.img_suffixes)} in {split or img_dir}. '
                 'Check data_root, img_dir and img_suffix.'
             )
         self.label_form = self._existing_form(ann_dir, names[0])
-        infos = []
-        for stem, suffix in names:
-            info: dict[str, Any] = dict(filename=stem + suffix)
-            if ann_dir is not None:
-                info['ann'] = dict(seg_map=self.label_name(stem))
-            infos.append(info)
+        infos: list[dict[str, Any]] = [dict(filename=stem + suffix) for stem, suffix in names]
+        if ann_dir is not None and self._labels:
+            self._add_labels(infos, [stem for stem, _ in names], img_dir, ann_dir)
         print_log(f'{type(self).__name__}: {len(infos)} images in {img_dir}', logger=get_root_logger())
         return infos
+
+    def _add_labels(self, infos: list[dict[str, Any]], stems: Sequence[str], img_dir: str, ann_dir: str) -> None:
+        """Name the label file of every image, in the capital letters in which it exists."""
+        labels = [self.label_name(stem) for stem in stems]
+        if osp.isdir(ann_dir) and not all(osp.exists(osp.join(ann_dir, label)) for label in labels):
+            written = {name.lower(): name for name in walk_files(ann_dir)}
+            labels = [
+                label if osp.exists(osp.join(ann_dir, label)) else written.get(label.lower(), label) for label in labels
+            ]
+        for info, label in zip(infos, labels):
+            if osp.abspath(osp.join(img_dir, info['filename'])) == osp.abspath(osp.join(ann_dir, label)):
+                raise ValueError(
+                    f'{self.NAME}: {osp.join(img_dir, info["filename"])} would be its own label. Set img_suffix and '
+                    'seg_map_suffix so that they tell images from labels, or move the labels into a folder of their own'
+                )
+            info['ann'] = dict(seg_map=label)
 
     def label_name(self, stem: str) -> str:
         """The label file, relative to ``ann_dir``, of an image name without suffix."""
@@ -217,45 +200,31 @@ class SegmentationDataset(CustomDataset):
                     return form
         return self._label_forms[0]
 
-    def _listed(self, img_dir: str, split: str) -> list[tuple[str, str]]:
-        if not osp.isfile(split):
-            raise FileNotFoundError(f'{self.NAME}: the split list {split} does not exist; check data_root and split')
-        with open(split, encoding='utf-8') as file:
-            lines = [line.strip() for line in file if line.strip()]
-        names = []
-        for line in lines:
-            if not self.allow_outside_root:
-                check_relative(line, split)
-            suffix = next(
-                (s for s in self.img_suffixes if osp.exists(osp.join(img_dir, line + s))), self.img_suffixes[0]
-            )
-            names.append((line, suffix))
-        unknown = [line for line, suffix in names if not osp.exists(osp.join(img_dir, line + suffix))]
-        if unknown and (self.file_client_args or {}).get('backend', 'disk') == 'disk':
+    def _listed(self, img_dir: str, ann_dir: Optional[str], split: str) -> list[ImageName]:
+        entries = read_list(split)
+        if not self.allow_outside_root:
+            for entry in entries:
+                check_relative(entry, split)
+        if (self.file_client_args or {}).get('backend', 'disk') != 'disk':
+            return [(entry, self.img_suffixes[0]) for entry in entries]
+        label_suffixes = [form.suffix for form in self._label_forms]
+        names, unknown = find_listed(img_dir, entries, self.img_suffixes, ann_dir, label_suffixes)
+        if unknown:
             raise FileNotFoundError(
-                f'{self.NAME}: {len(unknown)} of {len(lines)} names in {split} are no image below {img_dir} '
+                f'{self.NAME}: {len(unknown)} of {len(entries)} names in {split} are no image below {img_dir} '
                 f"(first: '{unknown[0]}'; "
                 f'looked for {" or ".join(self.img_suffixes)}): the list belongs to other data, or its names are '
                 'not relative to img_dir'
             )
         return names
 
-    def _found(self, img_dir: str) -> list[tuple[str, str]]:
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> list[ImageName]:
         if not osp.isdir(img_dir):
             raise FileNotFoundError(
                 f'{self.NAME}: the image folder {img_dir} does not exist. Set data_root (and img_dir) in the config or '
-                'with '
-                '--cfg-options; docs/guides/datasets.md shows the layout and where to download it.'
+                'with --cfg-options; docs/guides/datasets.md shows the layout and where to download it.'
             )
-        names = []
-        for folder, _, files in os.walk(img_dir, followlinks=True):
-            prefix = osp.relpath(folder, img_dir)
-            for name in files:
-                suffix = next((s for s in self.img_suffixes if name.endswith(s)), None)
-                if suffix is not None and not name.startswith('.'):
-                    stem = name[: len(name) - len(suffix)]
-                    names.append((stem if prefix == '.' else f'{prefix}/{stem}'.replace(os.sep, '/'), suffix))
-        return sorted(names)
+        return find_images(img_dir, self.img_suffixes, ann_dir, [form.suffix for form in self._label_forms])
 
     def get_ann_info(self, idx: int) -> dict[str, Any]:
         """The label file of an image.
@@ -278,9 +247,30 @@ class SegmentationDataset(CustomDataset):
         results['score_size'] = self.score_size
 
     def get_gt_seg_map_by_idx(self, index: int) -> np.ndarray:
-        """The label map that predictions are scored with."""
+        """The label map that predictions are scored with: class ids, also with ``reduce_zero_label``."""
         label = super().get_gt_seg_map_by_idx(index)
         return label if self.score_size is None else self.at_score_size(label, self.score_size)
+
+    def pre_eval(self, preds: Any, indices: Any) -> list[Any]:
+        """MMSegmentation's counts of intersection, union, prediction and label for predictions (H, W).
+
+        A label of another size is brought to the prediction's by the rule of training.
+        """
+        preds, indices = (values if isinstance(values, list) else [values] for values in (preds, indices))
+        return [
+            self._count(pred, self.get_gt_seg_map_by_idx(i), label_path(self, i)) for pred, i in zip(preds, indices)
+        ]
+
+    def _count(self, pred: np.ndarray, label: np.ndarray, path: str) -> Any:
+        label = label_at_size(label, pred.shape[:2], path, 'prediction')
+        return intersect_and_union(pred, label, len(self.CLASSES), self.ignore_index)
+
+    def evaluate(self, results: Sequence[Any], *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Metrics of pre-evaluated results, or of one prediction (H, W) for every image."""
+        if len(results) and isinstance(results[0], np.ndarray):
+            labels = kwargs.pop('gt_seg_maps', None) or map(self.get_gt_seg_map_by_idx, range(len(self)))
+            results = [self._count(pred, label, 'a label map') for pred, label in zip(results, labels)]
+        return super().evaluate(results, *args, **kwargs)
 
     def at_score_size(self, label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """``label`` (H, W) at (width, height) ``size``."""
@@ -292,4 +282,4 @@ class SegmentationDataset(CustomDataset):
 
     def read_label(self, idx: int) -> np.ndarray:
         """The translated label map of an image: uint8 (H, W), 255 = ignored."""
-        return self.label_reader.read(osp.join(self.ann_dir, self.get_ann_info(idx)['seg_map']), self.CONVERTER)
+        return self.label_reader.read(label_path(self, idx), self.CONVERTER)

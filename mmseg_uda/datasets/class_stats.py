@@ -17,7 +17,7 @@ from mmseg.utils import get_root_logger
 
 from ..ops.rcs import rcs_class_probs, samples_with_class
 from ..utils.parallel import map_files
-from .base import label_reader_of
+from .label_readers import label_reader_of
 from .labels import LabelReader, class_histogram
 
 STATS_FILE = 'sample_class_stats.json'
@@ -158,8 +158,6 @@ def dataset_stats(dataset: Any, workers: int = 4, quiet: bool = False) -> list[R
 def _read_or_count(dataset: Any, workers: int, quiet: bool) -> list[Record]:
     names = [dataset.get_ann_info(i)['seg_map'] for i in range(len(dataset))]
     reader = label_reader_of(dataset)
-    if dataset.reduce_zero_label:
-        reader = reader.then({raw: raw - 1 for raw in range(255)}, reader.num_classes - 1)
     home = Path(dataset.data_root or osp.dirname(dataset.ann_dir.rstrip('/')) or '.')
     stored = f'sample_class_stats.{list_hash(names, dataset.ann_dir, reader)}.json'
     candidates = [home / stored, cache_folder() / stored]

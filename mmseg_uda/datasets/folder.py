@@ -8,6 +8,7 @@ from mmseg.datasets.builder import DATASETS
 
 from . import label_spaces
 from .base import SegmentationDataset
+from .image_files import IMAGE_SUFFIXES
 
 
 @DATASETS.register_module()
@@ -39,11 +40,11 @@ class FolderDataset(SegmentationDataset):
         classes: class names; needed.
         palette: RGB colours, by default MMSegmentation's.
         id_map: file id -> class id where the files do not hold class ids; ids that it leaves out are ignored.
-        img_suffix: one suffix or several, default ``.jpg``, ``.jpeg``, ``.png``.
+        img_suffix: one suffix or several, default :data:`~mmseg_uda.datasets.image_files.IMAGE_SUFFIXES`.
     """
 
     NAME = 'image folder'
-    IMG_SUFFIX = ('.jpg', '.jpeg', '.png')
+    IMG_SUFFIX = IMAGE_SUFFIXES
     HAS_LABEL_SPACES = False
 
     def __init__(

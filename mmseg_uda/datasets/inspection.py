@@ -12,7 +12,7 @@ import numpy as np
 from mmcv import Config, DictAction
 
 from ..utils.parallel import map_files
-from .base import label_reader_of
+from .label_readers import label_reader_of
 from .labels import CorruptFileError, LabelIdError, class_histogram, decode_image, decode_label, read_bytes
 from .uda_dataset import build_parts
 

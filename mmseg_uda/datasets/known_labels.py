@@ -74,7 +74,7 @@ class FormatKnownLabels:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         results[GROUND_TRUTH] = DataContainer(
-            torch.from_numpy(results[GROUND_TRUTH][None].astype(np.int64)), stack=True
+            torch.from_numpy(results[GROUND_TRUTH][None].astype(np.int64)), stack=True, padding_value=255
         )
         return results
 

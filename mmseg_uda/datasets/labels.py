@@ -40,19 +40,69 @@ def read_bytes(path: PathLike, what: str, remedy: str = '') -> bytes:
 
 
 def decode_image(data: bytes, path: PathLike, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
-    """Decode an image with OpenCV: uint8 BGR (H, W, 3), or as stored with ``cv2.IMREAD_UNCHANGED``.
+    """Decode an image with OpenCV: uint8 BGR (H, W, 3), or as stored with ``cv2.IMREAD_UNCHANGED`` (a TIFF that OpenCV
+    cannot read by the package ``tifffile``, where it is installed).
 
     Raises:
         CorruptFileError: names the file and the remedy.
     """
     img = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
+    if img is None and flag == cv2.IMREAD_UNCHANGED:
+        img = _decoded_by_tifffile(data)
     if img is None:
-        raise CorruptFileError(
-            f'cannot decode the image {path} ({len(data)} bytes): it is empty, truncated or of an unknown format. '
-            'Download it again, '
-            'or allow max_corrupt_files=N in the training set; tools/check_dataset.py lists all such files.'
-        )
+        raise undecodable(path, data)
     return img
+
+
+def _decoded_by_tifffile(data: bytes) -> Optional[np.ndarray]:
+    """The bands (H, W, C) of a TIFF; None without the package, or for anything else."""
+    try:
+        import tifffile
+    except ImportError:
+        return None
+    try:
+        img = tifffile.imread(io.BytesIO(data))
+    except (tifffile.TiffFileError, ValueError, OSError):
+        return None
+    if img.ndim == 3 and img.shape[0] < min(img.shape[1:]):  # planes one after another
+        img = np.moveaxis(img, 0, 2)
+    return np.ascontiguousarray(img) if img.ndim in (2, 3) else None
+
+
+def undecodable(path: PathLike, data: bytes, reason: str = '') -> CorruptFileError:
+    """The error about an image file that cannot be read."""
+    if data[:4] in (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'):
+        reason += (
+            "; a TIFF of 2 bands, of 5 or more, or of floating-point numbers needs color_type='unchanged' and "
+            "imdecode_backend='tifffile' of LoadImageFromFile (pip install tifffile)"
+        )
+    return CorruptFileError(
+        f'cannot decode the image {path} ({len(data)} bytes): it is empty, truncated or of an unknown format{reason}. '
+        'Download it again, or allow max_corrupt_files=N in the training set; tools/check_dataset.py lists all such '
+        'files.'
+    )
+
+
+def picture_of(img: np.ndarray) -> np.ndarray:
+    """An image as loaded, (H, W) or (H, W, C) of any depth, as uint8 BGR (H, W, 3) for pictures.
+
+    Of more than three bands the first three are shown, of one or two the first in grey; other depths than 8 bits are
+    stretched from the 1st to the 99th percentile.
+    """
+    bands = img if img.ndim == 3 else img[..., None]
+    bands = bands[..., : 3 if bands.shape[2] >= 3 else 1]
+    if bands.dtype != np.uint8:
+        values = np.nan_to_num(bands.astype(np.float32))
+        low, high = np.percentile(values, (1, 99))
+        bands = (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(bands, (*bands.shape[:2], 3)))
+
+
+def read_picture(path: PathLike) -> np.ndarray:
+    """Read an image file of any bands and depth as uint8 BGR (H, W, 3) for pictures."""
+    data = read_bytes(path, 'image')
+    img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data else None
+    return picture_of(img if img is not None else decode_image(data, path, cv2.IMREAD_UNCHANGED))
 
 
 def decode_label(data: bytes, path: PathLike) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, Mapping, Optional, Sequence
 from ..utils.config import check_options, option_names
 
 _READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
+_CHECKED = {**_READERS, 'Normalize': 'CheckedNormalize'}
 _TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
 # Only these may follow a normalisation that is deferred: they neither read nor mix grey values.
 _AFTER_NORMALIZE = {'Pad', 'DefaultFormatBundle', 'StreamFormatBundle', 'Collect'}
@@ -98,8 +99,16 @@ def flattened(pipeline: Sequence[Any]) -> list[Any]:
 
 
 def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
-    """``pipeline`` with the readers whose errors name the file and which translate raw label ids."""
-    return [_renamed(step, _READERS) for step in flattened(pipeline)]
+    """``pipeline``, of training or of a test, with the readers whose errors name the file and which translate raw label
+    ids, and the normalisation that checks the number of bands.
+    """
+    steps = [_renamed(step, _CHECKED) for step in flattened(pipeline)]
+    return [
+        {**step, 'transforms': with_safe_readers(step['transforms'])}
+        if isinstance(step, Mapping) and isinstance(step.get('transforms'), (list, tuple))
+        else step
+        for step in steps
+    ]
 
 
 def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
@@ -138,8 +147,8 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
         if not isinstance(step, dict):
             continue
         rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1 :]}
-        if step.get('type') == 'Normalize' and rest <= _AFTER_NORMALIZE:
-            step['type'] = 'DeferredNormalize'
+        if step.get('type') == 'Normalize':
+            step['type'] = 'DeferredNormalize' if rest <= _AFTER_NORMALIZE else 'CheckedNormalize'
         if step.get('type') == 'Collect':
             if not labelled:
                 step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']

@@ -11,6 +11,7 @@ import os.path as osp
 from functools import lru_cache
 from typing import Any, Optional, Sequence
 
+import cv2
 import mmcv
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from mmseg.datasets.pipelines.formatting import DefaultFormatBundle
 from mmseg.utils import get_root_logger
 
 from ..ops.rcs import pseudo_margin_mask
-from .labels import class_histogram, decode_image, read_bytes
+from .labels import CorruptFileError, class_histogram, decode_image, read_bytes, undecodable
 from .pipeline_config import flattened
 from .soft_labels import SOFT_LABEL, resize_soft_label
 
@@ -36,20 +37,20 @@ def _log_once(message: str) -> None:
 
 @PIPELINES.register_module()
 class LoadImage(LoadImageFromFile):
-    """``LoadImageFromFile`` whose errors name the file and the remedy. Gives uint8 BGR (H, W, 3)."""
+    """``LoadImageFromFile`` whose errors name the file and the remedy.
+
+    Gives uint8 BGR (H, W, 3) by default; with ``color_type='unchanged'`` the bands and the depth of the file, (H, W)
+    for one band. ``img_depth`` holds the type of the values as read.
+    """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        if (
-            self.file_client_args.get('backend', 'disk') != 'disk'
-            or self.imdecode_backend != 'cv2'
-            or self.color_type != 'color'
-        ):
-            return scored_at(super().__call__(results))
         name = results['img_info']['filename']
         path = osp.join(results['img_prefix'], name) if results.get('img_prefix') is not None else name
-        img = decode_image(read_bytes(path, 'image'), path)
+        img = self._decoded(self._content(path), path)
+        results['img_depth'] = str(img.dtype)
         if self.to_float32:
             img = img.astype(np.float32)
+        bands = band_count(img)
         results.update(
             filename=path,
             ori_filename=name,
@@ -58,9 +59,34 @@ class LoadImage(LoadImageFromFile):
             ori_shape=img.shape,
             pad_shape=img.shape,
             scale_factor=1.0,
-            img_norm_cfg=dict(mean=np.zeros(3, np.float32), std=np.ones(3, np.float32), to_rgb=False),
+            img_norm_cfg=dict(mean=np.zeros(bands, np.float32), std=np.ones(bands, np.float32), to_rgb=False),
         )
         return scored_at(results)
+
+    def _content(self, path: str) -> bytes:
+        if self.file_client_args.get('backend', 'disk') == 'disk':
+            return read_bytes(path, 'image')
+        if self.file_client is None:
+            self.file_client = mmcv.FileClient(**self.file_client_args)
+        return self.file_client.get(path)
+
+    def _decoded(self, data: bytes, path: str) -> np.ndarray:
+        if self.imdecode_backend in ('cv2', None):
+            flags = dict(color=cv2.IMREAD_COLOR, grayscale=cv2.IMREAD_GRAYSCALE, unchanged=cv2.IMREAD_UNCHANGED)
+            if self.color_type in flags:
+                return decode_image(data, path, flags[self.color_type])
+        try:
+            img = mmcv.imfrombytes(data, flag=self.color_type, backend=self.imdecode_backend) if data else None
+        except (OSError, SyntaxError, ValueError, cv2.error) as error:
+            raise undecodable(path, data, f' ({error})') from error
+        if img is None:
+            raise undecodable(path, data)
+        return img
+
+
+def band_count(img: np.ndarray) -> int:
+    """Number of bands of an image (H, W) or (H, W, C)."""
+    return 1 if img.ndim == 2 else int(img.shape[2])
 
 
 def scored_at(results: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +99,8 @@ def scored_at(results: dict[str, Any]) -> dict[str, Any]:
 
 @PIPELINES.register_module()
 class LoadLabels(LoadAnnotations):
-    """``LoadAnnotations`` that translates raw ids with the data set's reader and checks their range.
+    """``LoadAnnotations`` that translates the files' ids with the data set's reader, which also knows its
+    ``reduce_zero_label``, and checks their range.
 
     A label map whose size differs from its image (a few of GTA5) is brought to the image's size by nearest neighbour
     and logged once.
@@ -86,19 +113,35 @@ class LoadLabels(LoadAnnotations):
         if reader is None:
             raise ValueError(f'{path}: LoadLabels needs a data set of image and label files with class names')
         label = reader.read(path, results.get('label_remedy', ''))
-        if self.reduce_zero_label:
-            label = np.where(label == 0, 255, label - 1).astype(np.uint8)
-            label[label == 254] = 255
         img = results.get('img')
-        if img is not None and img.shape[:2] != label.shape:
-            _log_once(
-                f'{path}: the label map is {label.shape[1]}x{label.shape[0]}, the image {img.shape[1]}x{img.shape[0]}; '
-                'the label is resized'
-            )
-            label = mmcv.imresize(label, img.shape[1::-1], interpolation='nearest')
+        if img is not None:
+            label = label_at_size(label, img.shape[:2], path)
         results['gt_semantic_seg'] = label
         results['seg_fields'].append('gt_semantic_seg')
         return results
+
+
+#: relative difference of the aspect ratios from which a label cannot belong to its image
+_ASPECT_TOLERANCE = 0.1
+
+
+def label_at_size(label: np.ndarray, size: Sequence[int], path: str, what: str = 'image') -> np.ndarray:
+    """A label map (H, W) brought to the (height, width) of its image by nearest neighbour, which is logged once.
+
+    Raises:
+        CorruptFileError: another aspect ratio, so that label and image do not show the same.
+    """
+    height, width = size[:2]
+    if label.shape == (height, width):
+        return label
+    sizes = f'the label map is {label.shape[1]}x{label.shape[0]}, the {what} {width}x{height} (width x height)'
+    if abs(label.shape[1] * height / (label.shape[0] * width) - 1) > _ASPECT_TOLERANCE:
+        turned = '; the image may be turned by its EXIF orientation' if label.shape == (width, height) else ''
+        raise CorruptFileError(
+            f'{path}: {sizes}: they do not show the same picture{turned}. tools/check_dataset.py lists all such files'
+        )
+    _log_once(f'{path}: {sizes}; labels of another size are resized by nearest neighbour')
+    return mmcv.imresize(label, (width, height), interpolation='nearest')
 
 
 @PIPELINES.register_module()
@@ -149,7 +192,7 @@ class ExactResize:
 
     def _resized(self, results: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        img = pillow_resize(np.ascontiguousarray(results['img'][..., ::-1]), size, self.interpolation)[..., ::-1]
+        img = pillow_resize(results['img'], size, self.interpolation)
         for key in results.get('seg_fields', []):
             results[key] = (
                 resize_soft_label(results[key], size) if key == SOFT_LABEL else pillow_resize(results[key], size)
@@ -169,10 +212,22 @@ class ExactResize:
 
 
 def pillow_resize(values: np.ndarray, size: tuple[int, int], interpolation: str = 'nearest') -> np.ndarray:
-    """Resize a uint8 map (H, W) or RGB image (H, W, 3) to (width, height) ``size`` with Pillow."""
+    """Resize a map (H, W) or an image (H, W, C) to (width, height) ``size`` with Pillow.
+
+    Anything but maps and three-band images of uint8 is resized band by band: Pillow takes a fourth band for
+    transparency.
+    """
     from PIL import Image
 
-    return np.array(Image.fromarray(values).resize(size, _INTERPOLATIONS[interpolation]))
+    if values.ndim == 3 and (values.shape[2] != 3 or values.dtype != np.uint8):
+        return np.stack([pillow_resize(band, size, interpolation) for band in np.moveaxis(values, 2, 0)], 2)
+    depth = values.dtype
+    plain = values if depth == np.uint8 else values.astype(np.float32)
+    out = np.array(Image.fromarray(np.ascontiguousarray(plain)).resize(size, _INTERPOLATIONS[interpolation]))
+    if np.issubdtype(depth, np.integer) and depth != np.uint8:
+        limits = np.iinfo(depth)
+        out = np.clip(np.round(out), limits.min, limits.max)
+    return out.astype(depth)
 
 
 @PIPELINES.register_module()
@@ -228,29 +283,66 @@ class ClassLimitedCrop(RandomCrop):
 
 
 @PIPELINES.register_module()
-class DeferredNormalize(Normalize):
+class CheckedNormalize(Normalize):
+    """``Normalize`` that refuses statistics of another number of bands.
+
+    ``img_norm_cfg`` also gets ``depth``, the type of the values in the file.
+    """
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        self._check(results)
+        depth = results.get('img_depth', 'uint8')
+        results = super().__call__(results)
+        results['img_norm_cfg']['depth'] = depth
+        return results
+
+    def _check(self, results: dict[str, Any]) -> None:
+        bands = band_count(results['img'])
+        if len(self.mean) == len(self.std) == bands and (bands == 3 or not self.to_rgb):
+            return
+        name = results.get('filename', 'an image')
+        if len(self.mean) != bands or len(self.std) != bands:
+            raise ValueError(
+                f'Normalize has {len(self.mean)} values of mean and {len(self.std)} of std, but {name} has {bands} '
+                f"bands (channels): give img_norm_cfg one value per band, and color_type='unchanged' to "
+                'LoadImageFromFile if the files have more bands than were read'
+            )
+        raise ValueError(
+            f'Normalize has to_rgb=True, but {name} has {bands} bands (channels), which have no order to turn around: '
+            'set to_rgb=False'
+        )
+
+
+@PIPELINES.register_module()
+class DeferredNormalize(CheckedNormalize):
     """``Normalize`` that leaves a uint8 image as it is and only records ``img_norm_cfg``: the engine normalises on the
     device.
 
-    A quarter of the bytes travels from the worker to the device, and the worker saves the arithmetic. A floating-point
-    image is normalised here.
+    A quarter of the bytes travels from the worker to the device, and the worker saves the arithmetic. An image of
+    another type is normalised here.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         if results['img'].dtype != np.uint8:
             return super().__call__(results)
-        results['img_norm_cfg'] = dict(mean=self.mean, std=self.std, to_rgb=self.to_rgb)
+        self._check(results)
+        depth = results.get('img_depth', 'uint8')
+        results['img_norm_cfg'] = dict(mean=self.mean, std=self.std, to_rgb=self.to_rgb, depth=depth)
         return results
 
 
 @PIPELINES.register_module()
 class StreamFormatBundle(DefaultFormatBundle):
-    """``DefaultFormatBundle`` that formats ``valid_pseudo_mask`` as well: uint8 (1, H, W), padding counts as
-    invalid.
+    """``DefaultFormatBundle`` that formats ``valid_pseudo_mask`` as well: uint8 (1, H, W).
+
+    Where images of a batch have different sizes, the padding is 255 in labels and 0 (invalid) in the mask.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         results = super().__call__(results)
+        label = results.get('gt_semantic_seg')
+        if label is not None:
+            results['gt_semantic_seg'] = DataContainer(label.data, stack=True, padding_value=255)
         mask: Optional[np.ndarray] = results.get('valid_pseudo_mask')
         if mask is not None:
             valid = torch.from_numpy((mask == 1).astype(np.uint8)[None])

@@ -109,6 +109,7 @@ class PseudoLabelDataset(CustomDataset):
         self.pipeline = Compose(training_pipeline(steps))
         self.label_reader = LabelReader(None, len(self.CLASSES))
         self.label_map: Optional[dict[int, int]] = None
+        self.reduce_zero_label = False  # the stored maps hold class ids
         self.img_infos = [
             {**info, 'ann': dict(seg_map=f'{image_key(info["filename"])}.png')} for info in inner.img_infos
         ]

@@ -196,7 +196,13 @@ class StrongAugment:
         self.threshold = threshold
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        height, width = results['img'].shape[:2]
+        img = results['img']
+        if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8:
+            raise ValueError(
+                f'StrongAugment changes the colours of 8-bit images of 3 channels, but {results.get("filename")} is '
+                f'{img.dtype} of shape {img.shape}: take strong=... out of the pipeline'
+            )
+        height, width = img.shape[:2]
         draws = draw(np.random, width, height, self.number)
         if self.label_mode == 'official':
             self._official_label(results, draws)

@@ -11,8 +11,8 @@ from typing import Any, Callable, Optional, Sequence, Union
 from mmseg.datasets.custom import CustomDataset
 
 from ..utils.rng import numpy_generator
-from .base import label_reader_of
 from .index_stream import IndexStream, WeightedIndexStream, fixed_randomness
+from .label_readers import label_reader_of
 from .labels import CorruptFileError
 from .pipeline_config import deterministic_prefix
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from . import label_spaces
 from .base import LabelFiles, SegmentationDataset
+from .image_files import ImageName
 from .mapillary import id_table, released_labels
 
 
@@ -139,9 +140,9 @@ class ACDCDataset(CityscapesDataset):
             )
         return super().load_annotations(img_dir, img_suffix, ann_dir, seg_map_suffix, split)
 
-    def _found(self, img_dir: str) -> list[tuple[str, str]]:
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> list[ImageName]:
         if not self._by_condition:
-            return super()._found(img_dir)
+            return super()._found(img_dir, ann_dir)
         folders = [
             f'{condition}/{self._part}'
             for condition in self.conditions
@@ -150,7 +151,7 @@ class ACDCDataset(CityscapesDataset):
         return [
             (f'{folder}/{stem}', suffix)
             for folder in folders
-            for stem, suffix in super(ACDCDataset, self)._found(osp.join(img_dir, folder))
+            for stem, suffix in super(ACDCDataset, self)._found(osp.join(img_dir, folder), ann_dir)
         ]
 
 

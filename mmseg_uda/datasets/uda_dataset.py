@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from ..streams import LABELED_TARGET, PASTE, SOURCE, TARGET, target_names
 from ..utils.config import build_from_config, check_options
 from ..utils.rng import numpy_generator
+from .base import SegmentationDataset
 from .class_patches import ClassPatches
 from .known_labels import reveal_known_labels
 from .pipeline_config import training_pipeline
@@ -58,8 +59,33 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
     if 'pipeline' in options:
         options['pipeline'] = training_pipeline(options['pipeline'], labelled)
         if not labelled:
-            options['ann_dir'] = None
-    return [build_from_config(options, DATASETS)]
+            options.update(_unlabelled(options))
+    dataset = build_from_config(options, DATASETS)
+    _check_zero_label(dataset)
+    return [dataset]
+
+
+def _unlabelled(cfg: Config) -> dict[str, Any]:
+    """Options that keep a data set from reading labels; those of this package still tell label files from images."""
+    kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
+    own = isinstance(kind, type) and issubclass(kind, SegmentationDataset)
+    return dict(labels=False) if own else dict(ann_dir=None)
+
+
+def _check_zero_label(dataset: Any) -> None:
+    """Refuse a pipeline that ignores label 0 for a data set that is evaluated with it.
+
+    The other way round the pipeline follows the data set.
+    """
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    if any(getattr(step, 'reduce_zero_label', False) for step in steps) and not getattr(
+        dataset, 'reduce_zero_label', True
+    ):
+        raise ValueError(
+            f'LoadAnnotations has reduce_zero_label=True, but {type(dataset).__name__} has not: training would use '
+            'other classes than evaluation. Set reduce_zero_label=True of the data set, in every stream and test set, '
+            'or take it out of the pipeline'
+        )
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def test_normalisation_stays_in_the_worker_when_grey_values_change_after_it() ->
     pipeline = labelled_pipeline()
     pipeline.insert(6, dict(type='RandomRotate', prob=0.5, degree=10))
     kinds = [step['type'] for step in training_pipeline(pipeline)]
-    assert 'Normalize' in kinds and 'DeferredNormalize' not in kinds
+    assert 'CheckedNormalize' in kinds and 'DeferredNormalize' not in kinds
     assert 'DeferredNormalize' in [step['type'] for step in training_pipeline(labelled_pipeline())]
 
 
