@@ -13,7 +13,9 @@ from mmcv.utils import ConfigDict
 from mmseg.datasets.builder import DATASETS
 from torch import Tensor
 
-from ..datasets.labels import decode_image, read_bytes
+from ..datasets.label_readers import read_label_of
+from ..datasets.labels import picture_of
+from ..datasets.pipelines import DeferredNormalize, LoadImage
 from ..ops.normalize import normalize_on_device
 from ..utils.config import build_from_config
 
@@ -27,12 +29,21 @@ class Pool:
         cfg: config of an MMSeg data set without pipeline. ``ann_dir`` makes it a simulation: labels are revealed from
             there when they are bought.
         img_norm_cfg: ``mean``, ``std``, ``to_rgb`` of the network's input.
+        load: options of the training pipeline's ``LoadImageFromFile``.
         group_by: ``folder`` (Cityscapes: the city), None for one group, or a function of the name.
     """
 
-    def __init__(self, cfg: Mapping[str, Any], img_norm_cfg: Mapping[str, Any], group_by: GroupBy = None) -> None:
+    def __init__(
+        self,
+        cfg: Mapping[str, Any],
+        img_norm_cfg: Mapping[str, Any],
+        group_by: GroupBy = None,
+        load: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         self.dataset = build_from_config({'pipeline': [], **cfg, 'test_mode': False}, DATASETS)
         self.img_norm_cfg = img_norm_cfg
+        self._normalize = DeferredNormalize(**img_norm_cfg)
+        self._load = LoadImage(**(load or {}))
         suffixes = getattr(self.dataset, 'img_suffixes', (self.dataset.img_suffix,))
         self.names = [strip_suffix(info['filename'], suffixes) for info in self.dataset.img_infos]
         self.index = {name: i for i, name in enumerate(self.names)}
@@ -71,15 +82,20 @@ class Pool:
         """The image file."""
         return osp.join(self.dataset.img_dir, self.dataset.img_infos[self.index[name]]['filename'])
 
+    def _loaded(self, name: str) -> dict[str, Any]:
+        """The image as the training pipeline loads it."""
+        info = self.dataset.img_infos[self.index[name]]
+        return self._load(dict(img_info=info, img_prefix=self.dataset.img_dir))
+
     def read_image(self, name: str) -> np.ndarray:
-        """uint8 BGR (H, W, 3)."""
-        path = self.path(name)
-        return decode_image(read_bytes(path, 'image'), path)
+        """uint8 BGR (H, W, 3) for pictures."""
+        return picture_of(self._loaded(name)['img'])
 
     def network_input(self, name: str, device: torch.device) -> Tensor:
-        """The normalised image at full size, float (1, 3, H, W)."""
-        image = torch.from_numpy(self.read_image(name)).permute(2, 0, 1)[None].to(device)
-        return normalize_on_device(image, [{'img_norm_cfg': self.img_norm_cfg}])
+        """The normalised image at full size, float (1, C, H, W)."""
+        results = self._normalize(self._loaded(name))
+        planes = np.ascontiguousarray(np.atleast_3d(results['img']).transpose(2, 0, 1))
+        return normalize_on_device(torch.from_numpy(planes)[None].to(device), [results])
 
     def read_label(self, name: str) -> np.ndarray:
         """The true label, uint8 (H, W), 255 = ignored; only in a simulation.
@@ -92,7 +108,7 @@ class Pool:
                 'the pool has no ann_dir, so labels cannot be revealed: export the purchase and import the '
                 'annotations instead'
             )
-        return self.dataset.read_label(self.index[name])
+        return read_label_of(self.dataset, self.index[name])
 
     def digest(self) -> str:
         """Fingerprint of the names."""
@@ -105,12 +121,12 @@ def strip_suffix(filename: str, suffixes: Sequence[str]) -> str:
     return filename[: len(filename) - len(suffix)]
 
 
-def find_norm_cfg(cfg: Any) -> Optional[dict[str, Any]]:
-    """The options of the first ``Normalize`` step anywhere in a pipeline config."""
+def find_step(cfg: Any, kind: str) -> Optional[dict[str, Any]]:
+    """The options of the first step of a type anywhere in a pipeline config; None without one."""
     if isinstance(cfg, (dict, ConfigDict)):
-        if cfg.get('type') == 'Normalize':
+        if cfg.get('type') == kind:
             return {key: value for key, value in cfg.items() if key != 'type'}
         cfg = list(cfg.values())
     if isinstance(cfg, (list, tuple)):
-        return next((found for item in cfg if (found := find_norm_cfg(item)) is not None), None)
+        return next((found for item in cfg if (found := find_step(item, kind)) is not None), None)
     return None

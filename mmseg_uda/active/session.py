@@ -14,7 +14,7 @@ from ..registry import ACQUISITIONS
 from ..utils.config import build_from_config, check_options, option_names
 from .budget import Budget, ImageBudget, RegionBudget, build_budget
 from .label_set import LabelSet, LabelSetError, Purchase
-from .pool import Pool, find_norm_cfg
+from .pool import Pool, find_step
 from .region_selection import buy_regions
 from .scoring import Predict, ScoringView
 from .selection import (
@@ -65,12 +65,13 @@ class ActiveSession:
                 '(docs/guides/active.md); '
                 'the folder may also be given as --folder, and is that of the run where a hook buys'
             )
-        norm = active.get('img_norm_cfg') or find_norm_cfg((cfg.get('data') or {}).get('test'))
+        test = (cfg.get('data') or {}).get('test')
+        norm = active.get('img_norm_cfg') or find_step(test, 'Normalize')
         if norm is None:
             raise KeyError('active.img_norm_cfg is missing, and data.test has no Normalize step to take it from')
         #: asked before every image that is scored (a run that may be told to stop)
         self.stop: Optional[Callable[[], bool]] = None
-        self.pool = Pool(active['pool'], norm, active.get('group_by'))
+        self.pool = Pool(active['pool'], norm, active.get('group_by'), find_step(test, 'LoadImageFromFile'))
         self.budget: Budget = build_budget(active['budget'])
         self.acquisition: Any = build_from_config(active['acquisition'], ACQUISITIONS)
         view = active.get('view') or {}

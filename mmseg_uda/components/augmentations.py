@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..ops.blur import gaussian_blur
-from ..ops.color import color_jitter
+from ..ops.color import color_jitter, value_limits
 from ..registry import AUGMENTATIONS
 from ..utils.rng import StepRng, torch_generator
 
@@ -53,9 +53,10 @@ class ColorJitterBlur:
 
     @torch.no_grad()
     def __call__(self, img: Tensor, metas: Sequence[Mapping[str, Any]], rng: StepRng) -> Tensor:
-        """Augment ``img`` (B, 3, H, W), normalised as ``metas[0]['img_norm_cfg']`` says;
+        """Augment ``img`` (B, C, H, W), normalised as ``metas[0]['img_norm_cfg']`` says;
 
-        returns a new tensor or ``img`` itself.
+        returns a new tensor or ``img`` itself. Other than three bands get no change of saturation and hue
+        (:func:`~mmseg_uda.ops.color.color_jitter`).
         """
         batch = img.shape[0]
         shared = torch_generator(rng.seed, 'augmentation', self.stream, rng.iteration)
@@ -77,18 +78,21 @@ class ColorJitterBlur:
             img = gaussian_blur(img, (low + (high - low) * draws).to(img.device, non_blocking=True), high)
         return img
 
-    def _mean_std(self, metas: Sequence[Mapping[str, Any]], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Those of the first image, kept on the device."""
+    def _mean_std(
+        self, metas: Sequence[Mapping[str, Any]], device: torch.device
+    ) -> tuple[Tensor, Tensor, tuple[float, float]]:
+        """Mean and std of the first image, kept on the device, and the black and white of its values."""
         norm = metas[0].get('img_norm_cfg') if metas else None
         if norm is None:
             raise KeyError(
                 "the colour jitter needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the "
                 'pipeline, or set color_jitter_skip_prob=1'
             )
-        key = (*(tuple(float(value) for value in norm[name]) for name in ('mean', 'std')), device)
+        mean, std = (tuple(float(value) for value in norm[name]) for name in ('mean', 'std'))
+        key = (mean, std, device)
         if key not in self._statistics:
-            self._statistics[key] = (torch.tensor(key[0], device=device), torch.tensor(key[1], device=device))
-        return self._statistics[key]
+            self._statistics[key] = (torch.tensor(mean, device=device), torch.tensor(std, device=device))
+        return (*self._statistics[key], value_limits(mean, std, norm.get('depth', 'uint8')))
 
     def _draw_jitter(self, batch: int, rng: StepRng, shared_order: list[int]) -> tuple[Tensor, list[list[int]]]:
         """Factors (B, 4) and B orders."""

@@ -55,6 +55,12 @@ class PhotometricDistortion8Bit:
             raise KeyError(
                 "the augmentation needs 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline"
             )
+        depth = metas[0]['img_norm_cfg'].get('depth', 'uint8')
+        if img.shape[1] != 3 or depth != 'uint8':
+            raise ValueError(
+                f'PhotometricDistortion8Bit changes the colours of 8-bit images of 3 channels, got {img.shape[1]} '
+                f'channels of {depth}: use ColorJitterBlur, which takes any number of bands, or no augmentation'
+            )
         draws = rand_per_sample(rng.samples, len(img), _DRAWS).to(img.device, non_blocking=True)
         out = torch.stack([denormalize(one.float(), metas[0]) for one in img]).float()
         brightness, contrast, hue, saturation, value = ((2 * draws[:, 1:6] - 1) * self.limits.to(img.device)).unbind(1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..datasets.builder import build_training_dataset
 from ..methods.base import UDASegmentor
 from ..models.modes import set_training_modes
-from ..ops.normalize import denormalize
+from ..ops.normalize import as_picture
 from ..utils.checkpoint_io import load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from ..utils.progress import progress
@@ -99,7 +99,7 @@ def save_views(path: Path, views: Views, batch: Mapping[str, Any], palette: Any)
 
 
 def _row(title: str, view: Mapping[str, Tensor], meta: Mapping[str, Any], palette: Any) -> np.ndarray:
-    image = denormalize(view['img'].float(), meta).permute(1, 2, 0).cpu().numpy()
+    image = as_picture(view['img'].float(), meta).permute(1, 2, 0).cpu().numpy()
     cells = [image]
     for key in ('label', 'pseudo_label'):
         if key in view:

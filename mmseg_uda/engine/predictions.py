@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ..datasets.label_spaces import CITY19, CITY19_LABEL_IDS
+from ..datasets.labels import read_picture
 
 #: format name -> whether Cityscapes label ids (True) or train ids (False) are written
 SERVER_FORMATS = {'cityscapes': True, 'acdc': False, 'dark_zurich': False, 'train_ids': False}
@@ -95,9 +96,7 @@ class PredictionWriter:
         color = colorize(prediction, self.colors)[..., ::-1]
         if self.kind == 'color':
             return color
-        image = cv2.imread(filename, cv2.IMREAD_COLOR)
-        if image is None:
-            raise OSError(f"cannot read image '{filename}' for the overlay")
+        image = read_picture(filename)
         image = (
             cv2.resize(image, (prediction.shape[1], prediction.shape[0]))
             if image.shape[:2] != prediction.shape

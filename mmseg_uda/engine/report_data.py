@@ -13,6 +13,7 @@ import torch
 from mmcv import Config
 from mmcv.parallel import collate
 
+from ..datasets.labels import read_picture
 from . import environment
 from .data import to_device
 from .evaluation_sets import PooledSets, named_test_sets
@@ -144,10 +145,7 @@ def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height
 def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
     if isinstance(dataset, PooledSets):
         dataset, index = dataset.locate(index)
-    path = Path(dataset.img_dir or '') / dataset.img_infos[index]['filename']
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise OSError(f"cannot read image '{path}' for the report")
+    image = read_picture(Path(dataset.img_dir or '') / dataset.img_infos[index]['filename'])
     pictures = {'image': image[..., ::-1]}
     if dataset.ann_dir is not None:
         pictures['truth'] = colorize(dataset.get_gt_seg_map_by_idx(index).astype(np.uint8), dataset.PALETTE)

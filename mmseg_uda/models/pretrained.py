@@ -11,6 +11,8 @@ from urllib.parse import urlparse
 
 import torch
 from mmcv.cnn.utils.weight_init import INITIALIZERS
+from mmcv.utils import print_log
+from mmseg.utils import get_root_logger
 from torch import Tensor, nn
 
 from ..compat.keys import below
@@ -99,6 +101,7 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
             f"'{source}' lacks {len(missing)} of {len(own)} keys of {type(backbone).__name__}: {_some(missing)}. Found "
             f'{_some(list(state))}: it belongs to another network, or needs tools/convert_checkpoint.py first'
         )
+    state = _with_first_layer_adapted(own, state, source)
     wrong = [
         f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}'
         for key in own
@@ -108,6 +111,37 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
         raise CheckpointError(f"'{source}' belongs to another size of {type(backbone).__name__}: {_some(wrong)}")
     backbone.load_state_dict({key: state.get(key, value) for key, value in own.items()})
     return [key for key in state if key not in own]
+
+
+def adapt_input_bands(weight: Tensor, bands: int) -> Tensor:
+    """A first convolution's weight (O, 3, k, k), trained on RGB, for images of ``bands`` bands: (O, bands, k, k).
+
+    One band takes the sum over the three (a grey image gives what its RGB form would give); more repeat them, scaled
+    so that the response keeps its size.
+    """
+    if bands == 1:
+        return weight.sum(1, keepdim=True)
+    repeats = -(-bands // weight.shape[1])
+    return weight.repeat(1, repeats, 1, 1)[:, :bands] * (weight.shape[1] / bands)
+
+
+def _with_first_layer_adapted(
+    own: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str
+) -> Mapping[str, Tensor]:
+    """``state`` with the layer that reads the image adapted to the backbone's number of bands, which is logged."""
+    adapted = {}
+    for key, value in own.items():
+        given = state.get(key)
+        if given is None or given.ndim != 4 or value.ndim != 4 or given.shape[1] != 3 or value.shape[1] == 3:
+            continue
+        if given.shape[0] == value.shape[0] and given.shape[2:] == value.shape[2:]:
+            adapted[key] = adapt_input_bands(given, value.shape[1])
+            print_log(
+                f"'{source}' was trained on images of 3 bands: {key} is adapted to {value.shape[1]}",
+                get_root_logger(),
+                level=30,
+            )
+    return {**state, **adapted} if adapted else state
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from .color import value_limits
+
 
 @lru_cache(maxsize=64)
 def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
@@ -65,8 +67,24 @@ def _normalize(img: Tensor, mean: tuple[float, ...], std: tuple[float, ...], to_
 
 
 def denormalize(img: Tensor, meta: Mapping[str, Any]) -> Tensor:
-    """The inverse of :func:`normalize_on_device` for pictures: float (C, H, W) -> uint8 RGB (C, H, W)."""
+    """The inverse of :func:`normalize_on_device`: float (C, H, W) -> uint8 (C, H, W), RGB for three bands."""
     config = meta['img_norm_cfg']
     mean, std = (_constant(tuple(float(v) for v in config[key]), img.device)[0] for key in ('mean', 'std'))
     out = (img * std + mean).round().clamp(0, 255).to(torch.uint8)
+    return out if config.get('to_rgb', True) else out.flip(0)
+
+
+def as_picture(img: Tensor, meta: Mapping[str, Any]) -> Tensor:
+    """A normalised image of any number of bands and any depth for pictures: float (C, H, W) -> uint8 RGB (3, H, W).
+
+    One or two bands are shown in grey (the first one), of more the first three, which files hold in the order blue,
+    green, red as loaded; other depths than 8 bits are stretched between their black and white.
+    """
+    config = meta['img_norm_cfg']
+    black, white = value_limits(config['mean'], config['std'], config.get('depth', 'uint8'))
+    bands = img.shape[0]
+    shown = 3 if bands >= 3 else 1
+    mean, std = (_constant(tuple(float(v) for v in config[key])[:shown], img.device)[0] for key in ('mean', 'std'))
+    out = ((img[:shown] * std + (mean - black)) * (255 / (white - black))).round().clamp(0, 255).to(torch.uint8)
+    out = out.expand(3, -1, -1) if shown == 1 else out
     return out if config.get('to_rgb', True) else out.flip(0)
