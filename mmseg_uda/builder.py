@@ -22,8 +22,8 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
         this is ``SourceOnly``, so that plain supervised training goes through the same engine.
 
     Raises:
-        KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling. ValueError:
-            another number of targets than the data have.
+        KeyError, TypeError: an unknown method or a misspelt option, naming the nearest valid spelling.
+        ValueError: another number of targets than the data have, or a ``test_with`` that the method does not offer.
     """
     uda_cfg = dict(cfg.get('uda') or dict(type='SourceOnly'))
     uda_cfg['model'] = cfg['model']
@@ -39,7 +39,9 @@ def build_train_model(cfg: Any, seed: int = 0) -> UDASegmentor:
                 f'uda.num_targets={uda_cfg["num_targets"]}, but data.train.target has {targets} data sets: leave '
                 'num_targets out'
             )
-    return build_from_config(uda_cfg, UDA)
+    method: UDASegmentor = build_from_config(uda_cfg, UDA)
+    method.test_network(method.test_with)
+    return method
 
 
 def _num_targets(cfg: Any) -> int:

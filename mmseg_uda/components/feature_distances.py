@@ -20,7 +20,7 @@ class ThingClassDistance:
     7-10).
 
     Args:
-        weight: lambda, contained in the loss.
+        weight: lambda, for the method's loss term; the distance itself is not scaled.
         classes: train ids whose cells count; None = every cell.
         min_ratio: share of a cell that its majority class needs.
         num_classes: classes of the label.
@@ -44,7 +44,7 @@ class ThingClassDistance:
         self.num_classes = num_classes
 
     def __call__(self, views: Sequence[FeatureView], references: Sequence[FeatureView], label: Tensor) -> Tensor:
-        """Sum over the views of the weighted distance.
+        """Sum over the views of the distance.
 
         Args:
             views, references: features of the student and of the frozen network for the same windows.
@@ -64,4 +64,4 @@ class ThingClassDistance:
         if self.classes is not None:
             small = cell_labels(label, features.shape[-2:], self.min_ratio, self.num_classes)
             cells = class_cells(small, self.classes)
-        return self.weight * feature_distance(features, reference.maps[-1], cells, current_world())
+        return feature_distance(features, reference.maps[-1], cells, current_world())

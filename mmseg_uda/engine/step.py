@@ -92,6 +92,9 @@ class _Pass:
     losses: list[Tensor] = field(default_factory=list)
     logs: dict[str, Tensor] = field(default_factory=dict)
     pending: list[LossTerm] = field(default_factory=list)
+    #: log name -> the term that gave it, and the terms whose backward pass is done; of the current micro-batch
+    logged: dict[str, str] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
     stepped: set[str] = field(default_factory=set)
 
 
@@ -172,22 +175,40 @@ class TrainStep:
 
     def _run_method(self, batch: Mapping[str, Any], state: _Pass) -> None:
         events = self.method.training_losses(batch)
+        self._check_generator(events)
+        state.logged.clear()
+        state.done.clear()
         while True:
-            with self.autocast():
+            with self.autocast():  # the method computes inside next()
                 event = next(events, None)
             if event is None:
                 break
+            self._check_event(event)
             if isinstance(event, OptimizerStep):
                 self._step_in_between(event, state)
                 continue
             self._note(event, state)
             state.pending.append(event)
             if self.options.backward == 'sequential':
-                self._backward([event], keep_graph=event.keep_graph)
+                self._backward([event], state, keep_graph=event.keep_graph)
                 state.pending.clear()
             elif not event.keep_graph:
                 self._flush_pending(state)
         self._flush_pending(state)
+
+    def _check_generator(self, events: Any) -> None:
+        if not hasattr(events, '__next__'):
+            raise TypeError(
+                f'{type(self.method).__name__}.training_losses must be a generator of loss terms, it returned '
+                f'{_described(events)}'
+            )
+
+    def _check_event(self, event: Any) -> None:
+        if not isinstance(event, (LossTerm, OptimizerStep)):
+            raise TypeError(
+                f'{type(self.method).__name__}.training_losses must yield LossTerm or OptimizerStep, it yielded '
+                f'{_described(event)}'
+            )
 
     def _note(self, term: LossTerm, state: _Pass) -> None:
         scale = 1.0 / self.options.cumulative_iters
@@ -195,6 +216,12 @@ class TrainStep:
         state.names.append(term.name)
         state.losses.append(weighted)
         for key, value in (term.log or {term.name: term.loss}).items():
+            if key in state.logged:
+                raise ValueError(
+                    f"loss terms '{state.logged[key]}' and '{term.name}' of {type(self.method).__name__} both log "
+                    f"'{key}': give one of them another name or prefix"
+                )
+            state.logged[key] = term.name
             value = value.detach().float() * scale
             state.logs[key] = state.logs[key] + value if key in state.logs else value
 
@@ -204,10 +231,10 @@ class TrainStep:
         for term in state.pending:
             groups.setdefault(term.updates, []).append(term)
         for i, terms in enumerate(groups.values()):
-            self._backward(terms, keep_graph=i + 1 < len(groups))
+            self._backward(terms, state, keep_graph=i + 1 < len(groups))
         state.pending.clear()
 
-    def _backward(self, terms: Sequence[LossTerm], keep_graph: bool) -> None:
+    def _backward(self, terms: Sequence[LossTerm], state: _Pass, keep_graph: bool) -> None:
         parts = [term.weight * term.loss for term in terms if term.loss.requires_grad]
         if not parts:
             return
@@ -215,12 +242,29 @@ class TrainStep:
         if self.scaler is not None:
             total = self.scaler.scale(total)
         updates = terms[0].updates
-        if updates is None or set(updates) >= set(self.optimizers):
-            total.backward(retain_graph=keep_graph)
-            return
-        self._check_networks(updates, f"loss term '{terms[0].name}'")
-        inputs = [p for name in updates for p in self.parameters[name]]
-        torch.autograd.backward(total, inputs=inputs, retain_graph=keep_graph)
+        inputs: Optional[list[Tensor]] = None  # None: all leaves of the graph
+        if updates is not None and not set(updates) >= set(self.optimizers):
+            self._check_networks(updates, f"loss term '{terms[0].name}'")
+            inputs = [p for name in updates for p in self.parameters[name]]
+        try:
+            total.backward(retain_graph=keep_graph, inputs=inputs)
+        except RuntimeError as error:
+            if 'second time' in str(error):
+                raise RuntimeError(self._forgotten_keep_graph(terms, state.done)) from error
+            raise
+        state.done += [term.name for term in terms]
+
+    def _forgotten_keep_graph(self, terms: Sequence[LossTerm], done: Sequence[str]) -> str:
+        """Torch would advise ``retain_graph=True``, which a method cannot set."""
+        name, where = terms[0].name, type(self.method).__name__
+        if not done:
+            return f"loss term '{name}' of {where} reaches into the graph of an earlier iteration: detach what it keeps"
+        first, others = done[-1], list(done[:-1])
+        hint = f', or the one among {others} whose forward pass it shares,' if others else ''
+        return (
+            f"loss terms '{first}' and '{name}' of {where} share a graph, which was freed after '{first}': "
+            f"yield '{first}'{hint} with keep_graph=True"
+        )
 
     def _check_networks(self, names: Sequence[str], where: str) -> None:
         unknown = [name for name in names if name not in self.optimizers]
@@ -317,6 +361,15 @@ class TrainStep:
         self.records.load_state_dict(state.get('records', {}))
         if self.scaler is not None and 'scaler' in state:
             self.scaler.load_state_dict(state['scaler'])
+
+
+def _described(value: Any) -> str:
+    """What a method gave instead of loss terms, and what to write instead."""
+    if isinstance(value, Mapping):
+        return f"a dict with {sorted(map(str, value))}: write `yield LossTerm.from_losses('source', losses)`"
+    if isinstance(value, Tensor):
+        return "a tensor: write `yield LossTerm('source', loss)`"
+    return f'{type(value).__name__}: write `yield LossTerm(...)` in it'
 
 
 def _total_norm(grads: Sequence[Tensor], norm_type: float) -> Tensor:

@@ -67,12 +67,15 @@ class OutputAdaptation(UDASegmentor):
         self.labeled_target = LabeledTarget(
             labeled_target, ('supervise', 'joint', 'override', 'as_target'), type(self).__name__
         )
-        self.required_streams = (*self.labeled_target.labeled_streams, TARGET)  # type: ignore[misc]
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
         require_plain(self.student, type(self).__name__)
         self.masking = None if masking is None else self._build_masking(dict(masking))
+
+    @property
+    def required_streams(self) -> tuple[str, ...]:
+        return (*self.labeled_target.labeled_streams, TARGET)
 
     def _build_masking(self, options: dict[str, Any]) -> MaskedConsistency:
         check_options(options, _MASKING_OPTIONS, 'uda.masking')
@@ -110,15 +113,15 @@ class OutputAdaptation(UDASegmentor):
             del parts
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
         scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
-        losses = self.target_losses(scores, source)
+        losses, weights = self.target_losses(scores, source), dict(self.target_weights)
         if self.target_ce is not None:
-            pseudo = self.label_losses(scores, self.with_pseudo_labels(target))
-            losses.update({f'target.{key}': self.target_ce * value for key, value in pseudo.items()})
+            for key, value in self.label_losses(scores, self.with_pseudo_labels(target)).items():
+                losses[f'target.{key}'], weights[f'target.{key}'] = value, self.target_ce
         target_scores = _detached(scores)
         del scores
         self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
-        yield LossTerm.from_losses('target', losses, updates=SEGMENTOR)
+        yield LossTerm.from_losses('target', losses, weights=weights, updates=SEGMENTOR)
         if self.masking is not None:
             yield replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
         yield from self.discriminator_terms(source_scores, target_scores)
@@ -143,7 +146,12 @@ class OutputAdaptation(UDASegmentor):
 
     @abstractmethod
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
-        """Losses on the scores of the target images, already weighted; their keys contain ``loss``."""
+        """Losses on the scores of the target images; their keys contain ``loss``."""
+
+    @property
+    @abstractmethod
+    def target_weights(self) -> dict[str, float]:
+        """The weights of these losses by key."""
 
     def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
         """Terms that train discriminators, on scores without graph."""
@@ -222,9 +230,13 @@ class AdvEnt(OutputAdaptation):
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """The target's maps should be taken for the source's."""
         return {
-            f'adv.{level}.loss': weight * self.domain_loss(self._judge(level, scores[level]), SOURCE_DOMAIN)
-            for level, weight in self.lambda_adv.items()
+            f'adv.{level}.loss': self.domain_loss(self._judge(level, scores[level]), SOURCE_DOMAIN)
+            for level in self.lambda_adv
         }
+
+    @property
+    def target_weights(self) -> dict[str, float]:
+        return {f'adv.{level}.loss': weight for level, weight in self.lambda_adv.items()}
 
     def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
         """Half of each domain's loss; every (level, domain) has its own graph."""
@@ -237,7 +249,7 @@ class AdvEnt(OutputAdaptation):
                     key,
                     loss,
                     0.5,
-                    {f'{key}.loss': 0.5 * loss, f'{key}.acc': domain_accuracy(judged, domain)},
+                    {f'{key}.loss': loss, f'{key}.acc': domain_accuracy(judged, domain)},
                     updates=('discriminator',),
                 )
 
@@ -290,19 +302,17 @@ class MinEnt(OutputAdaptation):
 
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """Entropy of the target scores and, when asked for, the class prior."""
-        losses = {
-            f'ent.{level}.loss': weight * entropy_loss(scores[level], self.hardest)
-            for level, weight in self.lambda_ent.items()
-        }
+        losses = {f'ent.{level}.loss': entropy_loss(scores[level], self.hardest) for level in self.lambda_ent}
         if self.lambda_prior:
             prior = self._source_prior(source)
-            losses.update(
-                {
-                    f'prior.{level}.loss': weight * class_prior_loss(scores[level], prior, self.prior_slack)
-                    for level, weight in self.lambda_prior.items()
-                }
-            )
+            for level in self.lambda_prior:
+                losses[f'prior.{level}.loss'] = class_prior_loss(scores[level], prior, self.prior_slack)
         return losses
+
+    @property
+    def target_weights(self) -> dict[str, float]:
+        parts = (('ent', self.lambda_ent), ('prior', self.lambda_prior))
+        return {f'{name}.{level}.loss': weight for name, weights in parts for level, weight in weights.items()}
 
     def _source_prior(self, source: Stream) -> Tensor:
         """Class shares among all source pixels so far."""

@@ -2,7 +2,16 @@
 
 A method is a :class:`UDASegmentor`: it holds the student (any MMSeg segmentor) and yields named loss terms. It never
 calls ``backward``, ``step`` or ``.item()``; when and how gradients are made is the engine's business
-(:mod:`mmseg_uda.engine.step`).
+(:mod:`mmseg_uda.engine.step`). One iteration is::
+
+    method.begin_iteration(iteration, rng)             # an EMA teacher follows, this iteration's random numbers
+    for event in method.training_losses(batch):        # a generator: it computes a term when it is asked for it
+        if isinstance(event, OptimizerStep): step(event.networks)  # co-training only
+        else: (event.weight * event.loss).backward()   # after the last term of a graph, into event.updates
+    step(all networks that were not stepped yet)       # skipped when a loss or gradient is not finite
+    method.end_iteration()                             # banks, teachers that follow at the end
+
+docs/guides/extending.md writes a method from the first line to its tests.
 """
 
 from __future__ import annotations
@@ -32,13 +41,18 @@ class LossTerm:
     Attributes:
         name: short name, such as ``source`` or ``mixed``; used in messages about non-finite losses.
         loss: scalar tensor to minimise.
-        weight: factor of ``loss`` in the objective; ``log`` entries are not scaled by it.
-        log: scalar tensors to log under their full names (``mix.decode.loss_ce``); ``{name: loss}`` when empty.
+        weight: factor of ``loss`` in the objective. Log lines mean the same in every method: each entry is what was
+            measured, without the method's weights, and the entry ``loss`` is the weighted total.
+        log: scalar tensors to log under their full names (``mix.decode.loss_ce``), each name once in an iteration;
+            ``{name: loss}`` when empty.
         updates: names (keys of :meth:`UDASegmentor.networks`) of the networks that this term may update; None = all
             of them. Gradients never reach the others, although the graph runs through them (an adversarial loss runs
             through the discriminator and updates the segmentor only).
         keep_graph: the next term shares this term's graph. The engine then either sums the two before one backward pass
             (policy ``merged``) or keeps the graph alive (policy ``sequential``).
+
+    Raises:
+        TypeError, ValueError: an attribute that the engine could not use; the message says how to mend it.
     """
 
     name: str
@@ -48,20 +62,59 @@ class LossTerm:
     updates: Optional[tuple[str, ...]] = None
     keep_graph: bool = False
 
+    def __post_init__(self) -> None:
+        _check_scalar(self.loss, f"loss term '{self.name}'")
+        if isinstance(self.weight, Tensor):
+            _check_scalar(self.weight, f"weight of loss term '{self.name}'")
+        for key, value in self.log.items():
+            _check_scalar(value, f"log entry '{key}' of loss term '{self.name}'")
+        if isinstance(self.updates, str):
+            raise TypeError(
+                f"loss term '{self.name}': updates='{self.updates}' must be a tuple of names: "
+                f"updates=('{self.updates}',)"
+            )
+
     @classmethod
-    def from_losses(cls, name: str, losses: Mapping[str, Any], prefix: str = '', **options: Any) -> LossTerm:
-        """Sum an MMSeg loss dict: every entry whose key contains ``loss`` counts (lists are summed), all are logged
-        with ``prefix``."""
+    def from_losses(
+        cls,
+        name: str,
+        losses: Mapping[str, Any],
+        prefix: str = '',
+        weights: Optional[Mapping[str, float]] = None,
+        **options: Any,
+    ) -> LossTerm:
+        """Sum an MMSeg loss dict.
+
+        Args:
+            losses: every entry whose key contains ``loss`` counts (lists are summed, tensors averaged).
+            prefix: of the log entries, which are all entries of ``losses``, unweighted.
+            weights: factors in the sum by key of ``losses``; 1 where there is none.
+            options: other attributes of the term.
+        """
+        weights = weights or {}
         log: dict[str, Tensor] = {}
         total: Optional[Tensor] = None
         for key, value in losses.items():
             value = torch.stack([v.mean() for v in value]).sum() if isinstance(value, (list, tuple)) else value.mean()
             log[prefix + key] = value.detach()
             if 'loss' in key:
+                value = weights[key] * value if key in weights else value
                 total = value if total is None else total + value
         if total is None:
             raise KeyError(f"loss term '{name}': none of the keys {sorted(losses)} contains 'loss'")
         return cls(name=name, loss=total, log=log, **options)
+
+
+def _check_scalar(value: Any, what: str) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f'{what} must be a tensor, got {type(value).__name__} {value!r:.60}: for a constant take '
+            'img.new_tensor(...), which lives on the device of the images'
+        )
+    if value.dim() > 0:
+        raise ValueError(
+            f'{what} must be a scalar, got shape {tuple(value.shape)}: reduce it, for example with .mean()'
+        )
 
 
 @dataclass
@@ -73,6 +126,13 @@ class OptimizerStep:
     """
 
     networks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.networks, str):
+            raise TypeError(
+                f"OptimizerStep: networks='{self.networks}' must be a tuple of names: "
+                f"OptimizerStep(('{self.networks}',))"
+            )
 
 
 TrainingEvent = Union[LossTerm, OptimizerStep]
@@ -86,22 +146,18 @@ class UDASegmentor(BaseSegmentor):
         train_cfg, test_cfg: as in MMSeg; only used when ``model`` does not hold them.
         max_iters: length of the run in iterations, for schedules inside a method.
         seed: base seed of the counter-based random numbers.
-        test_with: ``student`` or ``teacher`` (or another network that :meth:`test_networks` offers): which one
-            answers at test time.
+        test_with: the network of :meth:`test_networks` that answers at test time; None = ``default_test_with``.
 
     Checkpoints: the student's keys stand at the root (``backbone.*``, ``decode_head.*``), everything else under
-        ``uda.*``. Modules named
-    in ``frozen_references`` never change and are left out.
+    ``uda.*``. Modules named in ``frozen_references`` never change and are left out.
     """
 
-    #: streams that a batch must hold; checked before the first iteration
-    required_streams: ClassVar[tuple[str, ...]] = ('source',)
     #: attribute names of frozen networks that are rebuilt from their own files and never saved
     frozen_references: ClassVar[tuple[str, ...]] = ()
     #: whether passes on labelled images go through a ``forward_train`` that the student overrides
     calls_forward_train: ClassVar[bool] = False
-    #: whether iterations hold an :class:`OptimizerStep`, which excludes gradient accumulation
-    steps_within_iteration: bool = False
+    #: the network that answers at test time when the config does not say
+    default_test_with: ClassVar[str] = 'student'
 
     def __init__(
         self,
@@ -110,7 +166,7 @@ class UDASegmentor(BaseSegmentor):
         test_cfg: Any = None,
         max_iters: Optional[int] = None,
         seed: int = 0,
-        test_with: str = 'student',
+        test_with: Optional[str] = None,
     ) -> None:
         super().__init__()
         if not isinstance(model, nn.Module):
@@ -132,7 +188,7 @@ class UDASegmentor(BaseSegmentor):
         self.iteration = 0
         self.rng = StepRng(seed, 0)
         self.views: Optional[dict[str, dict[str, Tensor]]] = None
-        self._test_with = test_with
+        self._test_with = test_with or self.default_test_with
         self._register_state_dict_hook(_rename_saved_keys)
         self._register_load_state_dict_pre_hook(self._rename_loaded_keys)
 
@@ -145,6 +201,17 @@ class UDASegmentor(BaseSegmentor):
         Args:
             batch: the flat batch of :mod:`mmseg_uda.streams`, on the model's device, images normalised to float.
         """
+
+    @property
+    def required_streams(self) -> tuple[str, ...]:
+        """Streams that a batch must hold; checked before the first iteration. A subclass may as well give a tuple as
+        a class attribute."""
+        return ('source',)
+
+    @property
+    def steps_within_iteration(self) -> bool:
+        """Whether iterations hold an :class:`OptimizerStep`, which excludes gradient accumulation."""
+        return False
 
     def networks(self) -> dict[str, nn.Module]:
         """The trainable networks by name. ``optimizer`` in a config is one optimiser for all, or a dict with these
@@ -182,26 +249,33 @@ class UDASegmentor(BaseSegmentor):
     # --------------------------------------------------------------------------------------------------------------
     def test_networks(self) -> dict[str, nn.Module]:
         """Networks that may answer at test time, by the name that ``test_with`` takes."""
-        found: dict[str, nn.Module] = {'student': self.student}
-        teacher = getattr(self, 'teacher', None)
-        if teacher is not None:
-            found['teacher'] = teacher.model
-        return found
+        return {'student': self.student}
 
     @property
     def test_with(self) -> str:
+        """Which of :meth:`test_networks` answers at test time."""
         return self._test_with
 
     @test_with.setter
     def test_with(self, name: str) -> None:
-        if name not in self.test_networks():
-            raise ValueError(f"test_with='{name}': {type(self).__name__} offers {sorted(self.test_networks())}")
+        self.test_network(name)
         self._test_with = name
+
+    def test_network(self, name: str) -> Any:
+        """The network of this name; ``build_train_model`` asks for that of ``test_with`` once the method is built.
+
+        Raises:
+            ValueError: it is none of :meth:`test_networks`.
+        """
+        offered = self.test_networks()
+        if name not in offered:
+            raise ValueError(f"test_with='{name}': {type(self).__name__} offers {sorted(offered)}")
+        return offered[name]
 
     @property
     def inference_model(self) -> Any:
         """The segmentor that answers at test time."""
-        return self.test_networks()[self._test_with]
+        return self.test_network(self._test_with)
 
     def init_weights(self) -> None:
         """Initialise (load pretrained weights into) the student; methods with references or copies extend this."""
@@ -239,12 +313,12 @@ class UDASegmentor(BaseSegmentor):
 
     def _rename_loaded_keys(self, state: dict[str, Any], prefix: str, *_: Any) -> None:
         """Bring a checkpoint's keys to attribute paths, and fill frozen references with what they hold."""
-        own = {key[len(prefix) :] for key in state if key.startswith(prefix)}
-        for key in own:
-            target = key[len(STATE_PREFIX) :] if key.startswith(STATE_PREFIX) else STUDENT_PREFIX + key
-            state[prefix + '\0' + target] = state.pop(prefix + key)
-        for key in [key for key in state if key.startswith(prefix + '\0')]:
-            state[prefix + key[len(prefix) + 1 :]] = state.pop(key)
+        renamed = {}
+        for key in [key for key in state if key.startswith(prefix)]:
+            path, value = key[len(prefix) :], state.pop(key)
+            path = path[len(STATE_PREFIX) :] if path.startswith(STATE_PREFIX) else STUDENT_PREFIX + path
+            renamed[prefix + path] = value
+        state.update(renamed)
         for name in self.frozen_references:
             module = getattr(self, name, None)
             if module is not None:
@@ -252,6 +326,7 @@ class UDASegmentor(BaseSegmentor):
 
 
 def _rename_saved_keys(module: UDASegmentor, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """The inverse: attribute paths to a checkpoint's keys, without frozen references."""
     for key in [key for key in state if key.startswith(prefix)]:
         path, value = key[len(prefix) :], state.pop(key)
         if module._is_frozen_reference(path):

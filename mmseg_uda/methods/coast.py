@@ -41,13 +41,13 @@ class CoaSTWarmUp(MTKT):
     """
 
     clones_auxiliary = False
+    default_test_with = 'average'
 
     def __init__(
         self,
         lambda_adv: Optional[Mapping[str, float]] = None,
         discriminator: Optional[Mapping[str, Any]] = None,
         discriminator_weight: float = 1.0,
-        test_with: str = 'average',
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -55,7 +55,6 @@ class CoaSTWarmUp(MTKT):
             lambda_kd={},
             discriminator=discriminator or dict(type='StridedDiscriminator'),
             discriminator_weight=discriminator_weight,
-            test_with=test_with,
             **kwargs,
         )
 
@@ -113,7 +112,7 @@ class CoaST(DomainHeads):
                 raise ValueError(f'uda.{option} must not be negative, got {number}')
         self.gamma = gamma
         self.loss_mode = loss_mode
-        self.loss_weights = dict(pl=loss_weight_pl, sty=loss_weight_sty, kd=loss_weight_kd)
+        self.loss_weights = {'pl.loss': loss_weight_pl, 'sty.loss': loss_weight_sty, 'kd.loss': loss_weight_kd}
         self.kd_reduction = kd_reduction
         self.threshold = threshold
         self.stylised_statistics = stylised_statistics
@@ -128,7 +127,7 @@ class CoaST(DomainHeads):
         yield from self._source_terms(source)
         for i, (target, label) in enumerate(zip(targets, labels)):
             losses = self._target_losses(i, target.img, label)
-            yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.')
+            yield LossTerm.from_losses(f'target{i}', losses, f'target{i}.', self.loss_weights)
 
     def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
         """The source's losses of all classifiers on the same features."""
@@ -182,9 +181,8 @@ class CoaST(DomainHeads):
         if self.views is not None:
             maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
             self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
-        distilled = distillation_loss(scores['own'], scores['agnostic'], self.kd_reduction) / self.num_targets
         return {
-            'pl.loss': self.loss_weights['pl'] * losses.pseudo,
-            'sty.loss': self.loss_weights['sty'] * losses.style,
-            'kd.loss': self.loss_weights['kd'] * distilled,
+            'pl.loss': losses.pseudo,
+            'sty.loss': losses.style,
+            'kd.loss': distillation_loss(scores['own'], scores['agnostic'], self.kd_reduction) / self.num_targets,
         }

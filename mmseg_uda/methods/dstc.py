@@ -76,6 +76,7 @@ class DSTC(UDASegmentor):
     """
 
     required_streams = ('source', 'labeled_target', 'target')
+    default_test_with = TARGET_BRANCH
 
     def __init__(
         self,
@@ -91,7 +92,6 @@ class DSTC(UDASegmentor):
         threshold_mode: str = 'pixel',
         augmentation: Optional[Mapping[str, Any]] = None,
         update: str = 'alternating',
-        test_with: str = TARGET_BRANCH,
         train_cfg: Any = None,
         test_cfg: Any = None,
         **kwargs: Any,
@@ -122,10 +122,13 @@ class DSTC(UDASegmentor):
         self.align_weight, self.align_ignore = align_weight, align_ignore
         self.labeled_replacement, self.pseudo_replacement = labeled_replacement, pseudo_replacement
         self.pseudo_bn = pseudo_bn
-        self.steps_within_iteration = update == 'alternating'
+        self.update = update
         self.pseudo_threshold, self.threshold_mode = pseudo_threshold, threshold_mode
         self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
-        self.test_with = test_with
+
+    @property
+    def steps_within_iteration(self) -> bool:
+        return self.update == 'alternating'
 
     def networks(self) -> dict[str, nn.Module]:
         return {SOURCE_BRANCH: self.student, TARGET_BRANCH: self.target_branch}

@@ -93,13 +93,13 @@ class MDis(MultiTarget):
         for i, target in enumerate(targets):
             scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
             losses = {
-                f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
-                for level, weight in self.lambda_adv.items()
+                f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in self.lambda_adv
             }
+            weights = {f'adv.{level}.loss': weight for level, weight in self.lambda_adv.items()}
             for level, value in detached(scores).items():
                 shown[level][i] = value
             del scores
-            yield LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR)
+            yield LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR)
         yield from discriminator_terms(self.adversary, {level: shown[level] for level in self.lambda_adv})
 
 
@@ -181,11 +181,12 @@ class MTKT(DomainHeads):
         heads = {level: self.heads(level)[i] for level in self.levels}
         scores = scores_of(self.student, features, size, heads)
         losses = {
-            f'adv.{level}.loss': weight * self.adversary.fooling_loss(level, i, scores[level])
-            for level, weight in self.lambda_adv.items()
+            f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in self.lambda_adv
         }
         if self.iteration >= self.teacher_start:
             agnostic = scores_of(self.student, features, size, list(self.lambda_kd))
-            for level, weight in self.lambda_kd.items():
-                losses[f'kd.{level}.loss'] = weight * distillation_loss(scores[level], agnostic[level])
-        return LossTerm.from_losses(f'target{i}', losses, prefix=f'target{i}.', updates=SEGMENTOR), detached(scores)
+            for level in self.lambda_kd:
+                losses[f'kd.{level}.loss'] = distillation_loss(scores[level], agnostic[level])
+        parts = (('adv', self.lambda_adv), ('kd', self.lambda_kd))
+        weights = {f'{name}.{level}.loss': weight for name, part in parts for level, weight in part.items()}
+        return LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR), detached(scores)

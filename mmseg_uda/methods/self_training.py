@@ -67,7 +67,6 @@ class SelfTraining(UDASegmentor):
         masking: Options = None,
         source_only: bool = False,
         labeled_target: Options = None,
-        test_with: str = 'student',
         **kwargs: Any,
     ) -> None:
         model = kwargs.get('model')
@@ -79,7 +78,6 @@ class SelfTraining(UDASegmentor):
         self.labeled_target = LabeledTarget(
             labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), type(self).__name__
         )
-        self.required_streams = (*self.labeled_target.labeled_streams, *(() if source_only else (TARGET,)))  # type: ignore[misc]
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
@@ -90,7 +88,6 @@ class SelfTraining(UDASegmentor):
         else:
             self.feature_distance = None
         self._build_teachers(dict(teacher or dict(alpha=0.999)), masking)
-        self.test_with = test_with
 
     def _build_teachers(self, teacher: dict[str, Any], masking: Options) -> None:
         given = ('student', 'teacher_options', 'pseudo_labeler')
@@ -107,6 +104,14 @@ class SelfTraining(UDASegmentor):
             raise ValueError(
                 "source_only with masking needs mask mode 'separatesrc' or 'separatesrcaug': there is no target to mask"
             )
+
+    @property
+    def required_streams(self) -> tuple[str, ...]:
+        return (*self.labeled_target.labeled_streams, *(() if self.source_only else (TARGET,)))
+
+    def test_networks(self) -> dict[str, nn.Module]:
+        """The student, and the teacher where there is one."""
+        return {**super().test_networks(), **({} if self.teacher is None else {'teacher': self.teacher.model})}
 
     @property
     def num_classes(self) -> int:
@@ -178,7 +183,7 @@ class SelfTraining(UDASegmentor):
             loss = self.feature_distance(
                 features.views, reference_views(self.imnet, source.img, features), source.label
             )
-            yield LossTerm('feature_distance', loss, 1.0, {'src.loss_imnet_feat_dist': loss})
+            yield LossTerm('feature_distance', loss, self.feature_distance.weight, {'src.loss_imnet_feat_dist': loss})
 
     def label_target(self, target: Stream) -> PseudoLabels:
         """Pseudo-labels of the clean target images."""

@@ -47,10 +47,12 @@ class SourceOnly(UDASegmentor):
             )
         self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), type(self).__name__)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
-        needs = (
-            (SOURCE, LABELED_TARGET) if mixer is not None else (LABELED_TARGET,) if self.labeled_target.required else ()
-        )
-        self.required_streams = needs  # type: ignore[misc]
+
+    @property
+    def required_streams(self) -> tuple[str, ...]:
+        if self.mixer is not None:
+            return (SOURCE, LABELED_TARGET)
+        return (LABELED_TARGET,) if self.labeled_target.required else ()
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """One term per labelled stream, logged as MMSeg logs them (the source without a prefix); with a mixer

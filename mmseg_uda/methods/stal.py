@@ -6,7 +6,7 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from mmcv.runner import get_dist_info
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..components.adaptive_draws import AdaptiveDraws
 from ..components.banks import ClassConfidenceBank
@@ -74,6 +74,7 @@ class STAL(UDASegmentor):
     """
 
     required_streams = ('labeled_target', 'target')
+    default_test_with = 'teacher'
 
     def __init__(
         self,
@@ -96,7 +97,6 @@ class STAL(UDASegmentor):
         teacher_eval: bool = False,
         joint_forward: bool = True,
         epoch_iters: Optional[int] = None,
-        test_with: str = 'teacher',
         **kwargs: Any,
     ) -> None:
         super().__init__(model, **kwargs)
@@ -125,7 +125,6 @@ class STAL(UDASegmentor):
         self.num_mixed, self.drop, self.drop_percent = num_mixed, drop, drop_percent
         self.entropy_tie = 0.0 if drop == 'low_official' else ops.ENTROPY_TIE  # the released code compares exactly
         self.teacher_eval, self.joint_forward, self.epoch_iters = teacher_eval, joint_forward, epoch_iters
-        self.test_with = test_with
 
     def _build_cutmix(self, options: dict[str, Any]) -> None:
         self.area_threshold = float(options.pop('area_threshold', 0.005))
@@ -140,6 +139,9 @@ class STAL(UDASegmentor):
         self.contrast_weight, self.contrast_start = float(options.pop('weight', 0.1)), float(options.pop('start', 0.1))
         options.setdefault('high_rank', max(20, self.num_classes))
         self.contrast = MemoryBankContrast(self.num_classes, channels, **options)
+
+    def test_networks(self) -> dict[str, nn.Module]:
+        return {**super().test_networks(), 'teacher': self.teacher.model}
 
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1)."""

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmseg_uda.engine.step import StepOptions
-from mmseg_uda.methods.base import LossTerm
+from mmseg_uda.methods.base import LossTerm, OptimizerStep
 from tests.harness.methods import (
     Setup,
     assert_equal_state,
@@ -189,6 +189,114 @@ def test_an_unknown_network_in_a_term_is_named() -> None:
     )
     with pytest.raises(KeyError, match="'x'.*'critic'.*segmentor"):
         step([setup.data.batch([0])], 0)
+
+
+def _returns_a_dict(method: Any, batch: Any) -> Any:
+    return dict(loss=method.student.decode_head.conv_seg.weight.sum())
+
+
+def _returns_nothing(method: Any, batch: Any) -> Any:
+    return None
+
+
+def _yields_a_dict(method: Any, batch: Any) -> Any:
+    yield method.student.forward_train(batch['img'], batch['img_metas'], batch['gt_semantic_seg'])
+
+
+def _yields_a_tensor(method: Any, batch: Any) -> Any:
+    yield method.student.decode_head.conv_seg.weight.sum()
+
+
+def _forgets_the_graph(method: Any, batch: Any) -> Any:
+    scores = method.student.encode_decode(batch['img'], batch['img_metas'])
+    yield LossTerm('a', scores.square().mean())
+    yield LossTerm('b', scores.softmax(1).log().mean())
+
+
+def _forgets_the_graph_of_the_first(method: Any, batch: Any) -> Any:
+    scores = method.student.encode_decode(batch['img'], batch['img_metas'])
+    yield LossTerm('a', scores.square().mean())
+    yield LossTerm('own', method.student.encode_decode(batch['img'], batch['img_metas']).square().mean())
+    yield LossTerm('b', scores.softmax(1).log().mean())
+
+
+def _logs_twice(method: Any, batch: Any) -> Any:
+    for name in ('source', 'target'):
+        loss = method.student.encode_decode(batch['img'], batch['img_metas']).square().mean()
+        yield LossTerm.from_losses(name, {'decode.loss_ce': loss})
+
+
+def _not_reduced(method: Any, batch: Any) -> Any:
+    yield LossTerm('pixels', method.student.encode_decode(batch['img'], batch['img_metas']).amax(1))
+
+
+def _python_float(method: Any, batch: Any) -> Any:
+    yield LossTerm('nothing', 0.5)  # type: ignore[arg-type]
+
+
+def _float_in_the_log(method: Any, batch: Any) -> Any:
+    yield LossTerm('source', method.student.decode_head.conv_seg.weight.sum(), log={'share': 0.5})  # type: ignore[dict-item]
+
+
+def _updates_is_a_string(method: Any, batch: Any) -> Any:
+    yield LossTerm('source', method.student.decode_head.conv_seg.weight.sum(), updates='segmentor')  # type: ignore[arg-type]
+
+
+def _steps_a_string(method: Any, batch: Any) -> Any:
+    yield OptimizerStep('segmentor')  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('backward', ['merged', 'sequential'])
+@pytest.mark.parametrize(
+    'losses, message',
+    [
+        (
+            _returns_a_dict,
+            r"ToySharedGraph.training_losses .* returned a dict with \['loss'\]: write `yield LossTerm.from",
+        ),
+        (_returns_nothing, 'must be a generator of loss terms, it returned NoneType: write `yield LossTerm'),
+        (_yields_a_dict, r'must yield LossTerm .* yielded a dict with .*decode.loss_ce.*: write `yield LossTerm.from_'),
+        (_yields_a_tensor, r"yielded a tensor: write `yield LossTerm\('source', loss\)`"),
+        (_forgets_the_graph, "'a' and 'b' of ToySharedGraph share a graph.*: yield 'a' with keep_graph=True"),
+        (
+            _forgets_the_graph_of_the_first,
+            r"'own' and 'b' .*yield 'own', or the one among \['a'\] whose forward .*keep_",
+        ),
+        (_logs_twice, "'source' and 'target' of ToySharedGraph both log 'decode.loss_ce': give one .*prefix"),
+        (_not_reduced, r"loss term 'pixels' must be a scalar, got shape \(1, \d+, \d+\): reduce it, .*mean"),
+        (_python_float, r"loss term 'nothing' must be a tensor, got float 0.5: .*new_tensor"),
+        (_float_in_the_log, "log entry 'share' of loss term 'source' must be a tensor, got float"),
+        (_updates_is_a_string, r"'source': updates='segmentor' must be a tuple of names: updates=\('segmentor',\)"),
+        (_steps_a_string, r"networks='segmentor' must be a tuple of names: OptimizerStep\(\('segmentor',\)\)"),
+    ],
+)
+def test_mistakes_of_a_method_are_named_with_their_remedy(losses: Any, message: str, backward: str) -> None:
+    setup = Setup(SHARED, options=dict(backward=backward))
+    method, step = setup.build()
+    method.training_losses = lambda batch: losses(method, batch)
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=message):
+        step([setup.data.batch([0])], 0)
+
+
+def test_a_graph_of_an_earlier_iteration_is_told_apart() -> None:
+    setup = Setup(SHARED)
+    method, step = setup.build()
+    kept = method.student.decode_head.conv_seg.weight.square()
+    method.training_losses = lambda batch: iter([LossTerm('a', kept.sum())])
+    step([setup.data.batch([0])], 0)
+    with pytest.raises(
+        RuntimeError, match="'a' of ToySharedGraph reaches into the graph of an earlier iteration: detach"
+    ):
+        step([setup.data.batch([0])], 1)
+
+
+def test_a_dict_of_losses_is_summed_with_weights_and_logged_without() -> None:
+    losses = {'a.loss': torch.tensor(2.0), 'b.loss': [torch.tensor(1.0), torch.tensor(3.0)], 'acc': torch.tensor(9.0)}
+    term = LossTerm.from_losses('x', losses, 'x.', {'a.loss': 0.5}, weight=3.0)
+    assert term.loss.item() == 5.0 and term.weight == 3.0
+    assert {key: value.item() for key, value in term.log.items()} == {'x.a.loss': 2.0, 'x.b.loss': 4.0, 'x.acc': 9.0}
+    with pytest.raises(KeyError, match="'x': none of the keys .*'acc'.* contains 'loss'"):
+        LossTerm.from_losses('x', {'acc': torch.tensor(1.0)})
 
 
 @pytest.mark.parametrize('uda', [SHARED, ADVERSARIAL], ids=['shared graph', 'two networks'])

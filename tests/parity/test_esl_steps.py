@@ -147,18 +147,15 @@ def test_iterations(path: Path) -> None:
 
 def _check_logs(logs: list[dict[str, float]], data: dict[str, np.ndarray]) -> None:
     single = not data['multi_level']  # the released loop then logs zeros for the level that does not exist
-    weights = (
-        dict(zip(OWN_NAMES.values(), data['lambda_seg'])),
-        dict(zip(OWN_NAMES.values(), data['lambda_adv_or_ent'])),
-    )
+    weights = dict(zip(OWN_NAMES.values(), data['lambda_seg']))  # in the heads, as in MMSeg
     for published_level, level in OWN_NAMES.items():
         if single and level == 'aux':
             continue
         names = {
-            f'loss_seg_src_{published_level}': (f'source.{level}.loss_ce', weights[0][level]),
-            f'loss_ent_{published_level}': (f'ent.{level}.loss', weights[1][level]),
-            f'loss_adv_trg_{published_level}': (f'adv.{level}.loss', weights[1][level]),
-            f'loss_d_{published_level}': (f'disc.{level}.target.loss', 1.0),
+            f'loss_seg_src_{published_level}': (f'source.{level}.loss_ce', weights[level]),
+            f'loss_ent_{published_level}': (f'ent.{level}.loss', 1.0),
+            f'loss_adv_trg_{published_level}': (f'adv.{level}.loss', 1.0),
+            f'loss_d_{published_level}': (f'disc.{level}.target.loss', 2.0),
         }
         for published, (own, weight) in names.items():
             if f'loss.{published}' in data:

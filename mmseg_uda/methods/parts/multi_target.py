@@ -33,10 +33,13 @@ class MultiTarget(UDASegmentor):
         super().__init__(**kwargs)
         require_plain(self.student, type(self).__name__)
         self.labeled_target = LabeledTarget(labeled_target, ('supervise',), type(self).__name__)
-        self.required_streams = tuple(dict.fromkeys((SOURCE, *self.labeled_target.labeled_streams, TARGET)))  # type: ignore[misc]
         if num_targets < 1:
             raise ValueError(f'num_targets must be at least 1, got {num_targets}')
         self.num_targets = num_targets
+
+    @property
+    def required_streams(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((SOURCE, *self.labeled_target.labeled_streams, TARGET)))
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         streams = split_streams(batch)
@@ -93,7 +96,7 @@ class DomainHeads(MultiTarget):
     #: whether auxiliary heads are cloned as well
     clones_auxiliary: ClassVar[bool] = False
 
-    def __init__(self, test_with: str = 'student', **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         levels = heads_of(self.student)
         self.levels = list(levels) if self.clones_auxiliary else ['decode']
@@ -103,7 +106,6 @@ class DomainHeads(MultiTarget):
         self.student.domain_heads = clones.pop('decode')
         if clones:
             self.student.domain_auxiliary_heads = _Levels(clones)
-        self.test_with = test_with
 
     def classifiers(self) -> dict[str, Any]:
         return {**super().classifiers(), **{f'domain{i}': head for i, head in enumerate(self.heads())}}
