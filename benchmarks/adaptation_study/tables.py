@@ -1,0 +1,152 @@
+"""Tables and pictures of the study, from its result files alone: no figure is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any, Optional, Sequence
+
+from . import plan
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
+PAGE = ROOT / 'docs' / 'benchmarks' / 'study.md'
+CHART = ROOT / 'docs' / 'images' / 'study_gains.png'
+BEGIN, END = '<!-- tables: python benchmarks/study.py table -->', '<!-- end of tables -->'
+HEADINGS = {
+    'uda': 'one target without labels',
+    'targets': 'several targets',
+    'few_labels': 'a few target labels',
+    'active': 'bought labels',
+    'why': 'why a row loses: parts switched off one at a time',
+}
+
+
+def results() -> dict[str, list[dict[str, Any]]]:
+    """Result files by row, in the order of their seeds."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(RESULTS.glob('*.json')):
+        one = json.loads(path.read_text(encoding='utf-8'))
+        found.setdefault(one['row'], []).append(one)
+    return {name: sorted(runs, key=lambda run: run['seed']) for name, runs in found.items()}
+
+
+def scores(runs: Sequence[dict[str, Any]], network: str, key: str = 'mIoU') -> list[float]:
+    """A figure of the last evaluation, one value for each seed that has the network."""
+    return [run['final'][network][key] for run in runs if network in run['final']]
+
+
+def spread(values: Sequence[float]) -> str:
+    """``mean +- standard deviation``; ``-`` where nothing ran."""
+    if not values:
+        return '-'
+    mean = statistics.mean(values)
+    return f'{mean:.1f}' if len(values) == 1 else f'{mean:.1f} ± {statistics.stdev(values):.1f}'
+
+
+def gain(runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], network: str = 'student') -> list[float]:
+    """Differences to the baseline's student, seed by seed where both have run."""
+    reference = {run['seed']: run['final']['student']['mIoU'] for run in baseline}
+    return [
+        run['final'][network]['mIoU'] - reference[run['seed']]
+        for run in runs
+        if run['seed'] in reference and network in run['final']
+    ]
+
+
+def main_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """mIoU of student and teacher, gain over the baseline, seeds and time of every row."""
+    lines = [
+        '| method | student | teacher | gain over | | seeds | minutes of one core |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    titles = {row.name: row.title for row in plan.ROWS}
+    for row in rows:
+        runs = found.get(row.name, [])
+        minutes = f'{statistics.mean(run["cpu_s"] for run in runs) / 60:.0f}' if runs else '-'
+        over = spread(gain(runs, found.get(row.baseline, []))) if row.baseline else ''
+        cells = [
+            row.title,
+            spread(scores(runs, 'student')),
+            spread(scores(runs, 'teacher')) if any('teacher' in run['final'] for run in runs) else '',
+            titles.get(row.baseline, ''),
+            over,
+            str(len(runs)),
+            minutes,
+        ]
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return lines
+
+
+def class_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """IoU of every class, student, mean over the seeds."""
+    ran = [row for row in rows if found.get(row.name)]
+    if not ran:
+        return []
+    names = [key[4:] for key in found[ran[0].name][0]['final']['student'] if key.startswith('IoU.')]
+    lines = ['| IoU | ' + ' | '.join(row.title for row in ran) + ' |', '|---|' + '---|' * len(ran)]
+    for name in names:
+        values = [statistics.mean(scores(found[row.name], 'student', f'IoU.{name}')) for row in ran]
+        lines.append(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
+    return lines
+
+
+def page_tables() -> str:
+    """Everything between the marks of the page."""
+    found, lines = results(), [BEGIN, '']
+    for world, facts in plan.WORLDS.items():
+        for setting, heading in HEADINGS.items():
+            rows = [row for row in plan.ROWS if row.world == world and row.setting == setting]
+            if not any(found.get(row.name) for row in rows):
+                continue
+            lines += [f'### {facts.title}: {heading}', '', *main_table(rows, found), '']
+            lines += [*class_table(rows, found), '']
+    runs = [run for row in found.values() for run in row]
+    hours = sum(run['cpu_s'] for run in runs) / 3600
+    wanted = sum(len(row.seeds) for row in plan.ROWS)
+    devices = sorted({run['device'] for run in runs})
+    commits = sorted({str(run['commit']) for run in runs})
+    lines += [
+        f'{len(runs)} of {wanted} planned runs, {hours:.1f} hours of one core ({"; ".join(devices)}), '
+        f'commits {", ".join(commits)}. `-` = not run yet. Every file in `benchmarks/results/study` names its command.',
+        '',
+        END,
+    ]
+    return '\n'.join(lines)
+
+
+def write(check: bool = False) -> int:
+    """Bring the page's tables up to date, or say whether they are; returns an exit status."""
+    text = PAGE.read_text(encoding='utf-8')
+    begin, end = text.index(BEGIN), text.index(END) + len(END)
+    fresh = text[:begin] + page_tables() + text[end:]
+    if check:
+        print('docs/benchmarks/study.md agrees with the results' if fresh == text else 'run: study.py table')
+        return int(fresh != text)
+    PAGE.write_text(fresh, encoding='utf-8')
+    return 0
+
+
+def plot(path: Optional[Path] = None) -> None:
+    """Bars of the gains over source-only, with the standard deviation over the seeds."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+
+    found = results()
+    figure, axes = plt.subplots(1, len(plan.WORLDS), figsize=(5 * len(plan.WORLDS), 3.6), constrained_layout=True)
+    for axis, (world, facts) in zip(axes, plan.WORLDS.items()):
+        baseline = found.get(f'{world}_source_only', [])
+        rows = [row for row in plan.ROWS if row.world == world and row.setting == 'uda' and found.get(row.name)]
+        bars = [(row.title, gain(found[row.name], baseline)) for row in rows if row.name != f'{world}_source_only']
+        bars = [(title, values) for title, values in bars if values]
+        means = [statistics.mean(values) for _, values in bars]
+        errors = [statistics.stdev(values) if len(values) > 1 else 0 for _, values in bars]
+        axis.barh([title for title, _ in bars], means, xerr=errors, color='#4477aa', capsize=3)
+        axis.axvline(0, color='black', linewidth=0.8)
+        axis.invert_yaxis()
+        axis.set_title(facts.title, fontsize=10)
+        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline, "student"))})')
+    figure.savefig(path or CHART, dpi=110)
