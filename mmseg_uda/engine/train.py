@@ -20,7 +20,6 @@ from ..builder import build_train_model
 from ..datasets.builder import build_training_dataset
 from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
-from ..models.execution import speed_up
 from ..utils.config_errors import check_top_level, naming_config
 from . import environment
 from .data import build_train_loader
@@ -29,6 +28,7 @@ from .evaluation import UDAEvalHook
 from .evaluation_sets import named_test_sets
 from .hooks import NamedLrUpdaterHook
 from .optimizers import as_mmcv, build_optimizers
+from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner, find_resumable
 from .step import StepOptions, TrainStep
 
@@ -158,6 +158,7 @@ def build_runner(
     """The runner (model, optimisers, step) and the training data set of a config."""
     seed = int(cfg.get('seed') or DEFAULT_SEED)
     with naming_config(config_name):
+        spread_memory(cfg)
         dataset = build_training_dataset(cfg, seed)
         method = build_method(cfg, seed, device, dataset)
         options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
@@ -184,7 +185,7 @@ def build_runner(
         max_iters=max_iters,
         step=step,
         flush_interval=(cfg.get('log_config') or {}).get('interval', 50),
-        channels_last=bool((cfg.get('engine') or {}).get('channels_last', False)),
+        channels_last=EngineOptions.from_config(cfg.get('engine')).channels_last,
     )
     return runner, dataset
 
@@ -195,6 +196,7 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
     Raises:
         ValueError: a stream that the method needs is missing, or class counts differ.
     """
+    options = EngineOptions.from_config(cfg.get('engine'))
     set_random_seed(seed)
     method = build_train_model(cfg, seed)
     if dataset is not None:
@@ -209,13 +211,7 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
         _check_classes(method, dataset)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()
-    speed_up(method.to(device))
-    engine = cfg.get('engine') or {}
-    if engine.get('channels_last'):
-        method.to(memory_format=torch.channels_last)
-    if engine.get('compile'):
-        method.student.backbone.compile()
-    return method
+    return place(method, device, options)
 
 
 def _check_classes(method: UDASegmentor, dataset: Any) -> None:

@@ -38,6 +38,7 @@ TOP_LEVEL = (
     'test_cfg',
     'fp16',
     'engine',
+    'memory',
     'active',
     'dataset_type',
     'data_root',

@@ -1,0 +1,77 @@
+"""Where and how networks compute: the ``engine`` part of a config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional
+
+import torch
+from mmseg.models.segmentors import EncoderDecoder
+
+from ..methods.base import UDASegmentor
+from ..models.checkpointing import checkpoint_blocks
+from ..models.execution import speed_up
+from ..utils.config import check_options
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """``engine = dict(...)`` of a config; none of them changes what is computed but for rounding.
+
+    Attributes:
+        channels_last: memory format of images and convolutions. On a CPU it pays for networks of depthwise and 1x1
+            convolutions.
+        compile: ``torch.compile`` of the student's backbone. It does not pay on a CPU (first iteration 149 s, then no
+            gain).
+        activation_checkpointing: blocks of backbones keep their inputs only and are computed again in backward: less
+            memory for one more forward pass of the encoder.
+        windows_per_chunk: detail windows (per image) that HRDA's encoder takes at a time where no gradient is needed.
+    """
+
+    channels_last: bool = False
+    compile: bool = False
+    activation_checkpointing: bool = False
+    windows_per_chunk: Optional[int] = None
+
+    @classmethod
+    def from_config(cls, engine: Optional[Mapping[str, Any]]) -> EngineOptions:
+        """Read ``engine``.
+
+        Raises:
+            TypeError: an unknown option, with the nearest valid one. ValueError: a chunk that is not positive.
+        """
+        options = dict(engine or {})
+        check_options(options, cls.__dataclass_fields__, 'engine')
+        chunk = options.get('windows_per_chunk')
+        if chunk is not None and chunk < 1:
+            raise ValueError(f'engine.windows_per_chunk must be positive, got {chunk}')
+        return cls(**options)
+
+
+def spread_memory(cfg: Any) -> None:
+    """Write ``memory = dict(...)`` of an overlay (``configs/_base_/memory``) where its options are read.
+
+    A key of its own, because two files of one ``_base_`` list must not set the same key: ``precision`` goes to
+    ``optimizer_config``, the rest to ``engine``. What these say themselves stays.
+    """
+    memory = dict(cfg.get('memory') or {})
+    if 'precision' in memory:
+        cfg['optimizer_config'] = {'precision': memory.pop('precision'), **(cfg.get('optimizer_config') or {})}
+    if memory:
+        check_options(memory, EngineOptions.__dataclass_fields__, 'memory')
+        cfg['engine'] = {**memory, **(cfg.get('engine') or {})}
+
+
+def place(method: UDASegmentor, device: torch.device, options: EngineOptions) -> UDASegmentor:
+    """Bring a method to its device and choose how its networks compute; returns it."""
+    speed_up(method.to(device))
+    if options.channels_last:
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for segmentor in (module for module in method.modules() if isinstance(module, EncoderDecoder)):
+        if options.windows_per_chunk is not None and hasattr(segmentor, 'hr_windows_per_chunk'):
+            segmentor.hr_windows_per_chunk = options.windows_per_chunk
+        if options.activation_checkpointing and any(p.requires_grad for p in segmentor.backbone.parameters()):
+            checkpoint_blocks(segmentor.backbone)
+    if options.compile:
+        method.student.backbone.compile()
+    return method

@@ -1,0 +1,69 @@
+"""The ``engine`` and ``memory`` parts of a config, through the training tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_uda.engine.placing import EngineOptions, spread_memory
+from mmseg_uda.engine.train import main
+from mmseg_uda.models.checkpointing import CheckpointedBlock
+from tests.engine.worlds import write_config
+
+RESNET = """
+_norm = dict(type='BN', requires_grad=True)
+model['backbone'] = dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=_norm)
+model['decode_head']['in_channels'] = 64
+"""
+DACS = "dict(type='DACS', alpha=0.9, pseudo_threshold=0.2)"
+OVERLAY = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'memory' / 'checkpointing.py'
+
+
+def trained(config: Path, work_dir: Path, *flags: str) -> dict[str, Any]:
+    main([str(config), '--work-dir', str(work_dir), '--no-validate', '--seed', '3', *flags])
+    return torch.load(work_dir / 'iter_4.pth', weights_only=True)['state_dict']
+
+
+def test_the_checkpointing_overlay_trains_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    inner = CheckpointedBlock.forward
+    monkeypatch.setattr(
+        CheckpointedBlock, 'forward', lambda self, *a, **k: (calls.append(type(self).__name__), inner(self, *a, **k))[1]
+    )
+    plain = write_config(tmp_path, extra=RESNET, uda=DACS)
+    wanted = trained(plain, tmp_path / 'plain')
+    assert not calls
+    leaf = tmp_path / 'leaf.py'
+    leaf.write_text(f'_base_ = [{str(plain)!r}, {str(OVERLAY)!r}]\n')
+    found = trained(leaf, tmp_path / 'leaf')
+    assert set(calls) == {'CheckpointedBasicBlock'}
+    assert list(found) == list(wanted)
+    for key, value in wanted.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=key)
+    main([str(leaf), '--work-dir', str(tmp_path / 'resumed'), '--no-validate', '--seed', '3', '--resume-from',
+          str(tmp_path / 'leaf' / 'iter_2.pth')])  # fmt: skip
+    resumed = torch.load(tmp_path / 'resumed' / 'iter_4.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(resumed[key], value) for key, value in found.items())
+
+
+def test_memory_options_go_where_they_are_read() -> None:
+    cfg = Config(dict(memory=dict(activation_checkpointing=True, precision='bf16'), engine=dict(channels_last=True)))
+    spread_memory(cfg)
+    assert cfg.optimizer_config == dict(precision='bf16')
+    assert cfg.engine == dict(activation_checkpointing=True, channels_last=True)
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(chanels_last=True), 'channels_last'),
+        (dict(windows_per_chunk=0), 'engine.windows_per_chunk must be positive'),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((KeyError, ValueError), match=message):
+        EngineOptions.from_config(options)
