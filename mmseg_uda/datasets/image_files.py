@@ -14,6 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Collection, Iterable, Iterator, Optional, Sequence
 
+from ..utils.paths import leaves_folder
+
 #: suffixes of images where a data set names none
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 #: what archives and file servers leave behind, beside names that begin with a dot
@@ -168,12 +170,7 @@ def check_relative(name: str, split: str) -> None:
     Raises:
         ValueError: an absolute path or one with ``..``.
     """
-    if (
-        osp.isabs(name)
-        or name.startswith('~')
-        or '..' in name.replace('\\', '/').split('/')
-        or (len(name) > 1 and name[1] == ':')
-    ):
+    if leaves_folder(name):
         raise ValueError(
             f"'{name}' in {split} leaves the data root: entries of a split list are relative paths without '..'. "
             'If you trust the list, set allow_outside_root=True.'

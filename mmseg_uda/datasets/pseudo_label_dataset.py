@@ -13,7 +13,8 @@ from mmseg.datasets.pipelines import Compose
 from ..utils.config import build_from_config
 from .labels import LabelReader
 from .pipeline_config import flattened, training_pipeline
-from .pseudo_label_store import PseudoLabelError, PseudoLabelStore, image_key
+from .pseudo_label_files import PseudoLabelError, image_key
+from .pseudo_label_store import PseudoLabelStore
 
 _IMAGE_READERS = ('LoadImageFromFile', 'LoadImage')
 _LABEL_READERS = ('LoadAnnotations', 'LoadLabels')

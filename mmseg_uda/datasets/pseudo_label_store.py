@@ -14,13 +14,15 @@ The key of an image is its path below the image folder without suffix. Nothing i
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import cv2
@@ -29,64 +31,26 @@ import torch
 from torch import Tensor
 
 from ..ops import esl
-from ..utils.checkpoint_io import cannot_write, plain, replacing
-from .labels import decode_image, decode_label, read_bytes
+from ..utils.checkpoint_io import plain, replacing
+from ..utils.locks import folder_lock
+from .labels import decode_image, read_bytes
+from .pseudo_label_files import (
+    DEFERRED,
+    MANIFEST,
+    PARTS,
+    REMEDY,
+    Origin,
+    PseudoLabelError,
+    check_keys,
+    check_links,
+    read_keys,
+    read_label,
+    read_manifest,
+    write_file,
+    write_png,
+)
 
-FORMAT = 1
-#: the mode of extraction that keeps predictions
-DEFERRED = 'deferred'
-MANIFEST = 'manifest.json'
 _THREADS = 2
-_REMEDY = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
-
-
-class PseudoLabelError(ValueError):
-    """A pseudo-label folder that cannot be used; the message names the folder and the remedy."""
-
-
-def image_key(filename: str) -> str:
-    """The key of an image: its relative path without suffix, with forward slashes."""
-    path = PurePosixPath(filename.replace(os.sep, '/'))
-    return str(path.with_suffix(''))
-
-
-def list_hash(keys: Sequence[str]) -> str:
-    """Hash of a list of images, whatever their order."""
-    return hashlib.sha256('\n'.join(sorted(keys)).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What decides the predictions of a folder; two runs may share a folder only when all of it is equal.
-
-    Attributes:
-        model: hash of the weights.
-        images: :func:`list_hash` of the data set.
-        classes: class names.
-        score: see :class:`~mmseg_uda.ops.esl.Criterion`.
-        levels: of the quantiser; 0 stores scores exactly.
-        upsample: ``prob`` or ``logit``.
-        pipeline: hash of the transforms that the images pass.
-        soft: whether class probabilities are stored as well.
-        mode: ``deferred`` stores predictions, so that thresholds can be changed; other modes
-            (:mod:`mmseg_uda.engine.pseudo_label_modes`) keep label maps only.
-    """
-
-    model: str
-    images: str
-    classes: tuple[str, ...]
-    score: str = 'entropy'
-    levels: int = esl.FINE_LEVELS
-    upsample: str = 'prob'
-    pipeline: str = ''
-    format: int = FORMAT
-    soft: bool = False
-    mode: str = DEFERRED
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.levels <= esl.FINE_LEVELS:
-            raise ValueError(f'levels must lie in 0..{esl.FINE_LEVELS} (0 = exact), got {self.levels}')
-        esl.Criterion(self.score)
 
 
 @dataclass
@@ -139,7 +103,7 @@ class PseudoLabelStore:
         """Start a folder, or go on in one of equal origin.
 
         Raises:
-            PseudoLabelError: the folder holds pseudo-labels of another origin, or two images share a key.
+            PseudoLabelError: the folder holds pseudo-labels of another or an unknown origin, or two images share a key.
             OSError: the folder cannot be written (found out before any inference).
         """
         if len(set(keys)) != len(keys):
@@ -156,6 +120,13 @@ class PseudoLabelStore:
                     'this one'
                 )
             return store
+        check_keys(keys, folder)
+        for part in PARTS:
+            if (folder / part).is_dir() and any((folder / part).iterdir()):
+                raise PseudoLabelError(
+                    f"'{folder}' has {part} but no {MANIFEST} that says what made them: choose another folder, or "
+                    'delete this one'
+                )
         folder.mkdir(parents=True, exist_ok=True)
         store = cls(folder, origin, list(keys), info=info)
         with replacing(folder / 'images.txt') as temporary:
@@ -168,24 +139,22 @@ class PseudoLabelStore:
         """Open an existing folder.
 
         Raises:
-            PseudoLabelError: no manifest in it, or one of a newer format.
+            PseudoLabelError: no manifest in it, a damaged one or one of a newer format, or names and links that leave
+                the folder.
         """
-        path = Path(folder) / MANIFEST
+        folder = Path(folder)
+        path = folder / MANIFEST
         if not path.is_file():
             raise PseudoLabelError(
                 f"'{folder}' is no pseudo-label folder (it has no {MANIFEST}): tools/pseudo_labels.py extract "
                 'writes one'
             )
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-        values = manifest['origin']
-        if values.get('format') != FORMAT:
-            raise PseudoLabelError(
-                f"'{path}' has format {values.get('format')}, this version reads {FORMAT}: extract the "
-                'pseudo-labels again'
-            )
-        origin = Origin(**{**values, 'classes': tuple(values['classes'])})
-        keys = (Path(folder) / 'images.txt').read_text(encoding='utf-8').split('\n')
-        return cls(Path(folder), origin, [key for key in keys if key], manifest.get('labels'), manifest.get('info', {}))
+        manifest, origin = read_manifest(path)
+        store = cls(
+            folder, origin, read_keys(folder / 'images.txt', origin), manifest.get('labels'), manifest.get('info', {})
+        )
+        check_links(folder)
+        return store
 
     def _save_manifest(self) -> None:
         manifest = dict(origin=asdict(self.origin), info=self.info, labels=self.labels)
@@ -238,7 +207,7 @@ class PseudoLabelStore:
         """Prediction (H, W) uint8 and codes (H, W) int32, or float32 scores when they are stored exactly."""
         label = read_label(self.path('predictions', key))
         path = self.path('scores', key)
-        codes = decode_image(read_bytes(path, 'score map', _REMEDY), path, cv2.IMREAD_UNCHANGED)
+        codes = decode_image(read_bytes(path, 'score map', REMEDY), path, cv2.IMREAD_UNCHANGED)
         if self.origin.levels == 0:
             return label, torch.from_numpy(np.ascontiguousarray(codes).view(np.float32)[..., 0])
         return label, torch.from_numpy(codes.astype(np.int32))
@@ -272,7 +241,7 @@ class PseudoLabelStore:
         missing = self.missing()
         if missing:
             raise PseudoLabelError(
-                f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {_REMEDY}"
+                f"'{self.folder}' lacks {len(missing)} of {len(self.keys)} predictions (first: {missing[0]}). {REMEDY}"
             )
         if criterion.score != self.origin.score:
             raise PseudoLabelError(
@@ -283,13 +252,36 @@ class PseudoLabelStore:
         if size < 1:
             raise ValueError(f'chunk must be positive, got {chunk}')
         counts, thresholds = ClassCounts.zeros(len(self.origin.classes)), []
-        for start in range(0, len(self.keys), size):
-            keys = self.keys[start : start + size]
-            limit, surplus = self._thresholds(keys, criterion)
-            counts.surplus += surplus
-            self._apply(keys, limit, criterion, counts)
-            thresholds.append((limit / (self.origin.levels or 1)).tolist())
+        with self._new_labels() as folder:
+            for start in range(0, len(self.keys), size):
+                keys = self.keys[start : start + size]
+                limit, surplus = self._thresholds(keys, criterion)
+                counts.surplus += surplus
+                self._apply(keys, limit, criterion, counts, folder)
+                thresholds.append((limit / (self.origin.levels or 1)).tolist())
         return self.record_labels(criterion, chunk, thresholds, counts)
+
+    @contextmanager
+    def _new_labels(self) -> Iterator[Path]:
+        """A folder for new label maps, which takes the place of the old ones when all are there.
+
+        A process that is killed before leaves the old maps with their record. In the moment of the change the folder
+        has no record, so that nobody can take it for a whole one.
+        """
+        with folder_lock(self.folder, 'thresholds of these pseudo-labels'):
+            for left in self.folder.glob('.labels.*'):
+                shutil.rmtree(left)
+            new = Path(tempfile.mkdtemp(prefix='.labels.', dir=self.folder))
+            try:
+                (new / 'new').mkdir()
+                yield new / 'new'
+                self.labels = None
+                self._save_manifest()
+                if (self.folder / 'labels').exists():
+                    os.replace(self.folder / 'labels', new / 'old')
+                os.replace(new / 'new', self.folder / 'labels')
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
 
     def record_labels(
         self, criterion: esl.Criterion, chunk: Optional[int], thresholds: Sequence[Sequence[float]], counts: ClassCounts
@@ -323,11 +315,13 @@ class PseudoLabelStore:
         limit = esl.code_thresholds(bins, levels, criterion)
         return limit.double(), torch.where(limit == bins, surplus, torch.zeros_like(surplus))
 
-    def _apply(self, keys: Sequence[str], limit: Tensor, criterion: esl.Criterion, counts: ClassCounts) -> None:
+    def _apply(
+        self, keys: Sequence[str], limit: Tensor, criterion: esl.Criterion, counts: ClassCounts, folder: Path
+    ) -> None:
         classes = len(self.origin.classes)
         for key, label, code in self.stream(keys):
             kept = esl.apply_thresholds(label, code, limit, criterion)
-            write_png(self.path('labels', key), kept.numpy())
+            write_png(folder / f'{key}.png', kept.numpy())
             here = esl.class_histogram(label, torch.zeros_like(label), classes, 1)[:, 0]
             counts.count += here
             counts.squares += here.double().square()
@@ -339,32 +333,6 @@ def _short(value: Any) -> str:
     return text if len(text) < 40 else f'{text[:37]}...'
 
 
-def write_png(path: Path, values: np.ndarray) -> None:
-    """Write an array as PNG: a temporary file, then a rename, so that a killed run leaves no half file under
-    ``path``."""
-    done, data = cv2.imencode('.png', values, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise OSError(f"cannot encode '{path}' from {values.dtype} {values.shape}")
-    write_file(path, data.tobytes())
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file: a temporary one, then a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
-
-
-def read_label(path: Path) -> Tensor:
-    """A stored label map: uint8 (H, W)."""
-    return torch.from_numpy(decode_label(read_bytes(path, 'pseudo-label map', _REMEDY), path))
-
-
 def summary_table(store: PseudoLabelStore, more: Optional[Mapping[str, Sequence[float]]] = None) -> list[str]:
     """Lines of a per-class table of a thresholded store.
 
@@ -372,7 +340,7 @@ def summary_table(store: PseudoLabelStore, more: Optional[Mapping[str, Sequence[
         more: further columns by title, one value per class.
     """
     if store.labels is None:
-        raise PseudoLabelError(f"'{store.folder}' has no label maps yet. {_REMEDY}")
+        raise PseudoLabelError(f"'{store.folder}' has no label maps yet. {REMEDY}")
     labels, more = store.labels, dict(more or {})
     lines = [
         f'{"class":16s} {"pixels":>12s} {"kept %":>7s} {"threshold":>9s} {"n_eff":>7s}'

@@ -17,12 +17,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
-from ..datasets.pseudo_label_store import DEFERRED, Origin, PseudoLabelStore, image_key, list_hash
+from ..datasets.pseudo_label_files import DEFERRED, Origin, image_key, list_hash
+from ..datasets.pseudo_label_store import PseudoLabelStore
 from ..methods.base import UDASegmentor
 from ..models.heads import class_probabilities, class_scores, decision_scores, is_plain, scores_of
 from ..ops.esl import Criterion, label_and_score
 from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import plain
+from ..utils.locks import LockedError
 from ..utils.progress import progress
 from . import pseudo_label_modes as modes
 from .data import to_device
@@ -202,7 +204,12 @@ def extract(
         _write_predictions(store, predict(mine))
     barrier()
     if rank == 0 and not store.missing():
-        store.write_labels(criterion, chunk)
+        try:
+            store.write_labels(criterion, chunk)
+        except LockedError as error:  # two jobs have written the last predictions in the same moment
+            if shard[1] == 1:
+                raise
+            (logger or logging.getLogger(__name__)).info('another job writes the label maps: %s', error)
     barrier()
     return PseudoLabelStore.open(folder)
 

@@ -17,15 +17,8 @@ import torch
 from mmcv.runner import get_dist_info
 from torch import Tensor
 
-from ..datasets.pseudo_label_store import (
-    DEFERRED,
-    ClassCounts,
-    PseudoLabelError,
-    PseudoLabelStore,
-    read_label,
-    write_file,
-    write_png,
-)
+from ..datasets.pseudo_label_files import DEFERRED, PseudoLabelError, read_label, write_file, write_png
+from ..datasets.pseudo_label_store import ClassCounts, PseudoLabelStore
 from ..ops import esl
 from .distributed import barrier
 

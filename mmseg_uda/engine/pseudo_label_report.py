@@ -13,7 +13,8 @@ from mmseg.datasets.builder import DATASETS
 from torch import Tensor
 
 from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
-from ..datasets.pseudo_label_store import PseudoLabelStore, image_key, read_label
+from ..datasets.pseudo_label_files import image_key, read_label
+from ..datasets.pseudo_label_store import PseudoLabelStore
 from ..ops.esl import FINE_LEVELS, SCORES, class_histogram, quantize
 from ..ops.labels import IGNORE
 from ..utils.config import build_from_config

@@ -169,7 +169,9 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
     )
     if get_dist_info()[0] == 0:
         if store.labels is None:
-            print(f'{len(store.missing())} of {len(store.keys)} predictions are still to come from other jobs')
+            print(
+                f'{len(store.missing())} of {len(store.keys)} predictions (or their label maps) are still to come from other jobs'
+            )
         else:
             report(store)
     return store

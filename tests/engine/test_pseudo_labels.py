@@ -14,7 +14,8 @@ from mmcv import Config
 
 from mmseg_uda.builder import build_train_model
 from mmseg_uda.datasets.builder import build_training_dataset
-from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore, read_label
+from mmseg_uda.datasets.pseudo_label_files import PseudoLabelError, read_label
+from mmseg_uda.datasets.pseudo_label_store import PseudoLabelStore
 from mmseg_uda.engine import pseudo_label_extraction as pseudo_labels
 from mmseg_uda.engine import pseudo_label_modes
 from mmseg_uda.engine.pseudo_label_tool import main

@@ -11,7 +11,8 @@ import pytest
 from mmcv import Config
 
 from mmseg_uda.datasets.builder import build_training_dataset
-from mmseg_uda.datasets.pseudo_label_store import PseudoLabelError, PseudoLabelStore
+from mmseg_uda.datasets.pseudo_label_files import PseudoLabelError
+from mmseg_uda.datasets.pseudo_label_store import PseudoLabelStore
 from mmseg_uda.engine.stages import main, recipe_stages
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
