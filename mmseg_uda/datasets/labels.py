@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import re
+import warnings
 from pathlib import Path
 from typing import Mapping, Optional, Union
 
@@ -15,10 +18,18 @@ from ..ops.labels import IGNORE
 from .label_spaces import lookup_array
 
 PathLike = Union[str, Path]
+#: pixels that an image or label file may have (11585 x 11585); street scenes have 2 million, Mapillary's largest 23
+MAX_PIXELS = 2**27
+#: environment variable that changes the limit
+MAX_PIXELS_VARIABLE = 'MMSEG_UDA_MAX_PIXELS'
 
 
 class CorruptFileError(ValueError):
     """An image or label file exists but cannot be decoded."""
+
+
+class ImageTooLargeError(CorruptFileError):
+    """An image has more pixels than the limit allows."""
 
 
 class LabelIdError(ValueError):
@@ -39,13 +50,58 @@ def read_bytes(path: PathLike, what: str, remedy: str = '') -> bytes:
         ) from None
 
 
+def max_pixels() -> int:
+    """Pixels that an image or label file may have: :data:`MAX_PIXELS`, or what the environment variable
+    :data:`MAX_PIXELS_VARIABLE` says.
+
+    Raises:
+        ValueError: the variable is no positive number.
+    """
+    text = os.environ.get(MAX_PIXELS_VARIABLE, '')
+    if text and not (text.isdigit() and int(text) > 0):
+        raise ValueError(f'the environment variable {MAX_PIXELS_VARIABLE} is a number of pixels, not {text!r}')
+    return int(text or MAX_PIXELS)
+
+
+def check_pixels(data: bytes, path: PathLike) -> None:
+    """Refuse an image that says in its head that it is larger than :func:`max_pixels`: a file of a few kilobytes can
+    fill the memory when it is decoded. Files whose head Pillow does not know pass.
+
+    Args:
+        data: the file's content.
+        path: for the message.
+
+    Raises:
+        ImageTooLargeError: names the file and how to raise the limit.
+    """
+    limit = max_pixels()
+    if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < limit:
+        Image.MAX_IMAGE_PIXELS = limit  # Pillow's own limit refuses twice as many, and warns from here on
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(io.BytesIO(data)) as image:
+                pixels = image.size[0] * image.size[1]
+    except Image.DecompressionBombError as error:
+        pixels = int((re.findall(r'\d+', str(error)) or [limit + 1])[0])
+    except Exception:  # no image, or one that OpenCV has to judge
+        return
+    if pixels > limit:
+        raise ImageTooLargeError(
+            f'the image {path} has {pixels} pixels, more than {limit}: decoding it could fill the '
+            f'memory. If it is meant to be so large, set the environment variable {MAX_PIXELS_VARIABLE}'
+        )
+
+
 def decode_image(data: bytes, path: PathLike, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """Decode an image with OpenCV: uint8 BGR (H, W, 3), or as stored with ``cv2.IMREAD_UNCHANGED`` (a TIFF that OpenCV
     cannot read by the package ``tifffile``, where it is installed).
 
     Raises:
-        CorruptFileError: names the file and the remedy.
+        CorruptFileError: names the file and the remedy; larger than :func:`max_pixels`.
     """
+    if data:
+        check_pixels(data, path)
     img = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     if img is None and flag == cv2.IMREAD_UNCHANGED:
         img = _decoded_by_tifffile(data)
@@ -112,8 +168,9 @@ def decode_label(data: bytes, path: PathLike) -> np.ndarray:
     ``GT/LABELS``).
 
     Raises:
-        CorruptFileError: undecodable, or a colour picture instead of a map of ids.
+        CorruptFileError: undecodable, too large, or a colour picture instead of a map of ids.
     """
+    check_pixels(data, path)
     if (
         data[:8] == b'\x89PNG\r\n\x1a\n' and data[24:25] == b'\x10'
     ):  # bit depth 16: Pillow would keep the high bytes only

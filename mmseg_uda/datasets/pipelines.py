@@ -23,7 +23,7 @@ from mmseg.datasets.pipelines.formatting import DefaultFormatBundle
 from mmseg.utils import get_root_logger
 
 from ..ops.rcs import pseudo_margin_mask
-from .labels import CorruptFileError, class_histogram, decode_image, read_bytes, undecodable
+from .labels import CorruptFileError, check_pixels, class_histogram, decode_image, read_bytes, undecodable
 from .pipeline_config import flattened
 from .soft_labels import SOFT_LABEL, resize_soft_label
 
@@ -75,6 +75,7 @@ class LoadImage(LoadImageFromFile):
             flags = dict(color=cv2.IMREAD_COLOR, grayscale=cv2.IMREAD_GRAYSCALE, unchanged=cv2.IMREAD_UNCHANGED)
             if self.color_type in flags:
                 return decode_image(data, path, flags[self.color_type])
+        check_pixels(data, path)
         try:
             img = mmcv.imfrombytes(data, flag=self.color_type, backend=self.imdecode_backend) if data else None
         except (OSError, SyntaxError, ValueError, cv2.error) as error:

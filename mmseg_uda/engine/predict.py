@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, Iterable, Optional, Sequence
 
 from mmcv.parallel import collate
 from mmseg.datasets.pipelines import Compose
 
+from ..datasets.labels import CorruptFileError
+from ..datasets.pipeline_config import with_safe_readers
 from ..utils.config import nearest
 from ..utils.progress import progress
 from . import environment
@@ -17,6 +20,7 @@ from .inference import inference_mode
 from .predictions import FORMATS, PredictionWriter
 from .test import load_model
 
+_LABEL_READERS = ('LoadAnnotations', 'LoadLabels')
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
@@ -55,7 +59,11 @@ def find_images(inputs: Iterable[str]) -> list[tuple[Path, Path]]:
             continue
         if not path.is_dir():
             raise FileNotFoundError(f"input '{path}' does not exist")
-        images = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES)
+        images = sorted(
+            file
+            for file in path.rglob('*')
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith('.')  # such as macOS's ._name.png
+        )
         if not images:
             raise FileNotFoundError(f"folder '{path}' holds no image ({', '.join(SUFFIXES)})")
         found += [(image, image.parent.relative_to(path)) for image in images]
@@ -69,6 +77,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     cfg = environment.load_config(args.config, args.cfg_options)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
     images = find_images(args.inputs)
+    check_names(images)
     model = load_model(cfg, args.checkpoint, args.test_with, device)
     classes, palette = model.CLASSES, model.PALETTE
     if palette is None and args.format in ('overlay', 'color'):
@@ -77,9 +86,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         )
     pipeline = test_pipeline(cfg)
     writers: dict[Path, PredictionWriter] = {}
+    unreadable: list[str] = []
     with inference_mode(model, device, args.precision, args.windows_per_batch):
         for image, folder in progress(images, 'predict', len(images)):
-            inputs = collate([pipeline(dict(img_info=dict(filename=str(image)), img_prefix=None))], samples_per_gpu=1)
+            try:
+                sample = pipeline(dict(img_info=dict(filename=str(image)), img_prefix=None))
+            except (CorruptFileError, OSError) as error:
+                unreadable.append(str(image))
+                print(f'left out: {error}', file=sys.stderr)
+                continue
+            inputs = collate([sample], samples_per_gpu=1)
             moved = [
                 to_device({'img': img, 'img_metas': meta}, device)
                 for img, meta in zip(inputs['img'], inputs['img_metas'])
@@ -90,8 +106,30 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             if folder not in writers:
                 writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
             writers[folder].write(result[0], str(image))
-    print(f'{len(images)} predictions in {args.out}')
+    print(f'{len(images) - len(unreadable)} predictions in {args.out}', flush=True)
+    if unreadable:
+        raise CorruptFileError(
+            f'{len(unreadable)} of {len(images)} images could not be read and are left out, the others are predicted: '
+            + '; '.join(unreadable[:5])
+            + (' ...' if len(unreadable) > 5 else '')
+        )
     return len(images)
+
+
+def check_names(images: Iterable[tuple[Path, Path]]) -> None:
+    """Find out before the first prediction that two would have the same name.
+
+    Raises:
+        ValueError: names both images.
+    """
+    targets: dict[Path, Path] = {}
+    for image, folder in images:
+        first = targets.setdefault(folder / image.stem, image)
+        if first != image:
+            raise ValueError(
+                f"'{first}' and '{image}' have the same name (without suffix): their predictions would overwrite each "
+                'other. Predict them one at a time, with another --out'
+            )
 
 
 def test_pipeline(cfg: Any) -> Compose:
@@ -104,4 +142,4 @@ def test_pipeline(cfg: Any) -> Compose:
     entry = test[0] if isinstance(test, (list, tuple)) else test
     if not entry or 'pipeline' not in entry:
         raise KeyError(f'the config has no data.test.pipeline ({nearest("pipeline", entry or ["pipeline"])})')
-    return Compose([step for step in entry['pipeline'] if step['type'] != 'LoadAnnotations'])
+    return Compose([step for step in with_safe_readers(entry['pipeline']) if step['type'] not in _LABEL_READERS])

@@ -169,9 +169,8 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
     )
     if get_dist_info()[0] == 0:
         if store.labels is None:
-            print(
-                f'{len(store.missing())} of {len(store.keys)} predictions (or their label maps) are still to come from other jobs'
-            )
+            left = f'{len(store.missing())} of {len(store.keys)}'
+            print(f'{left} predictions, or the label maps, are still to come from other jobs')
         else:
             report(store)
     return store
