@@ -157,6 +157,7 @@ def picture_of(img: np.ndarray) -> np.ndarray:
 def read_picture(path: PathLike) -> np.ndarray:
     """Read an image file of any bands and depth as uint8 BGR (H, W, 3) for pictures."""
     data = read_bytes(path, 'image')
+    check_pixels(data, path)
     img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data else None
     return picture_of(img if img is not None else decode_image(data, path, cv2.IMREAD_UNCHANGED))
 
