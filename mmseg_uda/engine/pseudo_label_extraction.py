@@ -204,14 +204,25 @@ def extract(
         _write_predictions(store, predict(mine))
     barrier()
     if rank == 0 and not store.missing():
-        try:
-            store.write_labels(criterion, chunk)
-        except LockedError as error:  # two jobs have written the last predictions in the same moment
-            if shard[1] == 1:
-                raise
-            (logger or logging.getLogger(__name__)).info('another job writes the label maps: %s', error)
+        _write_labels(store, criterion, chunk, shard, logger)
     barrier()
     return PseudoLabelStore.open(folder)
+
+
+def _write_labels(
+    store: PseudoLabelStore,
+    criterion: Criterion,
+    chunk: Optional[int],
+    shard: tuple[int, int],
+    logger: Optional[logging.Logger],
+) -> None:
+    try:
+        store.write_labels(criterion, chunk)
+    except LockedError as error:
+        if shard[1] == 1:
+            raise
+        # two jobs have written the last predictions in the same moment
+        (logger or logging.getLogger(__name__)).info('another job writes the label maps: %s', error)
 
 
 def _label_in_passes(
