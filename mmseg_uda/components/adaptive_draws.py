@@ -64,12 +64,12 @@ class AdaptiveDraws:
         u_y, y, x = self.uniform(sample, 3)
         return u_y, (y, x)
 
-    def class_maps(self, classes: int, size: tuple[int, int], name: str) -> Tensor:
+    def class_maps(self, classes: int, size: tuple[int, int]) -> Tensor:
         """One uniform map per class for the whole batch, drawn on the device: (C, H, W)."""
         seed = int(torch.randint(2**62, (), generator=self.rng.shared))
         generator = torch.Generator(device=self.device).manual_seed(seed)
         return torch.rand((classes, *size), generator=generator, device=self.device)
 
-    def ranks(self, counts: Tensor, number: int, name: str) -> Tensor:
+    def ranks(self, counts: Tensor, number: int) -> Tensor:
         """Uniform ranks below ``counts`` (C,), with replacement; (C, number) int64."""
         return uniform_ranks(self._shared(len(counts), number), counts)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.u2pl import rank_to_index
-from ..registry import BANKS
 
 
-@BANKS.register_module()
 class ClassConfidenceBank(nn.Module):
     """Running mean probability of each class on its labelled pixels (AEL's confidence bank).
 
@@ -41,7 +39,6 @@ class ClassConfidenceBank(nn.Module):
         self.value.copy_(torch.where(counts > 0, updated, self.value) if self.skip_absent else updated)
 
 
-@BANKS.register_module()
 class KeyBank(nn.Module):
     """Ring buffers of feature vectors, one per class, in one tensor; oldest entries are overwritten.
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.adaptive_mix import class_presence, raster_components
-from ..registry import BANKS
 
 
 def class_components(mask: np.ndarray) -> np.ndarray:
@@ -20,7 +19,6 @@ def class_components(mask: np.ndarray) -> np.ndarray:
     return raster_components(components)
 
 
-@BANKS.register_module()
 class ImageBank(nn.Module):
     """The last target crops and which classes the teacher saw in each: partners for mixing are drawn by class without
     loading anything.

@@ -33,7 +33,7 @@ class PixelGroup(NamedTuple):
 
 
 #: (counts per slot (C,), number of draws per slot, name) -> ranks (C, n) below the counts
-RankDraw = Callable[[Tensor, int, str], Tensor]
+RankDraw = Callable[[Tensor, int], Tensor]
 
 
 class MemoryBankContrast(nn.Module):
@@ -149,8 +149,8 @@ class MemoryBankContrast(nn.Module):
         self.bank.enqueue(keys, sets.keys)
         slots = ops.contrast_slots(sets, self.bank.lengths, self.rules.official_slots)
         rules = self.rules
-        anchor_ranks = draw(sets.anchors.sum(dim=1), rules.num_queries, 'anchors')
-        negative_ranks = draw(self.bank.lengths[slots.bank_class], rules.num_queries * rules.num_negatives, 'negatives')
+        anchor_ranks = draw(sets.anchors.sum(dim=1), rules.num_queries)
+        negative_ranks = draw(self.bank.lengths[slots.bank_class], rules.num_queries * rules.num_negatives)
         student = torch.cat([gather_with_gradient(group.representation, world) for group in (labeled, mixed)])
         anchors = _flat(student).float()[ops.rank_to_index(sets.anchors, anchor_ranks)]
         prototypes = ops.class_prototypes(keys, sets, confidence if rules.confidence_weighted else None)

@@ -9,13 +9,11 @@ from mmcv.runner import get_dist_info
 from torch import Tensor, nn
 
 from ..ops.quadmix import Composite
-from ..registry import BANKS
 from ..utils.world import current_world
 
 _FIELDS = ('source_img', 'source_label', 'target_img', 'target_label', 'target_weight', 'confident')
 
 
-@BANKS.register_module()
 class TemplateBank(nn.Module):
     """The last batch of both domains: clean images, labels, pseudo-labels with weights, and where the teacher was
     confident.

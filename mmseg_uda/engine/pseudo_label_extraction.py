@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
 
@@ -114,112 +114,136 @@ def target_config(cfg: Config, where: str = 'data.train.target') -> dict[str, An
     return plain_cfg['dataset'] if plain_cfg.get('type') == 'PseudoLabelDataset' else plain_cfg
 
 
-def extract(
-    cfg: Config,
-    checkpoint: str,
-    folder: Path,
-    criterion: Criterion,
-    device: torch.device,
-    levels: int,
-    upsample: str = 'prob',
-    where: str = 'data.train.target',
-    batch_size: int = 1,
-    precision: str = 'fp32',
-    test_with: Optional[str] = None,
-    chunk: Optional[int] = None,
-    shard: tuple[int, int] = (0, 1),
-    logger: Optional[logging.Logger] = None,
-    soft: bool = False,
-    mode: str = DEFERRED,
-    prequential: Optional[Mapping[str, Any]] = None,
-) -> PseudoLabelStore:
-    """Predict every image that has no prediction yet, then write label maps.
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """How predictions are made and which labels they become.
 
-    Under a launcher the ranks share the images; several jobs may share them by ``shard``. Whoever finishes last
-    writes the label maps. No label file of the data set is opened.
-
-    Args:
-        cfg: a training config; ``where`` is the path of the data set in it.
-        checkpoint: weights of the model.
-        folder: where to write; a folder of equal origin is completed.
+    Attributes:
         criterion: which labels to keep.
         levels: of the quantiser; 0 = exact.
         upsample: see :func:`predict_probabilities`.
+        where: path of the data set in the config.
         batch_size: images in one forward pass; all must have the same size.
         precision: autocast of the forward pass; probabilities are float32.
-        test_with: the network that predicts (``student``, ``teacher``).
+        test_with: the network that predicts (``student``, ``teacher``); None = the config's choice.
         chunk: see :meth:`~mmseg_uda.datasets.pseudo_label_store.PseudoLabelStore.write_labels`.
         shard: (number, total) of this job.
         soft: store the class probabilities at the network's resolution as well (CoaST); needs ``upsample='prob'``.
         mode: ``deferred`` keeps predictions and scores; ``two_pass`` and ``prequential`` keep label maps only, see
             :mod:`~mmseg_uda.engine.pseudo_label_modes`.
         prequential: options of :class:`~mmseg_uda.engine.pseudo_label_modes.Prequential`.
+    """
+
+    criterion: Criterion
+    levels: int
+    upsample: str = 'prob'
+    where: str = 'data.train.target'
+    batch_size: int = 1
+    precision: str = 'fp32'
+    test_with: Optional[str] = None
+    chunk: Optional[int] = None
+    shard: tuple[int, int] = (0, 1)
+    soft: bool = False
+    mode: str = DEFERRED
+    prequential: Optional[Mapping[str, Any]] = None
+
+    def __post_init__(self) -> None:
+        modes.check_mode(self.mode, self.levels, self.chunk, self.soft)
+        if self.soft and self.upsample != 'prob':
+            raise ValueError(
+                "soft pseudo-labels are probabilities at the network's resolution: they need upsample='prob'"
+            )
+
+
+def extract(
+    cfg: Config,
+    checkpoint: str,
+    folder: Path,
+    options: ExtractionOptions,
+    device: torch.device,
+    logger: Optional[logging.Logger] = None,
+) -> PseudoLabelStore:
+    """Predict every image that has no prediction yet, then write label maps.
+
+    Under a launcher the ranks share the images; several jobs may share them by ``options.shard``. Whoever finishes
+    last writes the label maps. No label file of the data set is opened.
+
+    Args:
+        cfg: a training config.
+        checkpoint: weights of the model.
+        folder: where to write; a folder of equal origin is completed.
+        options: see :class:`ExtractionOptions`.
 
     Returns:
         The store; its label maps exist unless other jobs still predict.
     """
-    rank, world_size = get_dist_info()
-    modes.check_mode(mode, levels, chunk, soft)
-    options = target_config(cfg, where)
-    steps = extraction_pipeline(options.get('pipeline', ()))
-    dataset = unlabelled(options, steps)
+    data_cfg = target_config(cfg, options.where)
+    steps = extraction_pipeline(data_cfg.get('pipeline', ()))
+    dataset = unlabelled(data_cfg, steps)
+    method = load_model(cfg, checkpoint, options.test_with, device, logger)
+    check_upsample(method.inference_model, options.upsample)
+    store = _open_store(folder, checkpoint, dataset, steps, options, method)
+    workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
+
+    def predict(indices: Sequence[int], title: str = 'pseudo-labels') -> Iterator[Prediction]:
+        loader = WorkerLoader(
+            _Subset(dataset, indices), batch_size=options.batch_size, num_workers=workers, collate_fn=_collated
+        )
+        shown = progress(loader, title, total=len(loader), quiet=get_dist_info()[0] > 0)
+        return _predictions(method, shown, store, device)
+
+    with inference_mode(method, device, options.precision):
+        if options.mode == DEFERRED:
+            _write_predictions(store, predict(_own_share(store, options.shard)))
+        else:
+            _label_in_passes(store, options, predict)
+    if options.mode == DEFERRED:
+        barrier()
+        if get_dist_info()[0] == 0 and not store.missing():
+            _write_labels(store, options, logger)
+        barrier()
+    return PseudoLabelStore.open(folder)
+
+
+def _open_store(
+    folder: Path, checkpoint: str, dataset: Any, steps: Any, options: ExtractionOptions, method: UDASegmentor
+) -> PseudoLabelStore:
+    """The store of all ranks; rank 0 creates its files."""
     keys = [image_key(info['filename']) for info in dataset.img_infos]
     origin = Origin(
         weights_hash(checkpoint),
         list_hash(keys),
         tuple(dataset.CLASSES),
-        criterion.score,
-        levels,
-        upsample,
+        options.criterion.score,
+        options.levels,
+        options.upsample,
         hashlib.sha256(json.dumps(plain(steps), sort_keys=True).encode()).hexdigest()[:16],
-        soft=soft,
-        mode=mode,
+        soft=options.soft,
+        mode=options.mode,
     )
-    method = load_model(cfg, checkpoint, test_with, device, logger)
-    check_upsample(method.inference_model, upsample)
-    if soft and upsample != 'prob':
-        raise ValueError("soft pseudo-labels are probabilities at the network's resolution: they need upsample='prob'")
-    if rank == 0:
-        PseudoLabelStore.create(
-            folder, origin, keys, checkpoint=str(checkpoint), test_with=method.test_with, criterion=asdict(criterion)
-        )
+    if get_dist_info()[0] == 0:
+        notes = dict(checkpoint=str(checkpoint), test_with=method.test_with, criterion=asdict(options.criterion))
+        PseudoLabelStore.create(folder, origin, keys, **notes)
     barrier()
-    store = PseudoLabelStore.create(folder, origin, keys)
-    workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))
+    return PseudoLabelStore.create(folder, origin, keys)
 
-    def predict(indices: Sequence[int], title: str = 'pseudo-labels') -> Iterator[Prediction]:
-        loader = WorkerLoader(
-            _Subset(dataset, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated
-        )
-        return _predictions(method, progress(loader, title, total=len(loader), quiet=rank > 0), store, device)
 
-    if mode != DEFERRED:
-        with inference_mode(method, device, precision):
-            _label_in_passes(store, criterion, predict, shard, prequential)
-        return PseudoLabelStore.open(folder)
+def _own_share(store: PseudoLabelStore, shard: tuple[int, int]) -> list[int]:
+    """The images that this process predicts, of those that are missing."""
+    rank, world_size = get_dist_info()
     missing = set(store.missing())
-    mine = [i for i, key in enumerate(keys) if key in missing][shard[0] * world_size + rank :: shard[1] * world_size]
+    mine = [i for i, key in enumerate(store.keys) if key in missing][
+        shard[0] * world_size + rank :: shard[1] * world_size
+    ]
     barrier()  # before any file appears, all ranks have listed what is missing
-    with inference_mode(method, device, precision):
-        _write_predictions(store, predict(mine))
-    barrier()
-    if rank == 0 and not store.missing():
-        _write_labels(store, criterion, chunk, shard, logger)
-    barrier()
-    return PseudoLabelStore.open(folder)
+    return mine
 
 
-def _write_labels(
-    store: PseudoLabelStore,
-    criterion: Criterion,
-    chunk: Optional[int],
-    shard: tuple[int, int],
-    logger: Optional[logging.Logger],
-) -> None:
+def _write_labels(store: PseudoLabelStore, options: ExtractionOptions, logger: Optional[logging.Logger]) -> None:
     try:
-        store.write_labels(criterion, chunk)
+        store.write_labels(options.criterion, options.chunk)
     except LockedError as error:
-        if shard[1] == 1:
+        if options.shard[1] == 1:
             raise
         # two jobs have written the last predictions in the same moment
         (logger or logging.getLogger(__name__)).info('another job writes the label maps: %s', error)
@@ -227,18 +251,17 @@ def _write_labels(
 
 def _label_in_passes(
     store: PseudoLabelStore,
-    criterion: Criterion,
+    options: ExtractionOptions,
     predict: Callable[[Sequence[int], str], Iterator[Prediction]],
-    shard: tuple[int, int],
-    prequential: Optional[Mapping[str, Any]],
 ) -> None:
     def labels_and_scores(indices: Sequence[int], title: str) -> Iterator[tuple[str, Tensor, Tensor]]:
         return (prediction[:3] for prediction in predict(indices, title))
 
-    if store.origin.mode == 'two_pass':
-        modes.two_pass(store, criterion, labels_and_scores, shard)
+    if options.mode == 'two_pass':
+        modes.two_pass(store, options.criterion, labels_and_scores, options.shard)
     else:
-        modes.prequential(store, criterion, labels_and_scores, modes.Prequential(**(prequential or {})))
+        prequential = modes.Prequential(**(options.prequential or {}))
+        modes.prequential(store, options.criterion, labels_and_scores, prequential)
 
 
 def _predictions(

@@ -16,7 +16,7 @@ from ..datasets.pseudo_label_store import PseudoLabelStore, summary_table
 from ..ops.esl import COMPACT_LEVELS, FINE_LEVELS, SCORES, Criterion
 from ..utils.config_errors import naming_config
 from . import environment
-from .pseudo_label_extraction import UPSAMPLINGS, extract, target_config
+from .pseudo_label_extraction import UPSAMPLINGS, ExtractionOptions, extract, target_config
 from .pseudo_label_modes import MODES
 from .pseudo_label_report import SHARES, score_labels, scoring_dataset, show
 
@@ -148,25 +148,21 @@ def _extract(args: argparse.Namespace) -> PseudoLabelStore:
     logger = get_root_logger(log_level=cfg.get('log_level', 'INFO'))
     with naming_config(args.config):
         target_config(cfg, args.data)
-    store = extract(
-        cfg,
-        args.checkpoint,
-        Path(args.out),
+    options = ExtractionOptions(
         _criterion(args, args.criterion),
-        device,
         LEVELS[args.levels],
-        args.upsample,
-        args.data,
-        args.batch_size,
-        args.precision,
-        args.test_with,
-        args.chunk,
-        args.shard,
-        logger,
-        args.soft,
-        args.mode,
-        dict(warmup=args.warmup, min_images=args.min_images),
+        upsample=args.upsample,
+        where=args.data,
+        batch_size=args.batch_size,
+        precision=args.precision,
+        test_with=args.test_with,
+        chunk=args.chunk,
+        shard=args.shard,
+        soft=args.soft,
+        mode=args.mode,
+        prequential=dict(warmup=args.warmup, min_images=args.min_images),
     )
+    store = extract(cfg, args.checkpoint, Path(args.out), options, device, logger)
     if get_dist_info()[0] == 0:
         if store.labels is None:
             left = f'{len(store.missing())} of {len(store.keys)}'

@@ -40,7 +40,7 @@ from ..utils.checkpoint_io import plain, replacing
 from ..utils.config import check_options, nearest
 from . import environment
 from .distributed import barrier
-from .pseudo_label_extraction import extract
+from .pseudo_label_extraction import ExtractionOptions, extract
 from .pseudo_label_tool import LEVELS, report
 from .runner import find_resumable
 from .train import DEFAULT_SEED, train
@@ -155,22 +155,18 @@ def pseudo_label_stage(stage: Mapping[str, Any], folder: Path, context: StageCon
     criterion = Criterion(
         options.get('criterion', 'entropy'), options.get('fraction', 0.5), options.get('bound'), options.get('limit')
     )
-    extra = {
-        key: options[key]
-        for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft', 'mode', 'prequential')
-        if key in options
-    }
-    store = extract(
-        context.config(stage),
-        _one_file(stage['checkpoint'], stage),
-        folder,
+    extraction = ExtractionOptions(
         criterion,
-        context.device,
         LEVELS[options.get('levels', 'fine')],
         where=options.get('data', 'data.train.target'),
-        logger=context.logger,
-        **extra,
+        **{
+            key: options[key]
+            for key in ('upsample', 'batch_size', 'precision', 'test_with', 'chunk', 'soft', 'mode', 'prequential')
+            if key in options
+        },
     )
+    checkpoint = _one_file(stage['checkpoint'], stage)
+    store = extract(context.config(stage), checkpoint, folder, extraction, context.device, context.logger)
     if get_dist_info()[0] == 0:
         report(store)
 

@@ -24,7 +24,7 @@ from ..ops.world import World
 from ..registry import AUGMENTATIONS, UDA
 from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
-from ..utils.config import build_from_config
+from ..utils.config import build_from_config, signature_names, split_options
 from ..utils.rng import rand_per_sample
 from ..utils.world import current_world
 from .base import STATE_PREFIX, LossTerm, OptimizerStep, TrainingEvent, UDASegmentor
@@ -47,18 +47,11 @@ class PseudoLabels:
     confidence: Optional[Tensor] = None
 
 
-@UDA.register_module()
-class DSTC(UDASegmentor):
-    """A source-biased network (the student) and a target-biased one label unlabelled target images for each other.
+@dataclass(frozen=True)
+class DSTCOptions:
+    """The options of :class:`DSTC` besides its networks.
 
-    The source branch sees labelled source and target images as they are, the target branch only source classes pasted
-    on labelled target images. Only the main decode head is trained.
-
-    Args:
-        model: config of the source branch.
-        init: checkpoints of the warm-ups, ``dict(source=..., target=...)``; None starts both from the weights that
-            ``model`` names (domain-specific initialisation off). It has no default on purpose.
-        model_target: config of the target branch, any segmentor with the same classes; None = the same architecture.
+    Attributes:
         align_weight: weight of the target-preferred alignment.
         align_ignore: ignored pixels form one more group in the alignment, as in the released code.
         labeled_replacement, pseudo_replacement: whether classes to paste are drawn with replacement.
@@ -71,8 +64,48 @@ class DSTC(UDASegmentor):
         augmentation: config in AUGMENTATIONS for the mixed unlabelled images, or None.
         update: ``alternating``: the source branch is stepped before it labels for the target branch, as in the
             released code; ``simultaneous``: both are stepped at the end.
-        test_with: ``source_branch`` (also called ``student``), ``target_branch`` or ``ensemble`` (mean of their
-            probabilities).
+    """
+
+    align_weight: float = 0.1
+    align_ignore: bool = True
+    labeled_replacement: bool = True
+    pseudo_replacement: bool = False
+    pseudo_bn: str = 'train'
+    pseudo_threshold: Optional[float] = None
+    threshold_mode: str = 'pixel'
+    augmentation: Optional[Mapping[str, Any]] = None
+    update: str = 'alternating'
+
+    def __post_init__(self) -> None:
+        for name, value, valid in (
+            ('pseudo_bn', self.pseudo_bn, BN_STATISTICS),
+            ('threshold_mode', self.threshold_mode, THRESHOLD_MODES),
+            ('update', self.update, UPDATES),
+        ):
+            if value not in valid:
+                raise ValueError(f"uda.{name} must be one of {valid}, got '{value}'")
+        if self.align_weight < 0 or not 0 <= (self.pseudo_threshold or 0) <= 1:
+            raise ValueError(
+                'uda.align_weight must not be negative and uda.pseudo_threshold lies in [0, 1], got '
+                f'{self.align_weight}, {self.pseudo_threshold}'
+            )
+
+
+@UDA.register_module()
+class DSTC(UDASegmentor):
+    """A source-biased network (the student) and a target-biased one label unlabelled target images for each other.
+
+    The source branch sees labelled source and target images as they are, the target branch only source classes pasted
+    on labelled target images. Only the main decode head is trained. At test time answers the network that
+    ``test_with`` names: ``source_branch`` (also called ``student``), ``target_branch`` or ``ensemble`` (mean of their
+    probabilities).
+
+    Args:
+        model: config of the source branch.
+        init: checkpoints of the warm-ups, ``dict(source=..., target=...)``; None starts both from the weights that
+            ``model`` names (domain-specific initialisation off). It has no default on purpose.
+        model_target: config of the target branch, any segmentor with the same classes; None = the same architecture.
+        kwargs: the fields of :class:`DSTCOptions`, and options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
     """
 
     required_streams = ('source', 'labeled_target', 'target')
@@ -83,35 +116,15 @@ class DSTC(UDASegmentor):
         model: Any,
         init: Optional[Mapping[str, str]],
         model_target: Any = None,
-        align_weight: float = 0.1,
-        align_ignore: bool = True,
-        labeled_replacement: bool = True,
-        pseudo_replacement: bool = False,
-        pseudo_bn: str = 'train',
-        pseudo_threshold: Optional[float] = None,
-        threshold_mode: str = 'pixel',
-        augmentation: Optional[Mapping[str, Any]] = None,
-        update: str = 'alternating',
         train_cfg: Any = None,
         test_cfg: Any = None,
         **kwargs: Any,
     ) -> None:
+        options, kwargs = split_options(DSTCOptions, kwargs)
         second = copy.deepcopy(model if model_target is None else model_target)
         super().__init__(model, train_cfg, test_cfg, **kwargs)
         if init is not None and set(init) != {'source', 'target'}:
             raise ValueError(f"uda.init must be None or hold 'source' and 'target', got {sorted(init)}")
-        for name, value, valid in (
-            ('pseudo_bn', pseudo_bn, BN_STATISTICS),
-            ('threshold_mode', threshold_mode, THRESHOLD_MODES),
-            ('update', update, UPDATES),
-        ):  # fmt: skip
-            if value not in valid:
-                raise ValueError(f"uda.{name} must be one of {valid}, got '{value}'")
-        if align_weight < 0 or not 0 <= (pseudo_threshold or 0) <= 1:
-            raise ValueError(
-                'uda.align_weight must not be negative and uda.pseudo_threshold lies in [0, 1], got '
-                f'{align_weight}, {pseudo_threshold}'
-            )
         if not isinstance(second, nn.Module):
             second = build_segmentor(dict(second), train_cfg=train_cfg, test_cfg=test_cfg)
         self.target_branch = second
@@ -119,16 +132,18 @@ class DSTC(UDASegmentor):
         if len(set(classes)) > 1:
             raise ValueError(f'model and uda.model_target need the same classes, got {classes[0]} and {classes[1]}')
         self.init = init
-        self.align_weight, self.align_ignore = align_weight, align_ignore
-        self.labeled_replacement, self.pseudo_replacement = labeled_replacement, pseudo_replacement
-        self.pseudo_bn = pseudo_bn
-        self.update = update
-        self.pseudo_threshold, self.threshold_mode = pseudo_threshold, threshold_mode
+        self.options = options
+        augmentation = options.augmentation
         self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Accepted config keys."""
+        return sorted({*(signature_names(cls) or ()), *signature_names(DSTCOptions)})
 
     @property
     def steps_within_iteration(self) -> bool:
-        return self.update == 'alternating'
+        return self.options.update == 'alternating'
 
     def networks(self) -> dict[str, nn.Module]:
         return {SOURCE_BRANCH: self.student, TARGET_BRANCH: self.target_branch}
@@ -171,7 +186,7 @@ class DSTC(UDASegmentor):
         if self.steps_within_iteration:
             yield OptimizerStep((SOURCE_BRANCH,))
 
-        chosen = self.choose_classes('labeled', label_s, self.labeled_replacement)
+        chosen = self.choose_classes(label_s, self.options.labeled_replacement)
         mixed, label, mask = ops.paste_classes(source.img, label_s, chosen, labeled.img, label_t)
         self.record_view('mixed_labeled', img=mixed, label=label, weight=mask[:, 0])
         loss = self.cross_entropy(logits(self.target_branch, mixed, for_labels=False), label, world)
@@ -192,8 +207,8 @@ class DSTC(UDASegmentor):
         scores = logits(self.student, source.img, source.metas, for_labels=False)
         yield LossTerm('source', self.cross_entropy(scores, label_s, world), keep_graph=True, **only)
         reference = self.predict(self.target_branch, source.img)
-        align = ops.target_preferred_alignment(scores, reference, label_s, self.align_ignore, world)
-        yield LossTerm('align', align, weight=self.align_weight, **only)
+        align = ops.target_preferred_alignment(scores, reference, label_s, self.options.align_ignore, world)
+        yield LossTerm('align', align, weight=self.options.align_weight, **only)
         del scores
         scores = logits(self.student, labeled.img, for_labels=False)
         yield LossTerm('labeled_target', self.cross_entropy(scores, label_t, world), **only)
@@ -201,7 +216,7 @@ class DSTC(UDASegmentor):
     def label_images(self, network: nn.Module, img: Tensor) -> PseudoLabels:
         """Hard labels by ``network`` for images (B, 3, H, W)."""
         scores = self.predict(network, img)
-        if self.pseudo_threshold is None:
+        if self.options.pseudo_threshold is None:
             return PseudoLabels(scores.argmax(1))
         confidence, label = scores.softmax(1).max(1)
         return PseudoLabels(label, confidence)
@@ -223,14 +238,14 @@ class DSTC(UDASegmentor):
         hold the images of a ``number`` of targets, one target after another: each target's are mixed with each other.
         """
         img = target.img
-        chosen = self.choose_classes(name, pseudo.label, self.pseudo_replacement)
+        chosen = self.choose_classes(pseudo.label, self.options.pseudo_replacement)
         mixed, label, mask = ops.paste_classes(
             img, pseudo.label, chosen, _next(img, world, number), _next(pseudo.label, world, number)
         )
         weight: Any = 1.0
-        if pseudo.confidence is not None and self.pseudo_threshold is not None:
-            sure = pseudo.confidence >= self.pseudo_threshold
-            if self.threshold_mode == 'pixel':
+        if pseudo.confidence is not None and self.options.pseudo_threshold is not None:
+            sure = pseudo.confidence >= self.options.pseudo_threshold
+            if self.options.threshold_mode == 'pixel':
                 label = ops.keep_sure(label, mix(mask[:, 0], sure, _next(sure, world, number)))
             else:
                 weight = world.total(sure.float().mean()) / world.world_size
@@ -240,9 +255,8 @@ class DSTC(UDASegmentor):
         loss = self.cross_entropy(logits(learner, mixed, for_labels=False), label, world)
         return LossTerm(name, loss, weight=weight, log={name: loss, **log}, updates=(updates,))
 
-    def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
-        """Classes to paste: half of those of each image; bool (B, 256). ``name`` tells the draws of an iteration
-        apart."""
+    def choose_classes(self, label: Tensor, replacement: bool) -> Tensor:
+        """Classes to paste: half of those of each image; bool (B, 256)."""
         draws = rand_per_sample(self.rng.samples, len(label), LABEL_VALUES).to(label.device, non_blocking=True)
         return ops.draw_half(ops.label_classes(label), draws, replacement)
 
@@ -254,7 +268,7 @@ class DSTC(UDASegmentor):
     @torch.no_grad()
     def predict(self, network: nn.Module, img: Tensor) -> Tensor:
         """Scores that serve as a reference: without drop-out, normalised as ``pseudo_bn`` says."""
-        with reference_mode(network, self.pseudo_bn):
+        with reference_mode(network, self.options.pseudo_bn):
             return logits(network, img)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..components.quad_mixer import PASSES, Templates, first_rows
 from ..components.template_bank import TemplateBank
-from ..ops.quadmix import Composite, Overlay, is_quad_phase, paste
-from ..registry import BANKS, MIXERS, UDA
+from ..ops.quadmix import Composite, is_quad_phase, paste
+from ..registry import MIXERS, UDA
 from ..streams import Stream
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
@@ -64,7 +64,8 @@ class QuadMix(DACS):
         self.confidence = confidence
         self.reinit_teacher = reinit_teacher
         self.quad = build_from_config({'type': 'QuadMixer', **(quad or {})}, MIXERS)
-        self.templates: TemplateBank = build_from_config({'type': 'TemplateBank', **(templates or {})}, BANKS)
+        check_options(templates or {}, signature_names(TemplateBank) or (), 'uda.templates')
+        self.templates = TemplateBank(**(templates or {}))
         self.pass_weights = self._weights(dict(pass_weights or {}))
         self.register_buffer('started', torch.zeros((), dtype=torch.bool))
         self._started = False
@@ -126,7 +127,7 @@ class QuadMix(DACS):
         longest = max((context.img for context in contexts.values()), key=len)
         overlays = self.quad.overlays(source.extras, source.metas, longest)
         self._record_paths(contexts, regions)
-        counts = self._counts(masks, overlays, source)
+        counts = self._counts(masks, source)
         for name, mixed in self.quad(contexts, regions, overlays).items():
             img = mixed.img if self.augmentation is None else self.augmentation(mixed.img, source.metas, self.rng)
             term = self.mixed_term(name, img, mixed.label, mixed.weight, f'mix_{name}.', self.pass_weights[name])
@@ -138,9 +139,7 @@ class QuadMix(DACS):
         target, confident = self.templates.target(batch)
         return Templates(self.templates.source(batch), target, confident)
 
-    def _counts(
-        self, masks: tuple[Tensor, Tensor], overlays: Mapping[str, Optional[Overlay]], source: Stream
-    ) -> dict[str, Tensor]:
+    def _counts(self, masks: tuple[Tensor, Tensor], source: Stream) -> dict[str, Tensor]:
         """Logged shares: pixels of both regions, images without a target region, class patches that were not found."""
         counts = {
             'quad.source_share': masks[0].float().mean(),

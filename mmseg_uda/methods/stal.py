@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import torch
@@ -22,11 +23,9 @@ from ..ops.acquisition import entropy_map
 from ..ops.adaptive_mix import box_mask, class_box
 from ..registry import UDA
 from ..streams import Stream, concat_streams, split_streams, target_names
-from ..utils.config import check_options, option_names
+from ..utils.config import check_options, option_names, signature_names, split_options
 from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
-
-DEFAULTS: Mapping[str, Any] = {}
 
 
 class MixPairs(NamedTuple):
@@ -40,14 +39,11 @@ class MixPairs(NamedTuple):
     samples: list[int]
 
 
-@UDA.register_module()
-class STAL(UDASegmentor):
-    """AEL (confidence bank, adaptive copy-paste and CutMix, weighted consistency) with U2PL's memory-bank contrast.
+@dataclass(frozen=True)
+class STALOptions:
+    """The options of :class:`STAL`.
 
-    Labelled images are those of the streams ``labeled_target`` and ``source`` (together one batch); ``target`` is
-    unlabelled.
-
-    Args:
+    Attributes:
         alpha: cap of the teacher's EMA rate.
         aux_weight: weight of each auxiliary head's supervised loss.
         ohem: ``threshold``, ``min_kept_per_image`` (over all labelled images of the step) of the supervised loss.
@@ -73,58 +69,74 @@ class STAL(UDASegmentor):
         epoch_iters: schedules advance in steps of so many iterations; None = continuously.
     """
 
+    alpha: float = 0.99
+    aux_weight: float = 0.4
+    ohem: Optional[Mapping[str, Any]] = None
+    gamma: float = 2.0
+    class_gamma: float = 1.0
+    consistency_start: float = 0.0
+    label_threshold: float = 0.0
+    confidence: Optional[Mapping[str, Any]] = None
+    copy_paste: Optional[Mapping[str, Any]] = field(default_factory=dict)
+    cutmix: Optional[Mapping[str, Any]] = None
+    num_mixed: Optional[int] = None
+    drop: str = 'high'
+    drop_percent: float = 20.0
+    contrast: Optional[Mapping[str, Any]] = field(default_factory=dict)
+    representation: Optional[Mapping[str, Any]] = None
+    teacher_eval: bool = False
+    joint_forward: bool = True
+    epoch_iters: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        if self.drop not in ('high', 'low_official'):
+            raise ValueError(f"drop must be 'high' or 'low_official', got '{self.drop}'")
+        if self.num_mixed is not None and self.num_mixed < 1:
+            raise ValueError(f'num_mixed must be at least 1 or None, got {self.num_mixed}')
+        if not 0 <= self.label_threshold < 1:
+            raise ValueError(f'label_threshold is a probability below 1, got {self.label_threshold}')
+        if not 0 <= self.consistency_start <= 1:
+            raise ValueError(f'consistency_start is a share of the run, between 0 and 1, got {self.consistency_start}')
+
+
+@UDA.register_module()
+class STAL(UDASegmentor):
+    """AEL (confidence bank, adaptive copy-paste and CutMix, weighted consistency) with U2PL's memory-bank contrast.
+
+    Labelled images are those of the streams ``labeled_target`` and ``source`` (together one batch); ``target`` is
+    unlabelled.
+
+    Args:
+        model: config of the student, or a built segmentor.
+        kwargs: the fields of :class:`STALOptions`, and options of :class:`~mmseg_uda.methods.base.UDASegmentor`.
+    """
+
     required_streams = ('labeled_target', 'target')
     default_test_with = 'teacher'
 
-    def __init__(
-        self,
-        model: Any,
-        alpha: float = 0.99,
-        aux_weight: float = 0.4,
-        ohem: Optional[Mapping[str, Any]] = None,
-        gamma: float = 2.0,
-        class_gamma: float = 1.0,
-        consistency_start: float = 0.0,
-        label_threshold: float = 0.0,
-        confidence: Optional[Mapping[str, Any]] = None,
-        copy_paste: Optional[Mapping[str, Any]] = DEFAULTS,
-        cutmix: Optional[Mapping[str, Any]] = None,
-        num_mixed: Optional[int] = None,
-        drop: str = 'high',
-        drop_percent: float = 20.0,
-        contrast: Optional[Mapping[str, Any]] = DEFAULTS,
-        representation: Optional[Mapping[str, Any]] = None,
-        teacher_eval: bool = False,
-        joint_forward: bool = True,
-        epoch_iters: Optional[int] = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, model: Any, **kwargs: Any) -> None:
+        options, kwargs = split_options(STALOptions, kwargs)
         super().__init__(model, **kwargs)
-        if drop not in ('high', 'low_official'):
-            raise ValueError(f"drop must be 'high' or 'low_official', got '{drop}'")
-        if num_mixed is not None and num_mixed < 1:
-            raise ValueError(f'num_mixed must be at least 1 or None, got {num_mixed}')
-        if not 0 <= label_threshold < 1:
-            raise ValueError(f'label_threshold is a probability below 1, got {label_threshold}')
-        if not 0 <= consistency_start <= 1:
-            raise ValueError(f'consistency_start is a share of the run, between 0 and 1, got {consistency_start}')
         if not self.max_iters:
             raise ValueError('STAL schedules its thresholds over the run: set runner.max_iters')
         require_plain(self.student, 'STAL')
+        self.options = options
         self.num_classes = self.student.decode_head.num_classes
-        channels = attach_representation(self.student, **(representation or {}))
-        self.teacher = EMATeacher(self.student, alpha)
-        self.aux_weight, self.gamma, self.class_gamma = aux_weight, gamma, class_gamma
-        self.consistency_start, self.label_threshold = consistency_start, label_threshold
-        self.ohem = {'threshold': 0.7, 'min_kept_per_image': 25000, **(ohem or {})}
+        channels = attach_representation(self.student, **(options.representation or {}))
+        self.teacher = EMATeacher(self.student, options.alpha)
+        self.ohem = {'threshold': 0.7, 'min_kept_per_image': 25000, **(options.ohem or {})}
         check_options(self.ohem, ('threshold', 'min_kept_per_image'), 'uda.ohem')
-        self.confidence = ClassConfidenceBank(self.num_classes, **{'seed': self.seed, **(confidence or {})})
-        self.copy_paste = None if copy_paste is None else ClassCopyPaste(**copy_paste)
-        self._build_cutmix(dict(cutmix or {}))
-        self._build_contrast(contrast, channels)
-        self.num_mixed, self.drop, self.drop_percent = num_mixed, drop, drop_percent
-        self.entropy_tie = 0.0 if drop == 'low_official' else ops.ENTROPY_TIE  # the released code compares exactly
-        self.teacher_eval, self.joint_forward, self.epoch_iters = teacher_eval, joint_forward, epoch_iters
+        self.confidence = ClassConfidenceBank(self.num_classes, **{'seed': self.seed, **(options.confidence or {})})
+        self.copy_paste = None if options.copy_paste is None else ClassCopyPaste(**options.copy_paste)
+        self._build_cutmix(dict(options.cutmix or {}))
+        self._build_contrast(options.contrast, channels)
+        # the released code compares entropies exactly
+        self.entropy_tie = 0.0 if options.drop == 'low_official' else ops.ENTROPY_TIE
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Accepted config keys."""
+        return sorted({*(signature_names(cls) or ()), *signature_names(STALOptions)})
 
     def _build_cutmix(self, options: dict[str, Any]) -> None:
         self.area_threshold = float(options.pop('area_threshold', 0.005))
@@ -145,13 +157,13 @@ class STAL(UDASegmentor):
 
     def progress(self) -> float:
         """Share of the run that is done, in [0, 1)."""
-        step = self.epoch_iters or 1
+        step = self.options.epoch_iters or 1
         return (self.iteration // step * step) / float(self.max_iters or 1)
 
     def train(self, mode: bool = True) -> STAL:
         """Train mode; the teacher's is that of the released code, drop-out included, unless ``teacher_eval``."""
         super().train(mode)
-        self.teacher.model.train(mode and not self.teacher_eval)
+        self.teacher.model.train(mode and not self.options.teacher_eval)
         return self
 
     def end_iteration(self) -> None:
@@ -165,12 +177,14 @@ class STAL(UDASegmentor):
         draws = self.draws(target.img.device)
         world = current_world()
         img_l, label_l = self.labeled_batch(streams, draws)
-        early = None if self.joint_forward else self._teach([img_l])
+        early = None if self.options.joint_forward else self._teach([img_l])
         img_m, scores_m = self.mix(self.unlabeled_pairs(target.img, draws, world), draws, world)
         entropy = entropy_map(scores_m)
-        share = self.drop_percent * (1 - self.progress())
-        percent = share if self.drop == 'low_official' else 100 - share
-        label_m = ops.drop_by_entropy(scores_m.argmax(dim=1), entropy, percent, self.drop, world, self.entropy_tie)
+        share = self.options.drop_percent * (1 - self.progress())
+        percent = share if self.options.drop == 'low_official' else 100 - share
+        label_m = ops.drop_by_entropy(
+            scores_m.argmax(dim=1), entropy, percent, self.options.drop, world, self.entropy_tie
+        )
         teacher_l, teacher_m = self._teach([img_l, img_m]) if early is None else [*early, *self._teach([img_m])]
         student_l, student_m = self._passes(self.student, [img_l, img_m])
         scores_l = self.upsample(teacher_l.logits, img_l)
@@ -182,16 +196,16 @@ class STAL(UDASegmentor):
 
         sums, counts = ops.class_confidence_sums(predicted_l, label_l)
         self.confidence.update(world.total(sums), world.total(counts))
-        consistency_weight = float(self.progress() >= self.consistency_start)
+        consistency_weight = float(self.progress() >= self.options.consistency_start)
         yield LossTerm(
             'consistency_labeled',
-            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, 'labeled', world),
+            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, world),
             weight=consistency_weight,
             keep_graph=True,
         )
         yield LossTerm(
             'consistency_mixed',
-            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, 'mixed', world),
+            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, world),
             weight=consistency_weight,
             keep_graph=self.contrast is not None,
         )
@@ -230,7 +244,7 @@ class STAL(UDASegmentor):
     @torch.no_grad()
     def unlabeled_pairs(self, images: Tensor, draws: AdaptiveDraws, world: ops.World) -> MixPairs:
         """Store the target crops in the image bank and draw a partner for each crop that is mixed."""
-        samples = draws.base_images(len(images), self.num_mixed or len(images))
+        samples = draws.base_images(len(images), self.options.num_mixed or len(images))
         base = images[samples]
         slots = self.image_bank.insert(world.gather(base))
         first = get_dist_info()[0] * len(samples) if world.world_size > 1 else 0
@@ -279,7 +293,7 @@ class STAL(UDASegmentor):
             return self._passes(self.teacher.model, images)
 
     def _passes(self, network: Any, images: Sequence[Tensor]) -> list[SegmentorOutput]:
-        if self.joint_forward:
+        if self.options.joint_forward:
             return split_output(
                 forward_with_representation(network, torch.cat(list(images))), [len(img) for img in images]
             )
@@ -300,22 +314,23 @@ class STAL(UDASegmentor):
 
         total = mined(predicted)
         for auxiliary in output.auxiliary:
-            total = total + self.aux_weight * mined(self.upsample(auxiliary, label[:, None]))
+            total = total + self.options.aux_weight * mined(self.upsample(auxiliary, label[:, None]))
         return total
 
     def sure_labels(self, scores: Tensor) -> Tensor:
         """The teacher's labels (B, H, W), 255 where it is less sure than ``label_threshold``."""
         confidence = torch.softmax(scores, dim=1).amax(dim=1)
-        return scores.argmax(dim=1).masked_fill(confidence < self.label_threshold, ops.IGNORE)
+        return scores.argmax(dim=1).masked_fill(confidence < self.options.label_threshold, ops.IGNORE)
 
     def consistency_loss(
-        self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, name: str, world: ops.World
+        self, predicted: Tensor, scores: Tensor, label: Tensor, draws: AdaptiveDraws, world: ops.World
     ) -> Tensor:
         """Confidence-weighted cross entropy with the teacher's labels."""
+        options = self.options
         confidence = torch.softmax(scores, dim=1).amax(dim=1)
-        maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]), name)
+        maps = draws.class_maps(self.num_classes, (label.shape[1], label.shape[2]))
         return ops.confidence_weighted_ce(
-            predicted, confidence, label, self.confidence.value, maps, self.gamma, self.class_gamma, world
+            predicted, confidence, label, self.confidence.value, maps, options.gamma, options.class_gamma, world
         )
 
     def contrast_loss(

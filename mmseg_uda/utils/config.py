@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
-from typing import Any, Callable, Iterable, Mapping, Optional
+from typing import Any, Callable, Iterable, Mapping, Optional, TypeVar
 
 from mmcv.utils import Registry
+
+T = TypeVar('T')
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -46,6 +49,13 @@ def signature_names(cls: Callable[..., Any]) -> Optional[set[str]]:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names
     return names
+
+
+def split_options(cls: type[T], given: Mapping[str, Any]) -> tuple[T, dict[str, Any]]:
+    """An options dataclass built from those of ``given`` that are its fields, and the other options."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    own = {key: value for key, value in given.items() if key in names}
+    return cls(**own), {key: value for key, value in given.items() if key not in names}
 
 
 def check_options(options: Mapping[str, Any], valid: Iterable[str], where: str) -> None:

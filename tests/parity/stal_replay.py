@@ -65,7 +65,8 @@ class ReplayedDraws(AdaptiveDraws):
 
     def __init__(self, vector: dict[str, Tensor]) -> None:
         self.vector = vector
-        self.seen: dict[str, Any] = {}
+        self.maps = iter(('cons_rand_sup', 'cons_rand_unsup'))  # in the order in which they are asked for
+        self.indices = iter(('anchor_idx', 'negative_idx'))
 
     def uniform(self, sample: int, count: int = 1) -> list[float]:
         return [0.0] * count
@@ -94,13 +95,12 @@ class ReplayedDraws(AdaptiveDraws):
     def box(self, sample: int) -> tuple[float, tuple[float, float]]:
         return float(self.vector['cutmix_u_y']), tuple(self.vector['cutmix_u_pos'].tolist())
 
-    def class_maps(self, classes: int, size: tuple[int, int], name: str) -> Tensor:
-        return self.vector['cons_rand_sup' if name == 'labeled' else 'cons_rand_unsup']
+    def class_maps(self, classes: int, size: tuple[int, int]) -> Tensor:
+        return self.vector[next(self.maps)]
 
-    def ranks(self, counts: Tensor, number: int, name: str) -> Tensor:
-        recorded = self.vector['anchor_idx' if name == 'anchors' else 'negative_idx']
+    def ranks(self, counts: Tensor, number: int) -> Tensor:
         table = torch.zeros(len(counts), number, dtype=torch.int64)
-        table[self.active()] = recorded
+        table[self.active()] = self.vector[next(self.indices)]
         return table
 
 

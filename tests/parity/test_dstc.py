@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 import pytest
@@ -185,19 +186,20 @@ class ToyNetwork(torch.nn.Module):
         return F.interpolate(self.layer6(hidden), scale_factor=8, mode='bilinear', align_corners=False)
 
 
+#: recorded draws of an iteration, and the labels whose classes are drawn, in the order of the draws
+DRAWS = (('u1_classes', 'pl_from_net2'), ('st_draws', 'gt_s'), ('u2_classes', 'pl_from_net1'))
+
+
 class ReplayedDSTC(DSTC):
     """Recorded class draws instead of random ones; keeps the pseudo-labels and the pasted labels of the iteration."""
 
     recorded: dict[str, Tensor]
+    order: Iterator[tuple[str, str]]
 
-    def choose_classes(self, name: str, label: Tensor, replacement: bool) -> Tensor:
-        key, pseudo = dict(
-            labeled=('st_draws', 'gt_s'),
-            mix_source_branch=('u1_classes', 'pl_from_net2'),
-            mix_target_branch=('u2_classes', 'pl_from_net1'),
-        )[name]
-        assert torch.equal(label, self.recorded[pseudo]), name
-        assert replacement == (name == 'labeled')
+    def choose_classes(self, label: Tensor, replacement: bool) -> Tensor:
+        key, pseudo = next(self.order)
+        assert torch.equal(label, self.recorded[pseudo]), key
+        assert replacement == (key == 'st_draws')
         return dstc.class_set(per_image(self.recorded, key, len(label)))
 
 
@@ -213,6 +215,7 @@ def test_iteration(path: Path) -> None:
     d = tensors(path)
     num_classes, channels = d['init_net1_layer6.weight'].shape[:2]
     method = ReplayedDSTC(ToyNetwork(channels, num_classes), init=None, align_weight=float(d['align_weight']))
+    method.order = itertools.cycle(DRAWS)
     branches = dict(net1=method.student, net2=method.target_branch)
     for name, network in branches.items():
         network.load_state_dict(
