@@ -6,7 +6,7 @@ import difflib
 import inspect
 import re
 import sys
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import torch
 from torch import nn
@@ -51,7 +51,7 @@ def build_network(model_name: str, options: dict[str, Any], known: Sequence[str]
             network = timm.create_model(model_name, pretrained=False, num_classes=0, **{**attempt, **options})
             break
         except TypeError as error:
-            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            unknown = re.search(r"unexpected keyword argument(?:\(s\): \[| )'(\w+)'", str(error))
             if unknown is None:
                 raise
             if unknown.group(1) not in attempt:
@@ -59,8 +59,14 @@ def build_network(model_name: str, options: dict[str, Any], known: Sequence[str]
     assert network is not None
     if not hasattr(network, 'forward_intermediates') or not hasattr(network, 'prune_intermediate_layers'):
         raise ValueError(f"TimmEncoder: '{model_name}' gives no intermediate feature maps in timm {timm.__version__}")
-    positions = any('pos_embed' in name for name, _ in network.named_parameters())
-    return network, bool(attempt) or not positions
+    return network, bool(attempt) or not _has_fixed_positions(network)
+
+
+def _has_fixed_positions(network: nn.Module) -> bool:
+    """Whether weights belong to places of an input of one size (absolute positions, relative ones of whole maps)."""
+    names = [name for name, _ in network.named_parameters()]
+    strict = getattr(getattr(network, 'patch_embed', None), 'strict_img_size', False)
+    return strict or any('pos_embed' in name or 'rel_pos' in name or 'relative_position' in name for name in names)
 
 
 def _unknown_option(timm: Any, model_name: str, option: str, message: str, known: Sequence[str]) -> str:
@@ -88,17 +94,24 @@ def is_plain(network: nn.Module) -> bool:
 def size_divisor(network: nn.Module, plain: bool) -> int:
     """What the sides of inputs are rounded up to, so that the maps cover the whole image.
 
-    The patch of a transformer; the deepest stride of ConvNeXt, whose unpadded convolutions would cut the rest; 1 for
-    networks that pad.
+    The patch of a transformer (Swin pads behind its patches); the deepest stride of networks that begin with an
+    unpadded convolution (ConvNeXt), which would cut the rest; 1 for networks that pad.
     """
     if plain:
         return int(network.feature_info[0]['reduction'])
-    embed = getattr(network, 'patch_embed', None)
-    if type(network).__name__ == 'ConvNeXt':
-        return int(max(info['reduction'] for info in network.feature_info))
-    size = getattr(embed, 'patch_size', None)
-    padded = any(any(getattr(m, 'padding', (0,))) for m in embed.modules() if isinstance(m, nn.Conv2d)) if embed else 1
-    return int(size[0]) if size is not None and not padded else 1
+    first = next((name, conv) for name, conv in network.named_modules() if isinstance(conv, nn.Conv2d))
+    if any(first[1].padding):
+        return 1
+    if first[0].startswith('patch_embed.'):
+        return int(first[1].stride[0])
+    return int(max(info['reduction'] for info in network.feature_info))
+
+
+def native_size(network: nn.Module, options: Mapping[str, Any]) -> tuple[int, int]:
+    """The input size (H, W) that the network was built for."""
+    given = options.get('img_size') or getattr(getattr(network, 'patch_embed', None), 'img_size', None)
+    given = network.pretrained_cfg['input_size'][1:] if given is None else given
+    return (given, given) if isinstance(given, int) else (int(given[0]), int(given[1]))
 
 
 def final_norm_of(network: nn.Module) -> Optional[nn.Module]:

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from ...ops.position_embedding import RULES
 from ..lora import add_lora
 from ..pretrained_timm import load_timm_weights
-from .timm_build import build_network, default_indices, final_norm_of, is_plain, normed, size_divisor
+from .timm_build import build_network, default_indices, final_norm_of, is_plain, native_size, normed, size_divisor
 
 Normalisation = Sequence[Sequence[float]]
 #: mean and std of MMSeg's ImageNet pipelines, RGB in 0..1
@@ -105,7 +105,7 @@ class TimmEncoder(BaseModule):
         self.model, self.any_size = build_network(self.model_name, options, _OPTIONS)
         self.plain = is_plain(self.model)
         self.divisor = size_divisor(self.model, self.plain)
-        self._native_size = getattr(getattr(self.model, 'patch_embed', None), 'img_size', None)
+        self._native_size = native_size(self.model, options)
         self._prune(out_indices, final_norm)
         self._set_positions(pos_embed_resize)
         self._set_normalisation(in_mean_std, pipeline_mean_std)
@@ -236,9 +236,9 @@ class TimmEncoder(BaseModule):
                     f"an input of {tuple(size)} pixels is no multiple of {step}, which '{self.model_name}' needs: "
                     "change the crop size, or leave fit at 'resize'"
                 )
-        if not self.any_size and self._native_size is not None and fitted != tuple(self._native_size):
+        if not self.any_size and fitted != self._native_size:
             raise ValueError(
-                f"'{self.model_name}' takes inputs of {tuple(self._native_size)} pixels only, got {fitted}: set "
+                f"'{self.model_name}' takes inputs of {self._native_size} pixels only, got {fitted}: set "
                 f'img_size={fitted} in the backbone (and crop and test with that size), or take another encoder'
             )
         return fitted[0], fitted[1]
