@@ -102,6 +102,11 @@ class ChannelStatistics(nn.Module):
         for name, slots in zip(self.layers, self.features):
             if name not in modules:
                 raise ValueError(f"styliser.layers: {type(backbone).__name__} has no submodule '{name}'")
+            if getattr(modules[name], 'output_fmt', None) == 'NHWC':
+                raise ValueError(
+                    f"styliser.layers: '{name}' puts the channels last, where their statistics would be taken over the "
+                    f"wrong axes; take its convolution '{name}.proj' or a block"
+                )
             modules[name].register_forward_hook(self._hook(slots))
 
     def _hook(self, slots: nn.Module) -> Any:

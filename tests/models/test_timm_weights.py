@@ -72,6 +72,7 @@ def test_dinov3_of_transformers(gated: bool, tmp_path: Path) -> None:
     from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
     size = dict(intermediate_size=96 if gated else 128, patch_size=16, num_register_tokens=4, use_gated_mlp=gated)
+    size['hidden_act'] = 'silu' if gated else 'gelu'
     network = randomised(DINOv3ViTModel(DINOv3ViTConfig(**SMALL, **size)))
     network.save_pretrained(tmp_path)
     options = dict(DINOV3, model_name='vit_small_plus_patch16_dinov3_qkvb', mlp_ratio=3) if gated else DINOV3
