@@ -122,7 +122,7 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
     cfg.work_dir, cfg.seed = str(folder), context.seed
     found = find_resumable(folder, context.logger)
     cfg.resume_from = str(found) if found else None
-    meta = {'seed': cfg.seed, 'exp_name': stage['config'], 'config': config_text(cfg)}
+    meta = {'seed': cfg.seed, 'exp_name': stage['config']}
     runner = train(cfg, context.device, stage['config'], validate=False, meta=meta, logger=context.logger, go_on=GO_ON)
     workers = int(cfg.data.get('workers_per_gpu', 2))
     metrics = evaluate_all(runner.model, named_test_sets(cfg, 'val'), context.device, context.logger, workers)
@@ -152,11 +152,6 @@ def curve_point(session: ActiveSession, number: int, folder: Path) -> dict[str, 
     paid = [p for p in session.label_set.purchases if p.round <= number]
     images, pixels = sum(len(p.images) for p in paid), sum(p.pixels for p in paid)
     return {'round': number, 'images': images, 'pixels': pixels, 'mIoU': metrics['mIoU']}
-
-
-def config_text(cfg: Config) -> str:
-    """The config as Python, one line per key: pretty-printing takes seconds, and every stage needs it."""
-    return ''.join(f'{key} = {value!r}\n' for key, value in cfg._cfg_dict.to_dict().items())
 
 
 def round_config(cfg: Config, session: ActiveSession, number: int) -> Config:

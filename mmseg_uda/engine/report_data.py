@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -14,7 +14,9 @@ from mmcv import Config
 from mmcv.parallel import collate
 
 from ..datasets.labels import read_picture
-from . import environment
+from ..utils.checkpoint_io import load_checkpoint_file
+from ..utils.config_errors import ConfigError
+from ..utils.config_text import read_config_text
 from .data import to_device
 from .evaluation_sets import PooledSets, named_test_sets
 from .inference import inference_mode
@@ -57,21 +59,19 @@ def read_run(argument: str) -> RunLog:
     if not folder.is_dir():
         raise FileNotFoundError(f"work folder '{folder}' does not exist")
     run = RunLog(title or folder.name, folder)
-    seen: dict[int, dict[str, Any]] = {}
+    seen: dict[int, float] = {}
     for log in sorted(folder.glob('*.log.json')):
-        for entry in _json_lines(log):
-            if entry.get('mode') == 'train' and 'loss' in entry:
-                seen[int(entry['iter'])] = entry  # a resumed run writes an iteration again: the later log counts
-            elif entry.get('mode') == 'val' and 'mIoU' in entry:
-                last = max(seen, default=0)
-                run.scores = [pair for pair in run.scores if pair[0] < last] + [(last, float(entry['mIoU']))]
-                run.metrics = {
-                    key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')
-                }
-    run.loss = [(iteration, float(entry['loss'])) for iteration, entry in sorted(seen.items())]
+        for number, entry in _json_lines(log):
+            try:
+                _enter(run, seen, entry)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"line {number} of '{log}' is damaged ({type(error).__name__}: {error}): delete the line"
+                ) from error
+    run.loss = sorted(seen.items())
     tests = sorted(folder.glob('test_*.json'), key=lambda file: file.stat().st_mtime)
     if tests:
-        run.metrics = json.loads(tests[-1].read_text())['metric']
+        run.metrics = _test_metrics(tests[-1])
     if not run.loss and not run.metrics:
         raise FileNotFoundError(
             f"'{folder}' holds neither a training log (*.log.json) nor a test result (test_*.json): is it a work "
@@ -80,14 +80,34 @@ def read_run(argument: str) -> RunLog:
     return run
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    entries = []
-    for line in path.read_text().splitlines():
+def _enter(run: RunLog, seen: dict[int, float], entry: Mapping[str, Any]) -> None:
+    """Add one line of a log; ``seen``: loss by iteration."""
+    if entry.get('mode') == 'train' and 'loss' in entry:
+        seen[int(entry['iter'])] = float(entry['loss'])  # a resumed run writes iterations again: the later log counts
+    elif entry.get('mode') == 'val' and 'mIoU' in entry:
+        last = max(seen, default=0)
+        run.scores = [pair for pair in run.scores if pair[0] < last] + [(last, float(entry['mIoU']))]
+        run.metrics = {key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')}
+
+
+def _test_metrics(path: Path) -> dict[str, float]:
+    try:
+        return {key: float(value) for key, value in json.loads(path.read_text(encoding='utf-8'))['metric'].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"'{path}' is no test result ({type(error).__name__}: {error}): delete it, or run tools/test.py again"
+        ) from error
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The numbered lines of a log that hold an object; the last line of a killed run may be cut."""
+    for number, line in enumerate(path.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
         try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue  # the last line of a killed run may be cut
-    return entries
+            entry = json.loads(line)
+        except (json.JSONDecodeError, RecursionError):
+            continue
+        if isinstance(entry, dict):
+            yield number, entry
 
 
 @dataclass
@@ -109,17 +129,18 @@ def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height
     """Image, truth and each run's prediction for ``count`` evenly spaced test images of each of the first run's test
     sets.
 
-    Runs without a config and checkpoint in their folder have no pictures.
+    Runs without a checkpoint in their folder have no pictures. Nothing in a run's folder is executed: its config is
+    read as text (:func:`run_config`).
     """
     usable = [
-        (run, config, checkpoint)
-        for run in runs
-        for config, checkpoint in [_files_of(run.folder)]
-        if config and checkpoint
+        (run, run_config(checkpoint), checkpoint)
+        for run in (runs if count > 0 else ())
+        for checkpoint in [run.folder / 'latest.pth']
+        if checkpoint.exists()
     ]
-    if not usable or count < 1:
+    if not usable:
         return []
-    datasets = named_test_sets(Config.fromfile(str(usable[0][1])))
+    datasets = named_test_sets(usable[0][1])
     shown = {
         name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
         for name, dataset in datasets.items()
@@ -152,21 +173,33 @@ def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
     return pictures
 
 
-def _files_of(folder: Path) -> tuple[Optional[Path], Optional[Path]]:
-    config = next(iter(sorted(folder.glob('*.py'))), None)
-    checkpoint = folder / 'latest.pth'
-    return config, checkpoint if checkpoint.exists() else None
+def run_config(checkpoint: Path) -> Config:
+    """The resolved config of a run, from its checkpoint or, for older ones, from the copy beside it; read as data.
+
+    Raises:
+        ConfigError: there is none, or it holds more than plain values.
+    """
+    meta = load_checkpoint_file(checkpoint).get('meta')
+    text = meta.get('config') if isinstance(meta, Mapping) else None
+    if isinstance(text, str):
+        return read_config_text(text, f"the config in '{checkpoint}'")
+    copies = sorted(checkpoint.parent.glob('*.py'))
+    if len(copies) != 1:
+        raise ConfigError(
+            f"'{checkpoint}' holds no config, and {len(copies)} *.py files lie beside it instead of one: leave the "
+            'pictures out with --images 0'
+        )
+    return read_config_text(copies[0].read_text(encoding='utf-8'), copies[0])
 
 
 def _predict(
-    config: Path,
+    cfg: Config,
     checkpoint: Path,
     datasets: Mapping[str, Any],
     shown: Mapping[str, Sequence[int]],
     device: torch.device,
 ) -> dict[str, list[np.ndarray]]:
     """Predictions for the shown images, read as the run's own config says where it tests on them."""
-    cfg = environment.load_config(str(config))
     model = load_model(cfg, str(checkpoint), None, device)
     own = named_test_sets(cfg)
     found: dict[str, list[np.ndarray]] = {name: [] for name in datasets}

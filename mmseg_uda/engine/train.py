@@ -21,6 +21,7 @@ from ..datasets.builder import build_training_dataset
 from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
 from ..utils.config_errors import check_top_level, naming_config
+from ..utils.config_text import config_text
 from . import environment
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
@@ -92,7 +93,6 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         env_info=environment_info,
         seed=cfg.seed,
         exp_name=Path(args.config).name,
-        config=cfg.pretty_text,
         mmseg_version=mmseg_version,
     )
     train(
@@ -171,7 +171,7 @@ def build_runner(
         sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
         {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()},
     )
-    meta = dict(meta or {}, seed=seed, CLASSES=dataset.CLASSES, PALETTE=dataset.PALETTE)
+    meta = dict(meta or {}, seed=seed, config=config_text(cfg), CLASSES=dataset.CLASSES, PALETTE=dataset.PALETTE)
     max_iters = cfg.runner.get('max_iters')
     with naming_config(config_name):
         if not isinstance(max_iters, int) or max_iters < 1:

@@ -16,7 +16,7 @@ from mmcv import Config
 
 from mmseg_uda.active.cli import export
 from mmseg_uda.active.exchange import import_labels
-from mmseg_uda.active.loop import config_text, run_loop
+from mmseg_uda.active.loop import run_loop
 from mmseg_uda.active.selection import Scorer
 from mmseg_uda.active.session import ActiveSession
 from mmseg_uda.engine.distributed import barrier
@@ -24,6 +24,7 @@ from mmseg_uda.engine.runner import UDARunner, find_resumable
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from mmseg_uda.utils.config_text import config_text
 from tests.harness import processes
 from tests.harness.methods import assert_equal_state, run_ranks
 
