@@ -21,6 +21,7 @@ import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmcv import Config
 from mmseg.models import build_segmentor
 
+from mmseg_uda.builder import with_num_classes
 from mmseg_uda.engine.inference import inference_mode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ def build(args: argparse.Namespace) -> Any:
     config.merge_from_dict(
         {'model.test_cfg': dict(mode='slide', crop_size=(args.crop, args.crop), stride=(args.stride, args.stride))}
     )
-    model = config.model
+    model = with_num_classes(config.model, 19)
     model.pretrained = None
     return build_segmentor(model).to(args.device)
 

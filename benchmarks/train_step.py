@@ -26,7 +26,7 @@ import torch
 from mmcv import Config
 
 import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmseg_uda.builder import build_train_model
+from mmseg_uda.builder import build_train_model, with_num_classes
 from mmseg_uda.components import augmentations, ema, feature_distances, mixers
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import StepOptions, TrainStep
@@ -153,7 +153,7 @@ def synthetic_batch(size: int, batch: int, device: torch.device) -> dict[str, An
 def build(args: argparse.Namespace, method: str, on: set[str]) -> tuple[Any, TrainStep]:
     """A method and its step with some switches on."""
     cfg = Config.fromfile(str(ROOT / args.model))
-    model = cfg.model
+    model = with_num_classes(cfg.model, 19)
     model.pretrained = None
     if args.detail is not None:
         model.hr_crop_size = (args.detail, args.detail)

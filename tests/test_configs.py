@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Any, Iterator
 from unittest import mock
@@ -12,6 +13,7 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.builder import build_train_model
+from mmseg_uda.datasets.class_names import class_names
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.stages import recipe_stages
 from mmseg_uda.engine.step import StepOptions
@@ -80,3 +82,102 @@ def test_method_folder_is_described(folder: Path) -> None:
         path.name for path in FILES if path.parent == folder and f'configs/{folder.name}/{path.name}' not in described
     ]
     assert not missing
+
+
+#: every row of the multi-target tables: recipe, data base, how the data base calls its settings
+SEVERAL_TARGETS = [
+    ('source_only_advent_r101', 'mtaf', 'source_only'),
+    ('advent_deeplabv2_r101', 'mtaf', 'settings'),
+    ('mtaf_baseline_deeplabv2_r101', 'mtaf', 'settings'),
+    ('mdis_deeplabv2_r101', 'mtaf', 'settings'),
+    ('mtkt_deeplabv2_r101', 'mtaf', 'settings'),
+    ('coast_warmup_deeplabv2_r101', 'mtda', 'settings'),
+    ('coast_deeplabv2_r101', 'coast', 'settings'),
+    ('coast_paper_deeplabv2_r101', 'coast_paper', 'settings'),
+]
+#: source, targets and number of classes of a setting are in its name
+SETTINGS = {
+    'gta_to_cityscapes_idd',
+    'gta_to_cityscapes_mapillary',
+    'gta_to_mapillary_idd',
+    'gta_to_cityscapes_mapillary_idd',
+    'cityscapes_to_mapillary_idd',
+    'idd_to_cityscapes_mapillary',
+    'mapillary_to_cityscapes_idd',
+}
+
+
+@pytest.mark.parametrize('classes', [7, 19])
+@pytest.mark.parametrize('recipe, data, table', SEVERAL_TARGETS)
+def test_every_multi_target_combination_is_two_lines(
+    recipe: str, data: str, table: str, classes: int, tmp_path: Path
+) -> None:
+    """The two-liner of configs/mtaf/README.md in all settings: the streams that its name says, a method that takes them."""
+    built: set[int] = set()
+    for setting in SETTINGS:
+        path = tmp_path / f'{setting}.py'
+        path.write_text(
+            f"_base_ = ['{ROOT}/_base_/recipes/{recipe}.py', '{ROOT}/_base_/datasets/{data}_{classes}cls.py']\n"
+            f'data = {{{{_base_.{table}.{setting}}}}}\n'
+        )
+        cfg = Config.fromfile(str(path))
+        assert set(cfg[table]) == SETTINGS
+        source, targets = (name.split('_') for name in setting.split('_to_'))
+        streams = cfg.data.train.target or []
+        found = [(stream.get('dataset') or stream).type.replace('Dataset', '').lower() for stream in streams]
+        assert cfg.data.train.source.type.replace('Dataset', '').lower() == source[0]
+        assert found == ([] if table == 'source_only' else targets)
+        assert [test.name for test in cfg.data.val] == [test.name for test in cfg.data.test] == targets
+        assert len(class_names(cfg.data.train)) == len(class_names(cfg.data.test)) == classes
+        if len(targets) not in built:
+            built.add(len(targets))
+            cfg.model = shallow(cfg.model)
+            method = build_train_model(cfg)
+            assert {name.rstrip('0123456789') for name in method.required_streams} <= {'source', 'target'}
+
+
+def test_coast_trains_on_the_images_of_its_warm_up() -> None:
+    """CoaST's self-training differs from its warm-up in the targets only: stored pseudo-labels of the same images."""
+    warmup, coast = (
+        Config.fromfile(str(ROOT / f'coast/{name}_gta_to_cityscapes_idd_7cls.py')).data for name in ('warmup', 'coast')
+    )
+    assert [stream.type for stream in coast.train.target] == ['PseudoLabelDataset'] * 2
+    for stored, images in zip(coast.train.target, warmup.train.target):
+        stored.dataset.pipeline[0].pop('strong')
+        assert stored.dataset == images
+    coast.train.target = warmup.train.target
+    assert coast == warmup
+
+
+def test_a_leaf_is_a_recipe_and_data() -> None:
+    """No leaf names parts that a recipe could name for it, unless it is the only one of its kind."""
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for path in FILES:
+        bases = re.search(r'^_base_ = \[(.*?)\]', path.read_text(), re.S | re.M)
+        parts = re.findall(r"'\.\./_base_/(?:models|uda|schedules)/(.*?)'", bases.group(1)) if bases else []
+        if parts:
+            shared.setdefault(tuple(sorted(parts)), []).append(name_of(path))
+    assert not [names for names in shared.values() if len(names) > 1], 'write a file in configs/_base_/recipes'
+
+
+@pytest.mark.parametrize('path', sorted(ROOT.glob('_base_/recipes/*.py')), ids=lambda path: path.stem)
+def test_recipe_is_complete_but_for_data(path: Path) -> None:
+    cfg = Config.fromfile(str(path))
+    assert 'data' not in cfg and 'active' not in cfg
+    assert cfg.model and cfg.optimizer and cfg.lr_config and cfg.runner.max_iters and cfg.custom_imports
+    assert path.read_text().startswith('# ')
+
+
+def test_data_roots_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``MMSEG_UDA_DATA`` moves every data set of every config; no config says ``data/`` itself."""
+    monkeypatch.setenv('MMSEG_UDA_DATA', '/elsewhere')
+    monkeypatch.delenv('MMSEG_UDA_CAMVID', raising=False)
+    for path in sorted(ROOT.glob('_base_/datasets/*.py')) + sorted(ROOT.glob('_base_/active/*.py')):
+        text = str(Config.fromfile(str(path)))
+        assert "'data/" not in text, path.name
+    cfg = Config.fromfile(str(ROOT / 'dacs/toy_gta_to_toy_cityscapes.py'))
+    assert cfg.data.train.source.data_root == '/elsewhere/toy/gta/'
+    monkeypatch.setenv('MMSEG_UDA_CAMVID', '/camvid')
+    assert Config.fromfile(str(ROOT / 'stal/camvid_day_to_dusk_segformer_efficientnet_lite0.py')).active.folder == (
+        '/camvid/active'
+    )

@@ -1,9 +1,2 @@
 # AdvEnt: GTA5 to Mapillary Vistas (7 super classes), DeepLabV2 on ResNet-101, effective learning rates of the released optimiser.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_advent_r101.py',
-    '../_base_/datasets/advent_gta_to_mapillary_7cls.py',
-    '../_base_/uda/advent.py',
-    '../_base_/schedules/advent_120k_official_lr.py',
-]
-model = dict(decode_head=dict(num_classes=7), auxiliary_head=dict(num_classes=7))
+_base_ = ['../_base_/recipes/advent_deeplabv2_r101.py', '../_base_/datasets/advent_gta_to_mapillary_7cls.py']

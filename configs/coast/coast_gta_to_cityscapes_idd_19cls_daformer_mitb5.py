@@ -3,11 +3,10 @@
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/daformer_sepaspp_mitb5.py',
-    '../_base_/datasets/mtda_gta_to_cityscapes_idd_19cls_imagenet.py',
+    '../_base_/datasets/coast_paper_19cls_imagenet.py',
     '../_base_/uda/coast.py',
     '../_base_/schedules/coast_60k_mit.py',
 ]
 _layers = [f'layers.{stage}.blocks.{i}' for stage in (0, 1) for i in (0, 1)]
 uda = dict(styliser=dict(layers=_layers))
-_targets = [{{_base_.exact_targets.classes19_imagenet.cityscapes}}, {{_base_.exact_targets.classes19_imagenet.idd}}]
-data = dict(train=dict(target=_targets))
+data = {{_base_.settings.gta_to_cityscapes_idd}}

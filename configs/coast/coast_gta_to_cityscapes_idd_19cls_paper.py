@@ -1,6 +1,4 @@
 # CoaST, second stage, G2CI: GTA5 to Cityscapes and IDD, 19 classes; losses, statistics and labels as in the paper.
 # gta_to_cityscapes_idd_19cls_paper_stages.py runs both stages.
-_base_ = ['coast_gta_to_cityscapes_idd_19cls.py']
-_targets = [{{_base_.exact_targets.classes19.cityscapes}}, {{_base_.exact_targets.classes19.idd}}]
-data = dict(train=dict(target=_targets))
-uda = dict(loss_mode='paper', styliser=dict(mode='clean'))
+_base_ = ['../_base_/recipes/coast_paper_deeplabv2_r101.py', '../_base_/datasets/coast_paper_19cls.py']
+data = {{_base_.settings.gta_to_cityscapes_idd}}

@@ -1,11 +1,3 @@
-# CoaST, second stage, G2CI: GTA5 to Cityscapes and IDD, 7 classes; as released.
-# gta_to_cityscapes_idd_7cls_stages.py runs both stages.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_coast_r101_7cls.py',
-    '../_base_/datasets/mtda_gta_to_cityscapes_idd_7cls.py',
-    '../_base_/uda/coast_official.py',
-    '../_base_/schedules/coast_60k.py',
-]
-_targets = [{{_base_.pseudo_targets.classes7.cityscapes}}, {{_base_.pseudo_targets.classes7.idd}}]
-data = dict(train=dict(target=_targets))
+# CoaST, second stage, G2CI: GTA5 to Cityscapes and IDD, 7 classes; as released. gta_to_cityscapes_idd_7cls_stages.py runs both stages.
+_base_ = ['../_base_/recipes/coast_deeplabv2_r101.py', '../_base_/datasets/coast_7cls.py']
+data = {{_base_.settings.gta_to_cityscapes_idd}}

@@ -2,7 +2,8 @@
 _base_ = [
     '../_base_/default_runtime.py',
     '../_base_/models/daformer_sepaspp_mitb5.py',
-    '../_base_/datasets/mtda_gta_to_cityscapes_idd_19cls_imagenet.py',
+    '../_base_/datasets/mtda_19cls_imagenet.py',
     '../_base_/uda/coast_warmup.py',
     '../_base_/schedules/coast_warmup_20k_mit.py',
 ]
+data = {{_base_.settings.gta_to_cityscapes_idd}}

@@ -1,10 +1,3 @@
 # DACS with 10 labelled frames: CamVid by day to CamVid at dusk. Small network for a CPU.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/segformer_efficientnet_lite0.py',
-    '../_base_/datasets/ssda_camvid_day_to_dusk_256x256.py',
-    '../_base_/uda/dacs.py',
-    '../_base_/schedules/camvid_2500.py',
-]
-model = dict(decode_head=dict(num_classes=11))
+_base_ = ['../_base_/recipes/dacs_camvid.py', '../_base_/datasets/ssda_camvid_day_to_dusk_256x256.py']
 uda = dict(labeled_target=dict(supervise=1.0))

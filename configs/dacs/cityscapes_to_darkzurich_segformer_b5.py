@@ -1,8 +1,2 @@
 # DACS: Cityscapes to Dark Zurich, SegFormer-B5.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/segformer_b5.py',
-    '../_base_/datasets/uda_cityscapes_to_darkzurich_512x512.py',
-    '../_base_/uda/dacs.py',
-    '../_base_/schedules/uda_40k_mit.py',
-]
+_base_ = ['../_base_/recipes/dacs_segformer_b5.py', '../_base_/datasets/uda_cityscapes_to_darkzurich_512x512.py']

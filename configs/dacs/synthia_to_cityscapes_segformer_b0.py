@@ -1,8 +1,2 @@
 # DACS: SYNTHIA to Cityscapes, SegFormer-B0.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/segformer_b0.py',
-    '../_base_/datasets/uda_synthia_to_cityscapes_512x512.py',
-    '../_base_/uda/dacs.py',
-    '../_base_/schedules/uda_40k_mit.py',
-]
+_base_ = ['../_base_/recipes/dacs_segformer_b0.py', '../_base_/datasets/uda_synthia_to_cityscapes_512x512.py']

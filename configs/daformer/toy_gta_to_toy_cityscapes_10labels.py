@@ -1,10 +1,4 @@
 # DAFormer's training on the toy world with 10 labelled images: rendered game to European city.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py',
-    '../_base_/uda/daformer.py',
-    '../_base_/schedules/toy_500.py',
-]
-uda = dict(alpha=0.99, labeled_target=dict(supervise=1.0))
-data = dict(train=dict(rare_class_sampling=dict(min_pixels=100, class_temp=0.1, min_crop_ratio=0.5)))
+_base_ = ['../_base_/recipes/daformer_toy.py', '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py']
+uda = dict(labeled_target=dict(supervise=1.0))
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

@@ -1,3 +1,3 @@
 # Target-only: supervised training on 20 labelled dusk frames of CamVid alone.
-_base_ = ['camvid_day_to_dusk_20labels_st_segformer_efficientnet_lite0.py']
-data = dict(train=dict(source=None))
+_base_ = ['../_base_/recipes/st_camvid.py', '../_base_/datasets/ssda_camvid_day_to_dusk_20labels_256x256.py']
+data = dict(train=dict(source=None, target=None))

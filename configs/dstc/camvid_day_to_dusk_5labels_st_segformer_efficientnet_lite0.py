@@ -1,4 +1,3 @@
 # S+T: supervised training on CamVid by day and 5 labelled dusk frames; no unlabelled image.
-_base_ = ['camvid_day_to_dusk_5labels_segformer_efficientnet_lite0.py']
-uda = dict(_delete_=True, type='SourceOnly')
+_base_ = ['../_base_/recipes/st_camvid.py', '../_base_/datasets/ssda_camvid_day_to_dusk_5labels_256x256.py']
 data = dict(train=dict(target=None))

@@ -1,3 +1,3 @@
 # Target-only with SegFormer-B0: supervised training on 100 labelled Cityscapes images.
-_base_ = ['gta_to_cityscapes_100labels_st_segformer_b0.py']
-data = dict(train=dict(source=None))
+_base_ = ['../_base_/recipes/st_segformer_b0.py', '../_base_/datasets/ssda_gta_to_cityscapes_512x512.py']
+data = dict(train=dict(source=None, target=None))

@@ -1,4 +1,3 @@
 # S+T: supervised training on GTA5 and 200 labelled Cityscapes images; no unlabelled image.
-_base_ = ['gta_to_cityscapes_200labels_deeplabv2_r101.py']
-uda = dict(_delete_=True, type='SourceOnly')
+_base_ = ['../_base_/recipes/st_deeplabv2_r101.py', '../_base_/datasets/dstc_gta_to_cityscapes_200labels.py']
 data = dict(train=dict(target=None))

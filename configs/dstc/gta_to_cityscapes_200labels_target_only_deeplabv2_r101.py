@@ -1,3 +1,3 @@
 # Target-only, also the target warm-up of DSTC: supervised training on 200 labelled Cityscapes images.
-_base_ = ['gta_to_cityscapes_200labels_st_deeplabv2_r101.py']
-data = dict(train=dict(source=None))
+_base_ = ['../_base_/recipes/st_deeplabv2_r101.py', '../_base_/datasets/dstc_gta_to_cityscapes_200labels.py']
+data = dict(train=dict(source=None, target=None))

@@ -1,4 +1,3 @@
 # S+T: supervised training on SYNTHIA and 500 labelled Cityscapes images; no unlabelled image.
-_base_ = ['synthia_to_cityscapes_500labels_deeplabv2_r101.py']
-uda = dict(_delete_=True, type='SourceOnly')
+_base_ = ['../_base_/recipes/st_deeplabv2_r101.py', '../_base_/datasets/dstc_synthia_to_cityscapes_500labels.py']
 data = dict(train=dict(target=None))

@@ -1,3 +1,3 @@
 # Source warm-up of DSTC: SYNTHIA alone, tested on Cityscapes.
-_base_ = ['synthia_to_cityscapes_100labels_st_deeplabv2_r101.py']
-data = dict(train=dict(labeled_target=None))
+_base_ = ['../_base_/recipes/st_deeplabv2_r101.py', '../_base_/datasets/dstc_synthia_to_cityscapes_100labels.py']
+data = dict(train=dict(target=None, labeled_target=None))

@@ -1,3 +1,3 @@
 # Target-only: supervised training on 10 labelled images of the toy world's European city alone.
-_base_ = ['toy_gta_to_toy_cityscapes_10labels_st.py']
-data = dict(train=dict(source=None))
+_base_ = ['../_base_/recipes/st_toy.py', '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_128x256.py']
+data = dict(train=dict(source=None, target=None))

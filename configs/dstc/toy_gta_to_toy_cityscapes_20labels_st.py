@@ -1,4 +1,3 @@
 # S+T: supervised training on the toy world's rendered game and 20 labelled images of its European city; no unlabelled image.
-_base_ = ['toy_gta_to_toy_cityscapes_20labels.py']
-uda = dict(_delete_=True, type='SourceOnly')
+_base_ = ['../_base_/recipes/st_toy.py', '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_20labels_128x256.py']
 data = dict(train=dict(target=None))

@@ -1,3 +1,3 @@
 # Target-only: supervised training on 20 labelled images of the toy world's European city alone.
-_base_ = ['toy_gta_to_toy_cityscapes_20labels_st.py']
-data = dict(train=dict(source=None))
+_base_ = ['../_base_/recipes/st_toy.py', '../_base_/datasets/ssda_toy_gta_to_toy_cityscapes_20labels_128x256.py']
+data = dict(train=dict(source=None, target=None))

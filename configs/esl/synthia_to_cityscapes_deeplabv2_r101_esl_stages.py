@@ -1,18 +1,4 @@
 # ESL: SYNTHIA to Cityscapes (16 classes). A recipe for tools/run_stages.py.
-# The model that labels is the best one on target validation labels, as in the papers; {advent}/latest.pth needs none.
-stages = [
-    dict(name='advent', type='train', config='../advent/synthia_to_cityscapes_deeplabv2_r101.py'),
-    dict(
-        name='labels',
-        type='pseudo_labels',
-        config='../advent/synthia_to_cityscapes_deeplabv2_r101.py',
-        checkpoint='{advent}/best_mIoU_iter_*.pth',
-        criterion='entropy',
-    ),
-    dict(
-        name='retrain',
-        type='train',
-        config='synthia_to_cityscapes_retrain_deeplabv2_r101.py',
-        options={'data.train.target.folder': '{labels}'},
-    ),
-]
+_base_ = ['../_base_/stages/esl.py']
+setting = 'synthia_to_cityscapes'
+stages = {{_base_.esl.deeplabv2_r101}}

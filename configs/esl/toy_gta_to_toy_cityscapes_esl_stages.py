@@ -1,17 +1,4 @@
 # ESL: The toy world's rendered game to its European city. A recipe for tools/run_stages.py.
-stages = [
-    dict(name='advent', type='train', config='../advent/toy_gta_to_toy_cityscapes.py'),
-    dict(
-        name='labels',
-        type='pseudo_labels',
-        config='../advent/toy_gta_to_toy_cityscapes.py',
-        checkpoint='{advent}/latest.pth',
-        criterion='entropy',
-    ),
-    dict(
-        name='retrain',
-        type='train',
-        config='toy_gta_to_toy_cityscapes_retrain.py',
-        options={'data.train.target.folder': '{labels}'},
-    ),
-]
+_base_ = ['../_base_/stages/esl.py']
+setting = 'toy_gta_to_toy_cityscapes'
+stages = {{_base_.esl.toy}}

@@ -1,9 +1,3 @@
 # HRDA: Cityscapes to ACDC, HRDA(DeepLabV2, ResNet-101).
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/hrda_deeplabv2red_r101-d8.py',
-    '../_base_/datasets/uda_cityscapesHR_to_acdcHR_1024x1024.py',
-    '../_base_/uda/daformer.py',
-    '../_base_/schedules/uda_40k_cnn.py',
-]
-data = dict(train=dict(rare_class_sampling=dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=2.0)))
+_base_ = ['../_base_/recipes/hrda_deeplabv2_r101.py', '../_base_/datasets/uda_cityscapesHR_to_acdcHR_1024x1024.py']
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

@@ -1,9 +1,6 @@
 # HRDA: Cityscapes to Dark Zurich, HRDA(DAFormer, MiT-B5).
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/hrda_daformer_mitb5.py',
+    '../_base_/recipes/hrda_daformer_mitb5.py',
     '../_base_/datasets/uda_cityscapesHR_to_darkzurichHR_1024x1024.py',
-    '../_base_/uda/daformer.py',
-    '../_base_/schedules/uda_40k_mit.py',
 ]
-data = dict(train=dict(rare_class_sampling=dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=2.0)))
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

@@ -1,7 +1,4 @@
 # MIC: Cityscapes to ACDC, HRDA(DeepLabV2, ResNet-101).
-_base_ = ['../hrda/cityscapes_to_acdc_hrda_deeplabv2_r101.py']
-uda = dict(
-    mask_mode='separate',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-)
+_base_ = ['../_base_/recipes/mic_hrda_deeplabv2_r101.py', '../_base_/datasets/uda_cityscapesHR_to_acdcHR_1024x1024.py']
+uda = dict(mask_mode='separate')
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

@@ -1,7 +1,7 @@
 # MIC: Cityscapes to Dark Zurich, HRDA(DAFormer head, MiT-B0).
-_base_ = ['../hrda/cityscapes_to_darkzurich_hrda_daformer_mitb0.py']
-uda = dict(
-    mask_mode='separate',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-)
+_base_ = [
+    '../_base_/recipes/mic_hrda_daformer_mitb0.py',
+    '../_base_/datasets/uda_cityscapesHR_to_darkzurichHR_1024x1024.py',
+]
+uda = dict(mask_mode='separate')
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

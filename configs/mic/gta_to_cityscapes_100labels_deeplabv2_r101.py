@@ -1,7 +1,4 @@
 # MIC without HRDA, with 100 labelled images: GTA5 to Cityscapes, DeepLabV2 (two dilations) on ResNet-101.
-_base_ = ['../daformer/gta_to_cityscapes_100labels_deeplabv2_r101.py']
-uda = dict(
-    mask_mode='separatetrgaug',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=32),
-)
+_base_ = ['../_base_/recipes/mic_deeplabv2_r101.py', '../_base_/datasets/ssda_gta_to_cityscapes_512x512.py']
+uda = dict(pseudo_weight_ignore_top=15, pseudo_weight_ignore_bottom=120, labeled_target=dict(supervise=1.0))
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

@@ -1,7 +1,4 @@
 # MIC with 100 labelled images: GTA5 to Cityscapes, HRDA(DAFormer, MiT-B5).
-_base_ = ['../hrda/gta_to_cityscapes_100labels_hrda_daformer_mitb5.py']
-uda = dict(
-    mask_mode='separatetrgaug',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-)
+_base_ = ['../_base_/recipes/mic_hrda_daformer_mitb5.py', '../_base_/datasets/ssda_gtaHR_to_cityscapesHR_1024x1024.py']
+uda = dict(labeled_target=dict(supervise=1.0))
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}, target={{_base_.ego_car}}))

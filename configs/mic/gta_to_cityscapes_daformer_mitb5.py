@@ -1,7 +1,4 @@
 # MIC without HRDA: GTA5 to Cityscapes, the DAFormer network (MiT-B5).
-_base_ = ['../daformer/gta_to_cityscapes_daformer_mitb5.py']
-uda = dict(
-    mask_mode='separatetrgaug',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=32),
-)
+_base_ = ['../_base_/recipes/mic_daformer_mitb5.py', '../_base_/datasets/uda_gta_to_cityscapes_512x512.py']
+uda = {{_base_.ego_car}}
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}))

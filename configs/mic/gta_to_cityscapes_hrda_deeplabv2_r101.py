@@ -1,7 +1,3 @@
 # MIC: GTA5 to Cityscapes, HRDA(DeepLabV2, ResNet-101).
-_base_ = ['../hrda/gta_to_cityscapes_hrda_deeplabv2_r101.py']
-uda = dict(
-    mask_mode='separatetrgaug',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-)
+_base_ = ['../_base_/recipes/mic_hrda_deeplabv2_r101.py', '../_base_/datasets/uda_gtaHR_to_cityscapesHR_1024x1024.py']
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}, target={{_base_.ego_car}}))

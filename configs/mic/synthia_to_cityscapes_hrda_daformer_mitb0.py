@@ -1,7 +1,6 @@
 # MIC: SYNTHIA to Cityscapes, HRDA(DAFormer head, MiT-B0).
-_base_ = ['../hrda/synthia_to_cityscapes_hrda_daformer_mitb0.py']
-uda = dict(
-    mask_mode='separatetrgaug',
-    mask_lambda=1,
-    mask_generator=dict(_delete_=True, type='block', mask_ratio=0.7, mask_block_size=64),
-)
+_base_ = [
+    '../_base_/recipes/mic_hrda_daformer_mitb0.py',
+    '../_base_/datasets/uda_synthiaHR_to_cityscapesHR_1024x1024.py',
+]
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}, target={{_base_.ego_car}}))

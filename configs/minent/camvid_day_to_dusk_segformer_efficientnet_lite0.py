@@ -6,5 +6,4 @@ _base_ = [
     '../_base_/uda/minent.py',
     '../_base_/schedules/camvid_2500.py',
 ]
-model = dict(decode_head=dict(num_classes=11))
 uda = dict(lambda_ent=dict(_delete_=True, main=0.001))

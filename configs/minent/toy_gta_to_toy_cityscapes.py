@@ -1,9 +1,2 @@
 # MinEnt: the toy world's rendered game to its European city.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/uda_toy_gta_to_toy_cityscapes_128x256.py',
-    '../_base_/uda/minent.py',
-    '../_base_/schedules/toy_500.py',
-]
-uda = dict(lambda_ent=dict(_delete_=True, main=0.001))
+_base_ = ['../_base_/recipes/minent_toy.py', '../_base_/datasets/uda_toy_gta_to_toy_cityscapes_128x256.py']

@@ -1,8 +1,3 @@
 # AdvEnt with the targets merged, G2CI: GTA5 to Cityscapes and IDD, 19 classes.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_advent_r101.py',
-    '../_base_/datasets/mtaf_gta_to_cityscapes_idd_19cls.py',
-    '../_base_/uda/advent.py',
-    '../_base_/schedules/advent_120k_official_lr.py',
-]
+_base_ = ['../_base_/recipes/advent_deeplabv2_r101.py', '../_base_/datasets/mtaf_19cls.py']
+data = {{_base_.settings.gta_to_cityscapes_idd}}

@@ -1,3 +1,3 @@
 # Baseline of MTAF, one discriminator for all targets, G2CMI: GTA5 to Cityscapes, Mapillary Vistas and IDD, 19 classes.
-_base_ = ['mdis_gta_to_cityscapes_mapillary_idd_19cls.py']
-uda = dict(game='shared')
+_base_ = ['../_base_/recipes/mtaf_baseline_deeplabv2_r101.py', '../_base_/datasets/mtaf_19cls.py']
+data = {{_base_.settings.gta_to_cityscapes_mapillary_idd}}

@@ -1,9 +1,3 @@
 # MTKT, G2CI: GTA5 to Cityscapes and IDD, 7 classes.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_advent_r101_7cls.py',
-    '../_base_/datasets/mtaf_gta_to_cityscapes_idd_7cls.py',
-    '../_base_/uda/mtkt.py',
-    '../_base_/schedules/advent_120k_official_lr.py',
-]
-uda = dict(official=True, teacher_start=20000)
+_base_ = ['../_base_/recipes/mtkt_deeplabv2_r101.py', '../_base_/datasets/mtaf_7cls.py']
+data = {{_base_.settings.gta_to_cityscapes_idd}}

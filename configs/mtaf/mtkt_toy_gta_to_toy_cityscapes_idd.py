@@ -1,8 +1,2 @@
 # MTKT: the toy world's rendered game to its European city and Indian roads.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/mtda_toy_gta_to_toy_cityscapes_idd_128x256.py',
-    '../_base_/uda/mtkt.py',
-    '../_base_/schedules/adversarial_toy_500.py',
-]
+_base_ = ['../_base_/recipes/mtkt_toy.py', '../_base_/datasets/mtda_toy_gta_to_toy_cityscapes_idd_128x256.py']

@@ -1,9 +1,6 @@
 # QuadMix as released: GTA5 to Cityscapes, HRDA(DeepLabV2, ResNet-101).
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/hrda_deeplabv2red_r101-d8.py',
+    '../_base_/recipes/quadmix_hrda_deeplabv2_r101.py',
     '../_base_/datasets/quadmix_gtaHR_to_cityscapesHR_1024x1024.py',
-    '../_base_/uda/quadmix_released.py',
-    '../_base_/schedules/uda_40k_cnn.py',
 ]
 uda = dict(start_iter=7000)

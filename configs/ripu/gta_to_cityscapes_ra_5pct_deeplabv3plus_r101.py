@@ -1,9 +1,3 @@
 # RIPU-RA: GTA5 to Cityscapes, 5 % of the pixels of every image. DeepLabV3+ on ResNet-101.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/ripu_deeplabv3plus_r101.py',
-    '../_base_/uda/ripu.py',
-    '../_base_/active/ripu_gta_to_cityscapes_1280x640.py',
-    '../_base_/schedules/ripu_40k.py',
-]
+_base_ = ['../_base_/recipes/ripu_deeplabv3plus_r101.py', '../_base_/active/ripu_gta_to_cityscapes_1280x640.py']
 active = dict(budget=dict(share=0.05))

@@ -1,11 +1,5 @@
 # RIPU-PA: SYNTHIA to Cityscapes, 40 pixels per image (counted at 1280x640). DeepLabV2 on ResNet-101.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/ripu_deeplabv2_r101_16cls.py',
-    '../_base_/uda/ripu.py',
-    '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
-    '../_base_/schedules/ripu_40k.py',
-]
+_base_ = ['../_base_/recipes/ripu_deeplabv2_r101.py', '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py']
 active = dict(
     budget=dict(_delete_=True, pixels=40, rounds=5, reference_size=(640, 1280)),
     acquisition=dict(_delete_=True, type='PixelImpurity', radius=32),

@@ -1,8 +1,2 @@
 # RIPU-RA: SYNTHIA to Cityscapes, 2.2 % of the pixels of every image. DeepLabV2 on ResNet-101.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/ripu_deeplabv2_r101_16cls.py',
-    '../_base_/uda/ripu.py',
-    '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
-    '../_base_/schedules/ripu_40k.py',
-]
+_base_ = ['../_base_/recipes/ripu_deeplabv2_r101.py', '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py']

@@ -1,10 +1,7 @@
 # RIPU-RA without source data: start from a source-only network of SYNTHIA (load_from or --load-from), then 2.2 % of the pixels.
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/ripu_deeplabv2_r101_16cls.py',
-    '../_base_/uda/ripu.py',
+    '../_base_/recipes/ripu_sourcefree_deeplabv2_r101.py',
     '../_base_/active/ripu_synthia_to_cityscapes_1280x640.py',
-    '../_base_/schedules/ripu_sourcefree_30k.py',
 ]
 data = dict(
     train=dict(

@@ -1,7 +1,2 @@
 # Source-only: DeepLabV2 (two dilations) on ResNet-101 on Cityscapes, tested on Dark Zurich.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2red_r101-d8.py',
-    '../_base_/datasets/cityscapes_darkzurich_512x512.py',
-    '../_base_/schedules/uda_40k_cnn.py',
-]
+_base_ = ['../_base_/recipes/source_only_deeplabv2_r101.py', '../_base_/datasets/cityscapes_darkzurich_512x512.py']

@@ -1,7 +1,2 @@
 # Source-only: SegFormer-B0 on Cityscapes, tested on Dark Zurich.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/segformer_b0.py',
-    '../_base_/datasets/cityscapes_darkzurich_512x512.py',
-    '../_base_/schedules/uda_40k_mit.py',
-]
+_base_ = ['../_base_/recipes/source_only_segformer_b0.py', '../_base_/datasets/cityscapes_darkzurich_512x512.py']

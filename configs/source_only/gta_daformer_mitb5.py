@@ -1,7 +1,2 @@
 # Source-only: the DAFormer network (MiT-B5) on GTA5, tested on Cityscapes.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/daformer_sepaspp_mitb5.py',
-    '../_base_/datasets/gta_512x512.py',
-    '../_base_/schedules/uda_40k_mit.py',
-]
+_base_ = ['../_base_/recipes/source_only_daformer_mitb5.py', '../_base_/datasets/gta_512x512.py']

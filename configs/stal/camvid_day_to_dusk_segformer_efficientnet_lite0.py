@@ -6,4 +6,3 @@ _base_ = [
     '../_base_/active/stal_camvid_day_to_dusk_256x256.py',
     '../_base_/schedules/camvid_2500.py',
 ]
-model = dict(decode_head=dict(num_classes=11))

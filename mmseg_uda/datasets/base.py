@@ -21,6 +21,10 @@ from .pipeline_config import with_margins, with_safe_readers
 from .pipelines import LoadLabels, label_at_size, pillow_resize
 
 
+#: environment variable with the folder of all data sets, which the configs read too; default ``data``
+DATA_VARIABLE = 'MMSEG_UDA_DATA'
+
+
 @dataclass(frozen=True)
 class LabelFiles:
     """One way in which a data set's labels may lie on disk.
@@ -67,8 +71,9 @@ class SegmentationDataset(CustomDataset):
     IMG_SUFFIX: Sequence[str] = ('.png',)
     LABEL_FILES: Sequence[LabelFiles] = (LabelFiles('.png', None),)
     HAS_LABEL_SPACES = True
-    DEFAULT_ROOT: Optional[str] = None
+    #: environment variable with the folder of a data set without ``data_root``, else DEFAULT_FOLDER of DATA_VARIABLE
     ROOT_VARIABLE: Optional[str] = None
+    DEFAULT_FOLDER = ''
     CONVERTER = ''
 
     def __init__(
@@ -99,8 +104,10 @@ class SegmentationDataset(CustomDataset):
         self.img_suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix or self.IMG_SUFFIX)
         self._label_forms = self._forms(seg_map_suffix, label_ids)
         self._labels = labels
-        if data_root is None:
-            data_root = os.environ.get(self.ROOT_VARIABLE or '', self.DEFAULT_ROOT or '') or None
+        if data_root is None and self.ROOT_VARIABLE is not None:
+            data_root = os.environ.get(self.ROOT_VARIABLE) or osp.join(
+                os.environ.get(DATA_VARIABLE, 'data'), self.DEFAULT_FOLDER
+            )
         super().__init__(
             pipeline=with_margins(with_safe_readers(pipeline), crop_pseudo_margins),
             img_dir=img_dir,

@@ -16,7 +16,8 @@ class CamVidDataset(SegmentationDataset):
     """CamVid in its 11-class form: ``images/<frame>.jpg``, ``labels/<frame>.png`` (class ids, 255 = void),
     ``splits/<name>.txt``.
 
-    The root is ``data_root``, else the environment variable ``MMSEG_UDA_CAMVID``, else ``data/camvid``.
+    The root is ``data_root``, else the environment variable ``MMSEG_UDA_CAMVID``, else ``camvid`` in ``MMSEG_UDA_DATA``
+    (default ``data``).
     """
 
     NAME = 'CamVid'
@@ -24,8 +25,8 @@ class CamVidDataset(SegmentationDataset):
     PALETTE = label_spaces.CAMVID11_PALETTE
     IMG_SUFFIX = ('.jpg', '.png')
     HAS_LABEL_SPACES = False
-    DEFAULT_ROOT = 'data/camvid'
     ROOT_VARIABLE = 'MMSEG_UDA_CAMVID'
+    DEFAULT_FOLDER = 'camvid'
 
     def __init__(self, img_dir: str = 'images', **kwargs: Any) -> None:
         super().__init__(img_dir=img_dir, **kwargs)

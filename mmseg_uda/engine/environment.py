@@ -16,8 +16,10 @@ import torch.distributed as dist
 from mmcv import Config, DictAction
 from mmcv.runner import get_dist_info, init_dist
 
+from ..builder import complete_model
 from ..toy import draw_missing
 from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
+from ..utils.config_errors import naming_config
 from .distributed import barrier
 
 
@@ -46,16 +48,19 @@ def apply_common_arguments(args: argparse.Namespace) -> None:
 
 
 def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config:
-    """Read a config file and apply ``--cfg-options``.
+    """Read a config file, apply ``--cfg-options`` and give the heads the number of classes of the data.
 
     Raises:
-        FileNotFoundError: names the file.
+        FileNotFoundError: names the file. ConfigError: a head without ``num_classes``, and the data do not tell.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"config file '{path}' does not exist")
     cfg = Config.fromfile(path)
     if overrides:
         cfg.merge_from_dict(overrides)
+    if cfg.get('model'):
+        with naming_config(path):
+            cfg.model = complete_model(cfg)
     return cfg
 
 

@@ -10,6 +10,7 @@ import torch
 from mmcv import Config
 from mmseg.models import build_backbone, build_head, build_segmentor
 
+from mmseg_uda.builder import with_num_classes
 from mmseg_uda.compat.keys_advent import ours_to_advent
 from mmseg_uda.engine.convert_checkpoint import main as convert
 from mmseg_uda.models.discriminators import FCDiscriminator
@@ -59,7 +60,7 @@ def test_random_start_keeps_the_residual_branches_alive() -> None:
 
 def test_published_checkpoint_round_trip(tmp_path: Path) -> None:
     cfg = Config.fromfile(str(CONFIG))
-    cfg.model.update(pretrained=None, backbone=SMALL)
+    cfg.model = with_num_classes(dict(cfg.model, pretrained=None, backbone=SMALL), 19)
     cfg.model.decode_head.in_channels, cfg.model.auxiliary_head.in_channels = 128, 64
     cfg.dump(str(tmp_path / 'small.py'))
     segmentor = build_segmentor(cfg.model)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import mmseg_uda  # noqa: F401
 from mmseg_uda.active.scoring import slide_scores
+from mmseg_uda.builder import with_num_classes
 from mmseg_uda.compat.keys_stal import stal_to_ours
 from mmseg_uda.components.banks import KeyBank
 from mmseg_uda.components.banks_images import class_components
@@ -435,7 +436,7 @@ def test_full_model_takes_the_released_keys() -> None:
     """Every released tensor has a place of its shape in the configured network, and the parameter counts agree."""
     cfg = Config.fromfile(str(CONFIGS / '_base_' / 'models' / 'deeplabv3plus-rep_r101-d8_stem128.py'))
     with torch.device('meta'):
-        model = build_segmentor(cfg.model)
+        model = build_segmentor(with_num_classes(cfg.model, 19))
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     released = {}
     for name, sizes in official_tensors():

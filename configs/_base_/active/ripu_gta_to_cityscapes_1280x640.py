@@ -1,5 +1,5 @@
 # RIPU: whole images without augmentation, GTA5 at 1280x720, Cityscapes at 1280x640 with the pixels bought so far; test with flipping.
-_base_ = ['../datasets/street_tests.py']
+_base_ = ['../datasets/street.py']
 img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 format_steps = [
     dict(type='RandomFlip', prob=0.0),
@@ -7,7 +7,7 @@ format_steps = [
     dict(type='DefaultFormatBundle'),
     dict(type='Collect', keys=['img', 'gt_semantic_seg']),
 ]
-cityscapes_train = dict(type='CityscapesDataset', data_root='data/cityscapes/', img_dir='leftImg8bit/train')
+cityscapes_train = dict(type='CityscapesDataset', data_root={{_base_.roots.cityscapes}}, img_dir='leftImg8bit/train')
 flipped_test = [
     dict(type='LoadImageFromFile'),
     dict(
@@ -32,7 +32,7 @@ data = dict(
         rare_class_sampling=dict(type='ClassUniformSampler', period=3000),
         source=dict(
             type='GTADataset',
-            data_root='data/gta/',
+            data_root={{_base_.roots.gta}},
             img_dir='images',
             ann_dir='labels',
             pipeline=[

@@ -1,6 +1,6 @@
 # RIPU on the toy world: rendered game (labelled), city images with the pixels bought so far.
 _base_ = ['../datasets/uda_toy_gta_to_toy_cityscapes_128x256.py']
-toy_train = dict(type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train')
+toy_train = dict(type='CityscapesDataset', data_root={{_base_.roots.toy_cityscapes}}, img_dir='leftImg8bit/train')
 data = dict(
     samples_per_gpu=2,
     train=dict(

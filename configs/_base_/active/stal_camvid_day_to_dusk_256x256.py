@@ -11,7 +11,7 @@ data = dict(
 )
 active = dict(
     pool=dict(type='CamVidDataset', ann_dir='labels', split='splits/dusk_train.txt'),
-    folder='data/camvid/active',
+    folder={{_base_.bought.camvid}},
     initial=dict(count=1, seed=0),
     budget=dict(images=[2, 3]),
     acquisition=dict(type='MeanEntropy'),

@@ -1,6 +1,6 @@
 # STAL on the toy world: rendered game and bought city images (labelled), the other city images (unlabelled).
 _base_ = ['../datasets/uda_toy_gta_to_toy_cityscapes_128x256.py']
-toy_train = dict(type='CityscapesDataset', data_root='data/toy/cityscapes/', img_dir='leftImg8bit/train')
+toy_train = dict(type='CityscapesDataset', data_root={{_base_.roots.toy_cityscapes}}, img_dir='leftImg8bit/train')
 data = dict(
     samples_per_gpu=2,
     train=dict(
@@ -12,7 +12,7 @@ data = dict(
 )
 active = dict(
     pool=dict(**toy_train, ann_dir='gtFine/train'),
-    folder='data/toy/cityscapes/active',
+    folder={{_base_.bought.toy_cityscapes}},
     initial=dict(count=3, seed=0),
     budget=dict(images=[4, 8]),
     acquisition=dict(type='MeanEntropy'),

@@ -1,5 +1,6 @@
 # Streams of AdaptSegNet, ADVENT, BDL and ESL, by label space: whole images, resized with Pillow's bicubic filter; BGR minus the
 # mean; no crop, no flip, no colour change.
+_base_ = ['street.py']
 _norm = dict(mean=[104.00698793, 116.66876762, 122.67891434], std=[1.0, 1.0, 1.0], to_rgb=False)
 _classes = dict(classes19='city19', classes16='city16', classes7='super7')
 _target_size = (1024, 512)
@@ -20,21 +21,27 @@ _source_pipeline = [
     dict(type='Collect', keys=['img', 'gt_semantic_seg']),
 ]
 _sources = dict(
-    gta=dict(type='GTADataset', data_root='data/gta/', img_dir='images', ann_dir='labels', pipeline=_source_pipeline),
+    gta=dict(
+        type='GTADataset', data_root={{_base_.roots.gta}}, img_dir='images', ann_dir='labels', pipeline=_source_pipeline
+    ),
     synthia=dict(
-        type='SynthiaDataset', data_root='data/synthia/', img_dir='RGB', ann_dir='GT/LABELS', pipeline=_source_pipeline
+        type='SynthiaDataset',
+        data_root={{_base_.roots.synthia}},
+        img_dir='RGB',
+        ann_dir='GT/LABELS',
+        pipeline=_source_pipeline,
     ),
 )
 _targets = dict(
     cityscapes=dict(
         type='CityscapesDataset',
-        data_root='data/cityscapes/',
+        data_root={{_base_.roots.cityscapes}},
         img_dir='leftImg8bit/train',
         pipeline=[dict(type='LoadImageFromFile'), _target_resize, *_last_steps, dict(type='Collect', keys=['img'])],
     ),
     mapillary=dict(
         type='MapillaryDataset',
-        data_root='data/mapillary/',
+        data_root={{_base_.roots.mapillary}},
         img_dir='training/images',
         pipeline=[dict(type='LoadImageFromFile'), _target_letterbox, *_last_steps, dict(type='Collect', keys=['img'])],
     ),
@@ -42,7 +49,7 @@ _targets = dict(
 _tests = dict(
     cityscapes=dict(
         type='CityscapesDataset',
-        data_root='data/cityscapes/',
+        data_root={{_base_.roots.cityscapes}},
         img_dir='leftImg8bit/val',
         ann_dir='gtFine/val',
         pipeline=[
@@ -54,7 +61,7 @@ _tests = dict(
     ),
     mapillary=dict(
         type='LetterboxedMapillaryDataset',
-        data_root='data/mapillary/',
+        data_root={{_base_.roots.mapillary}},
         img_dir='validation/images',
         ann_dir='validation/labels',
         box=_target_size,

@@ -4,7 +4,7 @@ data = dict(
     train=dict(
         source=dict(
             type='CityscapesDataset',
-            data_root='data/cityscapes/',
+            data_root={{_base_.roots.cityscapes}},
             img_dir='leftImg8bit/train',
             ann_dir='gtFine/train',
             pipeline=[dict(type='TrainingCrops', img_scale=(2048, 1024), crop_size=(1024, 1024), distortion=True)],

@@ -1,6 +1,6 @@
 # The toy world with three targets: rendered game (labelled) to European city, phone photographs from everywhere and Indian roads.
 _base_ = ['mtda_toy_gta_to_toy_cityscapes_idd_128x256.py']
-_mapillary = dict(type='MapillaryDataset', data_root='data/toy/mapillary/')
+_mapillary = dict(type='MapillaryDataset', data_root={{_base_.roots.toy_mapillary}})
 _train = dict(_mapillary, img_dir='training/images', pipeline=[{{_base_.crops}}])
 _test = dict(
     _mapillary,

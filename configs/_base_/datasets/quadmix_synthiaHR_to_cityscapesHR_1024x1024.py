@@ -3,10 +3,10 @@
 _base_ = ['uda_synthiaHR_to_cityscapesHR_1024x1024.py']
 data = dict(
     train=dict(
-        rare_class_sampling=dict(min_pixels=3000, class_temp=0.01, min_crop_ratio=2.0),
+        rare_class_sampling={{_base_.rare_classes}},
         class_patches=dict(
             scale=(2048, 1024), pool=[3, 3, 4, 4, 4, 4, 5, 5, 6, 7, 12, 13, 18], min_pixels=10, images_per_draw=2
         ),
-        target=dict(crop_pseudo_margins=[30, 240, 30, 30]),
+        target={{_base_.ego_car}},
     )
 )

@@ -15,7 +15,7 @@ data = dict(
         target=dict(split='splits/ssda/train_unlabeled_100_seed0.txt'),
         labeled_target=dict(
             type='CityscapesDataset',
-            data_root='data/cityscapes/',
+            data_root={{_base_.roots.cityscapes}},
             img_dir='leftImg8bit/train',
             ann_dir='gtFine/train',
             split='splits/ssda/train_labeled_100_seed0.txt',

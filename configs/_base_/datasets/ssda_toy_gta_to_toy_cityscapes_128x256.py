@@ -6,7 +6,7 @@ data = dict(
         target=dict(split='{{ fileDirname }}/splits/toy_cityscapes_unlabeled_10_seed0.txt'),
         labeled_target=dict(
             type='CityscapesDataset',
-            data_root='data/toy/cityscapes/',
+            data_root={{_base_.roots.toy_cityscapes}},
             img_dir='leftImg8bit/train',
             ann_dir='gtFine/train',
             split='{{ fileDirname }}/splits/toy_cityscapes_labeled_10_seed0.txt',

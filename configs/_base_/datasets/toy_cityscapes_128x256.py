@@ -4,7 +4,7 @@ data = dict(
     train=dict(
         source=dict(
             type='CityscapesDataset',
-            data_root='data/toy/cityscapes/',
+            data_root={{_base_.roots.toy_cityscapes}},
             img_dir='leftImg8bit/train',
             ann_dir='gtFine/train',
         )

@@ -1,6 +1,7 @@
 # CamVid by day (labelled source) to CamVid at dusk (target). 480x360 images, 11 classes.
 # Root: data_root, else the environment variable MMSEG_UDA_CAMVID, else data/camvid.
-_base_ = ['street_tests.py']
+_base_ = ['street.py']
+rare_classes = dict(min_pixels=300, class_temp=0.1)
 crops = dict(type='TrainingCrops', img_scale=(480, 360), ratio_range=(0.75, 1.5), crop_size=(256, 256))
 dusk_val = dict(
     _delete_=True,

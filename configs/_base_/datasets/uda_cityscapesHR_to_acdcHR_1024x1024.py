@@ -1,5 +1,6 @@
 # Cityscapes (clear weather, labelled) to ACDC (fog, night, rain, snow), both at full resolution (HRDA, MIC).
 _base_ = ['uda_cityscapes_to_acdc_512x512.py']
+rare_classes = dict(min_crop_ratio=2.0)
 _full_size_test = [
     dict(type='LoadImageFromFile'),
     dict(type='MultiScaleFlipAug', img_scale=(1920, 1080), flip=False, transforms={{_base_.test_steps}}),

@@ -1,8 +1,8 @@
 # Cityscapes (clear weather, labelled) to ACDC (fog, night, rain, snow), both at half resolution.
-_base_ = ['street_tests.py']
+_base_ = ['street.py']
 acdc_val = dict(
     type='ACDCDataset',
-    data_root='data/acdc/',
+    data_root={{_base_.roots.acdc}},
     img_dir='rgb_anon/val',
     ann_dir='gt/val',
     pipeline=[
@@ -15,14 +15,14 @@ data = dict(
         type='UDADataset',
         source=dict(
             type='CityscapesDataset',
-            data_root='data/cityscapes/',
+            data_root={{_base_.roots.cityscapes}},
             img_dir='leftImg8bit/train',
             ann_dir='gtFine/train',
             pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))],
         ),
         target=dict(
             type='ACDCDataset',
-            data_root='data/acdc/',
+            data_root={{_base_.roots.acdc}},
             img_dir='rgb_anon/train',
             pipeline=[dict(type='TrainingCrops', img_scale=(960, 540), crop_size=(512, 512))],
         ),

@@ -4,7 +4,7 @@ data = dict(
     train=dict(
         source=dict(
             type='SynthiaDataset',
-            data_root='data/synthia/',
+            data_root={{_base_.roots.synthia}},
             img_dir='RGB',
             ann_dir='GT/LABELS',
             pipeline=[dict(type='TrainingCrops', img_scale=(1280, 760), crop_size=(512, 512))],

@@ -10,7 +10,6 @@ model = dict(
         channels=512,
         pam_channels=64,
         dropout_ratio=0.1,
-        num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),

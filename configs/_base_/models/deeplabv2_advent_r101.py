@@ -1,6 +1,6 @@
 # DeepLabV2 as in AdaptSegNet, ADVENT, BDL and ESL: two classifiers, batch norm with frozen affine part and live statistics.
 # The weights are the Caffe ImageNet file that ADVENT publishes (DeepLab_resnet_pretrained_imagenet.pth).
-_classifier = dict(type='AdventHead', dilations=(6, 12, 18, 24), num_classes=19, align_corners=True)
+_classifier = dict(type='AdventHead', dilations=(6, 12, 18, 24), align_corners=True)
 model = dict(
     type='EncoderDecoder',
     pretrained='pretrained/DeepLab_resnet_pretrained_imagenet.pth',

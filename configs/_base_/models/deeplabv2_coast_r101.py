@@ -12,7 +12,6 @@ model = dict(
         num_groups=32,
         dilations=(6, 12, 18, 24),
         dropout_ratio=0.1,
-        num_classes=19,
         align_corners=True,
         loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0),
     ),

@@ -9,7 +9,6 @@ model = dict(
         in_channels=2048,
         in_index=0,
         dilations=(6, 12, 18, 24),
-        num_classes=19,
         align_corners=False,
         loss_decode=dict(type='ValidPixelCrossEntropy', loss_weight=1.0),
     ),

@@ -9,7 +9,6 @@ model = dict(
         in_channels=2048,
         in_index=3,
         channels=512,
-        num_classes=19,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False,
     )

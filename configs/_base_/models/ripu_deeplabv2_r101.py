@@ -20,7 +20,6 @@ model = dict(
         in_channels=2048,
         in_index=3,
         dilations=(6, 12, 18, 24),
-        num_classes=19,
         align_corners=True,
         init_cfg=dict(type='Normal', std=0.01, override=dict(name='aspp_modules')),
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),

@@ -18,7 +18,6 @@ model = dict(
         in_index=[0, 1, 2, 3],
         channels=128,
         dropout_ratio=0.1,
-        num_classes=19,
         norm_cfg=norm_cfg,
         align_corners=False,
         decoder_params=dict(embed_dims=128, conv_kernel_size=1),

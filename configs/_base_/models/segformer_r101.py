@@ -9,7 +9,6 @@ model = dict(
         in_channels=[256, 512, 1024, 2048],
         in_index=[0, 1, 2, 3],
         channels=128,
-        num_classes=19,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False,
     ),

@@ -8,7 +8,6 @@ model = dict(
         in_channels=[64, 128, 320, 512],
         in_index=[0, 1, 2, 3],
         channels=512,
-        num_classes=19,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False,
     )

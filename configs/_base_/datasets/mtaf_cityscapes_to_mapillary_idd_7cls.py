@@ -1,5 +1,0 @@
-# C2MI: Cityscapes (labelled) to Mapillary Vistas and IDD, 7 classes, MTAF's input.
-_base_ = ['mtaf_streams.py']
-_targets = [{{_base_.targets.classes7.mapillary}}, {{_base_.targets.classes7.idd}}]
-_tests = [{{_base_.tests.classes7.mapillary}}, {{_base_.tests.classes7.idd}}]
-data = dict(train=dict(source={{_base_.sources.classes7.cityscapes}}, target=_targets), val=_tests, test=_tests)

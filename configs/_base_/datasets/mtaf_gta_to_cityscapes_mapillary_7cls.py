@@ -1,5 +1,0 @@
-# G2CM: GTA5 (labelled) to Cityscapes and Mapillary Vistas, 7 classes, MTAF's input.
-_base_ = ['mtaf_streams.py']
-_targets = [{{_base_.targets.classes7.cityscapes}}, {{_base_.targets.classes7.mapillary}}]
-_tests = [{{_base_.tests.classes7.cityscapes}}, {{_base_.tests.classes7.mapillary}}]
-data = dict(train=dict(source={{_base_.sources.classes7.gta}}, target=_targets), val=_tests, test=_tests)

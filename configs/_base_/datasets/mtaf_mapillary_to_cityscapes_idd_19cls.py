@@ -1,5 +1,0 @@
-# M2CI: Mapillary Vistas (labelled) to Cityscapes and IDD, 19 classes, MTAF's input.
-_base_ = ['mtaf_streams.py']
-_targets = [{{_base_.targets.classes19.cityscapes}}, {{_base_.targets.classes19.idd}}]
-_tests = [{{_base_.tests.classes19.cityscapes}}, {{_base_.tests.classes19.idd}}]
-data = dict(train=dict(source={{_base_.sources.classes19.mapillary}}, target=_targets), val=_tests, test=_tests)

@@ -1,0 +1,4 @@
+# As mtda_19cls.py with images normalised as for ImageNet.
+_base_ = ['mtda_streams.py']
+settings = {{_base_.mtda.classes19_imagenet}}
+mtda = coast = coast_paper = mtaf = mtaf_source_only = None

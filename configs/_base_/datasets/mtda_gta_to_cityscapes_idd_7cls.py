@@ -1,5 +1,0 @@
-# G2CI: GTA5 (labelled) to Cityscapes and IDD, 7 classes.
-_base_ = ['mtda_streams.py']
-_targets = [{{_base_.targets.classes7.cityscapes}}, {{_base_.targets.classes7.idd}}]
-_tests = [{{_base_.tests.classes7.cityscapes}}, {{_base_.tests.classes7.idd}}]
-data = dict(train=dict(source={{_base_.sources.classes7.gta}}, target=_targets), val=_tests, test=_tests)

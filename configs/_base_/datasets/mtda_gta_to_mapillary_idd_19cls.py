@@ -1,5 +1,0 @@
-# G2MI: GTA5 (labelled) to Mapillary Vistas and IDD, 19 classes.
-_base_ = ['mtda_streams.py']
-_targets = [{{_base_.targets.classes19.mapillary}}, {{_base_.targets.classes19.idd}}]
-_tests = [{{_base_.tests.classes19.mapillary}}, {{_base_.tests.classes19.idd}}]
-data = dict(train=dict(source={{_base_.sources.classes19.gta}}, target=_targets), val=_tests, test=_tests)

@@ -1,5 +1,0 @@
-# M2CI: Mapillary Vistas (labelled) to Cityscapes and IDD, 7 classes.
-_base_ = ['mtda_streams.py']
-_targets = [{{_base_.targets.classes7.cityscapes}}, {{_base_.targets.classes7.idd}}]
-_tests = [{{_base_.tests.classes7.cityscapes}}, {{_base_.tests.classes7.idd}}]
-data = dict(train=dict(source={{_base_.sources.classes7.mapillary}}, target=_targets), val=_tests, test=_tests)

@@ -1,3 +1,0 @@
-# As deeplabv2_coast_r101 with the 7 super classes.
-_base_ = ['deeplabv2_coast_r101.py']
-model = dict(decode_head=dict(num_classes=7))

@@ -1,0 +1,8 @@
+# AdvEnt: the small CPU network, which has one classifier, on CamVid.
+_base_ = [
+    '../default_runtime.py',
+    '../models/segformer_efficientnet_lite0.py',
+    '../uda/advent.py',
+    '../schedules/adversarial_camvid_2500.py',
+]
+uda = dict(lambda_adv=dict(_delete_=True, main=0.001))

@@ -1,0 +1,7 @@
+# AdvEnt: DeepLabV2 on ResNet-101, effective learning rates of the released optimiser.
+_base_ = [
+    '../default_runtime.py',
+    '../models/deeplabv2_advent_r101.py',
+    '../uda/advent.py',
+    '../schedules/advent_120k_official_lr.py',
+]

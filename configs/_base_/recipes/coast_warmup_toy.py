@@ -1,0 +1,8 @@
+# CoaST, first stage, in the toy world.
+_base_ = [
+    '../default_runtime.py',
+    '../models/tiny_lite0.py',
+    '../uda/coast_warmup.py',
+    '../schedules/adversarial_toy_500.py',
+]
+runner = dict(max_iters=250)

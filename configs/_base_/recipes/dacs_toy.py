@@ -1,0 +1,2 @@
+# DACS in the toy world.
+_base_ = ['../default_runtime.py', '../models/tiny_lite0.py', '../uda/dacs.py', '../schedules/toy_500.py']

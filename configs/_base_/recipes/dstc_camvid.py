@@ -1,0 +1,7 @@
+# DSTC, co-training: the small CPU network on CamVid.
+_base_ = [
+    '../default_runtime.py',
+    '../models/segformer_efficientnet_lite0.py',
+    '../uda/dstc.py',
+    '../schedules/camvid_2500.py',
+]

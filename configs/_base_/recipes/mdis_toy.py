@@ -1,0 +1,2 @@
+# MDis in the toy world.
+_base_ = ['../default_runtime.py', '../models/tiny_lite0.py', '../uda/mdis.py', '../schedules/adversarial_toy_500.py']

@@ -1,0 +1,7 @@
+# MIC on the DAFormer-style run of the small CPU network on CamVid.
+_base_ = [
+    '../default_runtime.py',
+    '../models/segformer_efficientnet_lite0.py',
+    '../uda/mic_camvid.py',
+    '../schedules/camvid_2500.py',
+]

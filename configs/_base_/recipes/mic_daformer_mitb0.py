@@ -1,0 +1,7 @@
+# MIC without HRDA: the DAFormer head on MiT-B0.
+_base_ = [
+    '../default_runtime.py',
+    '../models/daformer_sepaspp_mitb0.py',
+    '../uda/mic.py',
+    '../schedules/uda_40k_mit.py',
+]

@@ -1,0 +1,7 @@
+# MIC: HRDA(DAFormer head, MiT-B0).
+_base_ = [
+    '../default_runtime.py',
+    '../models/hrda_daformer_mitb0.py',
+    '../uda/mic_hrda.py',
+    '../schedules/uda_40k_mit.py',
+]

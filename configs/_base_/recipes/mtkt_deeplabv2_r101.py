@@ -1,0 +1,8 @@
+# MTKT: DeepLabV2 on ResNet-101, effective learning rates of the released optimiser.
+_base_ = [
+    '../default_runtime.py',
+    '../models/deeplabv2_advent_r101.py',
+    '../uda/mtkt.py',
+    '../schedules/advent_120k_official_lr.py',
+]
+uda = dict(official=True, teacher_start=20000)

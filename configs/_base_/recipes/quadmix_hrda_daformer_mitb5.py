@@ -1,0 +1,7 @@
+# QuadMix as released: HRDA(DAFormer, MiT-B5).
+_base_ = [
+    '../default_runtime.py',
+    '../models/hrda_daformer_mitb5.py',
+    '../uda/quadmix_released.py',
+    '../schedules/uda_40k_mit.py',
+]

@@ -1,0 +1,2 @@
+# RIPU: DeepLabV2 on ResNet-101.
+_base_ = ['../default_runtime.py', '../models/ripu_deeplabv2_r101.py', '../uda/ripu.py', '../schedules/ripu_40k.py']

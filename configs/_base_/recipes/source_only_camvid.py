@@ -1,0 +1,2 @@
+# Source-only and oracles of the small CPU network on CamVid.
+_base_ = ['../default_runtime.py', '../models/segformer_efficientnet_lite0.py', '../schedules/camvid_2500.py']

@@ -1,0 +1,2 @@
+# Source-only and oracles: SegFormer-B0.
+_base_ = ['../default_runtime.py', '../models/segformer_b0.py', '../schedules/uda_40k_mit.py']

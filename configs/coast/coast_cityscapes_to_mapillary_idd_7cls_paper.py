@@ -1,6 +1,0 @@
-# CoaST, second stage, C2MI: Cityscapes to Mapillary Vistas and IDD, 7 classes; losses, statistics and labels as in the paper.
-# cityscapes_to_mapillary_idd_7cls_paper_stages.py runs both stages.
-_base_ = ['coast_cityscapes_to_mapillary_idd_7cls.py']
-_targets = [{{_base_.exact_targets.classes7.mapillary}}, {{_base_.exact_targets.classes7.idd}}]
-data = dict(train=dict(target=_targets))
-uda = dict(loss_mode='paper', styliser=dict(mode='clean'))

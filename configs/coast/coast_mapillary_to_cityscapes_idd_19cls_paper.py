@@ -1,6 +1,0 @@
-# CoaST, second stage, M2CI: Mapillary Vistas to Cityscapes and IDD, 19 classes; losses, statistics and labels as in the paper.
-# mapillary_to_cityscapes_idd_19cls_paper_stages.py runs both stages.
-_base_ = ['coast_mapillary_to_cityscapes_idd_19cls.py']
-_targets = [{{_base_.exact_targets.classes19.cityscapes}}, {{_base_.exact_targets.classes19.idd}}]
-data = dict(train=dict(target=_targets))
-uda = dict(loss_mode='paper', styliser=dict(mode='clean'))

@@ -1,4 +1,0 @@
-# CoaST, M2CI: Mapillary Vistas to Cityscapes and IDD, 19 classes. A recipe for tools/run_stages.py.
-_base_ = ['../_base_/stages/coast.py']
-setting = 'mapillary_to_cityscapes_idd_19cls'
-stages = {{_base_.recipes.two_targets}}

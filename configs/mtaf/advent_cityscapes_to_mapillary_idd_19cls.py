@@ -1,8 +1,0 @@
-# AdvEnt with the targets merged, C2MI: Cityscapes to Mapillary Vistas and IDD, 19 classes.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_advent_r101.py',
-    '../_base_/datasets/mtaf_cityscapes_to_mapillary_idd_19cls.py',
-    '../_base_/uda/advent.py',
-    '../_base_/schedules/advent_120k_official_lr.py',
-]

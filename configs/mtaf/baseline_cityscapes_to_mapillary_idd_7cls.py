@@ -1,3 +1,0 @@
-# Baseline of MTAF, one discriminator for all targets, C2MI: Cityscapes to Mapillary Vistas and IDD, 7 classes.
-_base_ = ['mdis_cityscapes_to_mapillary_idd_7cls.py']
-uda = dict(game='shared')

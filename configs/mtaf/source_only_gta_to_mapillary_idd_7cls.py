@@ -1,8 +1,0 @@
-# Source-only, G2MI: GTA5, tested on Mapillary Vistas and IDD, 7 classes.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/deeplabv2_advent_r101_7cls.py',
-    '../_base_/datasets/mtaf_gta_to_mapillary_idd_7cls.py',
-    '../_base_/schedules/minent_120k_official_lr.py',
-]
-data = dict(train=dict(target=None))
