@@ -20,7 +20,6 @@ from .labels import LabelReader
 from .pipeline_config import with_margins, with_safe_readers
 from .pipelines import LoadLabels, label_at_size, pillow_resize
 
-
 #: environment variable with the folder of all data sets, which the configs read too; default ``data``
 DATA_VARIABLE = 'MMSEG_UDA_DATA'
 
