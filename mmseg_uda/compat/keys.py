@@ -26,6 +26,8 @@ from torch import Tensor
 from .keys_advent import SCALE, advent_to_ours, is_advent, without_scale
 from .keys_dstc import dstc_to_ours, is_dstc
 from .keys_mit import is_original_mit, mit_from_mmseg, mit_to_mmseg
+from .keys_transformers import is_transformers_mit, mit_to_original
+from .keys_vfm import is_vfm, vfm_to_ours
 
 State = Mapping[str, Tensor]
 
@@ -46,9 +48,9 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
     """A published checkpoint's weights under this package's names.
 
     Args:
-        state: ``state_dict`` of a DAFormer, HRDA, MIC or UDASS run (student, teachers, ImageNet network), of a
-            network of the ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file of
-            a Mix Transformer or of the ADVENT lineage.
+        state: ``state_dict`` of a DAFormer, HRDA, MIC, UDASS or VFM-UDA run (student, teachers, ImageNet network), of
+            a network of the ADVENT lineage or of DSTC, of a SegFormer or other MMSeg segmentor, or the ImageNet file
+            of a Mix Transformer (original, or of the ``transformers`` library) or of the ADVENT lineage.
 
     Returns:
         Keys as in this package's checkpoints; for an ImageNet file the keys of the backbone alone.
@@ -60,6 +62,10 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
         raise KeyError('the checkpoint already has the names of this package')
     if is_original_mit(state):
         return mit_to_mmseg(state)
+    if is_transformers_mit(state):
+        return mit_to_mmseg(mit_to_original(state))
+    if is_vfm(state):
+        return vfm_to_ours(state)
     if is_dstc(state):
         return dstc_to_ours(state)
     if any(key.startswith(SCALE) for key in state):

@@ -14,6 +14,8 @@ from ..compat.keys_advent import ours_to_advent
 from ..compat.keys_coast import coast_to_ours, is_coast, ours_to_coast, released_file, released_weights
 from ..compat.keys_dstc import ours_to_dstc
 from ..compat.keys_stal import is_stal, stal_checkpoint, stal_to_ours
+from ..compat.keys_vfm import ours_to_vfm
+from ..models.lora import merged_state
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
 
@@ -25,6 +27,8 @@ TARGETS = {
     'coast': ours_to_coast,
     'dstc': lambda state: ours_to_dstc(_student(state)),
     'target_branch': lambda state: target_branch(state),
+    'vfm': ours_to_vfm,
+    'merged': lambda state: with_merged_lora(state),
 }
 
 
@@ -40,10 +44,18 @@ def target_branch(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return branch
 
 
+def with_merged_lora(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The student of a run with LoRA as an ordinary network."""
+    merged = merged_state(_student(state))
+    if merged.keys() == _student(state).keys():
+        raise KeyError('it holds no low-rank updates (lora): there is nothing to merge')
+    return merged
+
+
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert checkpoints of SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC '
-        'and STAL to the names of '
+        description='Convert checkpoints of SegFormer, DAFormer, HRDA, MIC, UDASS (QuadMix), ADVENT, CoaST, DSTC, '
+        'STAL and VFM-UDA to the names of '
         'this package, or back.'
     )
     parser.add_argument('source', help='checkpoint to read')
@@ -55,7 +67,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
         "published names), 'advent' (DeepLabV2 of the ADVENT lineage), 'coast' (with a classifier per target), "
         "'dstc' (the student, "
-        "released names) or 'target_branch' (DSTC's second network as a checkpoint of MMSegmentation)",
+        "released names), 'target_branch' (DSTC's second network as a checkpoint of MMSegmentation), 'vfm' (VFM-UDA's "
+        "names) or 'merged' (the student of a run with LoRA as an ordinary network)",
     )
     parser.add_argument(
         '--domain-heads',

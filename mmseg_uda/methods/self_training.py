@@ -4,21 +4,24 @@ parts."""
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
-from mmseg.models import build_segmentor
+from mmseg.models import build_backbone, build_segmentor
 from torch import Tensor, nn
 
 from ..components.ema import EMATeacher
 from ..components.mixers import MixedBatch
 from ..models.modes import set_teacher_mode
 from ..models.pretrained import init_reference_weights
-from ..models.training_interface import reference_views, segmentation_losses, training_features
+from ..models.training_interface import encode, reference_views, segmentation_losses, training_features
 from ..registry import AUGMENTATIONS, FEATURE_DISTANCES, MIXERS, PSEUDO_LABELERS, UDA
 from ..streams import TARGET, Stream
+from ..utils.checkpoint_io import CheckpointError
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
+from .parts.distillation import Distillation
 from .parts.flat_keys import FLAT_KEYS, components_from_flat_keys
 from .parts.labeled_target import LabeledTarget, Roles
 from .parts.masked_consistency import MaskedConsistency
@@ -45,6 +48,11 @@ class SelfTraining(UDASegmentor):
         feature_distance: config in FEATURE_DISTANCES, or None.
         masking: options of :class:`~mmseg_uda.methods.parts.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
+        source_augmentation: config in AUGMENTATIONS for the source images of the supervised pass, or None.
+        target_augmentation: config in AUGMENTATIONS for the target images that are mixed (the teacher labels clean
+            ones), or None.
+        distillation: options of :class:`~mmseg_uda.methods.parts.distillation.Distillation` with ``reference``, the
+            config of a frozen backbone that names its ``pretrained`` file; or None.
         labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``,
             ``joint``, ``override``, ``paste``, ``mask``.
         kwargs: of :class:`~mmseg_uda.methods.base.UDASegmentor`.
@@ -53,7 +61,7 @@ class SelfTraining(UDASegmentor):
     ``labeled_target`` says; without a source they take its part.
     """
 
-    frozen_references = ('imnet',)
+    frozen_references = ('imnet', 'foundation')
     calls_forward_train = True
 
     def __init__(
@@ -66,6 +74,9 @@ class SelfTraining(UDASegmentor):
         feature_distance: Options = None,
         masking: Options = None,
         source_only: bool = False,
+        source_augmentation: Options = None,
+        target_augmentation: Options = None,
+        distillation: Options = None,
         labeled_target: Options = None,
         **kwargs: Any,
     ) -> None:
@@ -81,13 +92,28 @@ class SelfTraining(UDASegmentor):
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
-        self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
+        self.augmentation, self.source_augmentation, self.target_augmentation = (
+            None if cfg is None else build_from_config(cfg, AUGMENTATIONS)
+            for cfg in (augmentation, source_augmentation, target_augmentation)
+        )
         if feature_distance is not None:
             self.feature_distance = build_from_config(feature_distance, FEATURE_DISTANCES, num_classes=self.num_classes)
             self.imnet = self._build_reference(model)
         else:
             self.feature_distance = None
+        self._build_distillation(distillation)
         self._build_teachers(dict(teacher or dict(alpha=0.999)), masking)
+
+    def _build_distillation(self, options: Options) -> None:
+        self.distillation: Optional[Distillation] = None
+        if options is None:
+            return
+        given = dict(options)
+        check_options(given, {'reference', *_own_options(Distillation, 'student', 'reference')}, 'uda.distillation')
+        if 'reference' not in given:
+            raise ValueError('uda.distillation needs reference, the config of a frozen backbone')
+        self.foundation = build_backbone(copy.deepcopy(dict(given.pop('reference')))).requires_grad_(False)
+        self.distillation = Distillation(self.student, self.foundation, **given)
 
     def _build_teachers(self, teacher: dict[str, Any], masking: Options) -> None:
         given = ('student', 'teacher_options', 'pseudo_labeler')
@@ -133,6 +159,17 @@ class SelfTraining(UDASegmentor):
         super().init_weights()
         if self.feature_distance is not None:
             init_reference_weights(self.imnet)
+        if self.distillation is not None:
+            if getattr(self.foundation, 'pretrained', None) is None:
+                raise CheckpointError(
+                    "uda.distillation.reference has no pretrained weights: name their file in its 'pretrained', or "
+                    'leave distillation out'
+                )
+            self.foundation.init_weights()
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The student, and the projection of the distillation where there is one."""
+        return {**super().networks(), **({} if self.distillation is None else {'distillation': self.distillation})}
 
     # ---- modes -----------------------------------------------------------------------------------------------------
     def train(self, mode: bool = True) -> SelfTraining:
@@ -153,8 +190,8 @@ class SelfTraining(UDASegmentor):
 
     # ---- one iteration ---------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
-        """Terms ``source``, ``feature_distance``, ``labeled_target``, ``mixed``, ``masked``, ``masked_labeled``, as
-        far as they are switched on."""
+        """Terms ``source``, ``feature_distance``, ``distillation_source``, ``labeled_target``, ``mixed``, ``masked``,
+        ``distillation_target``, ``masked_labeled``, as far as they are switched on."""
         roles = self.labeled_target.roles(batch)
         source = roles.source
         for group in self.labeled_target.passes(roles.supervised, unnamed=source.name):
@@ -171,19 +208,32 @@ class SelfTraining(UDASegmentor):
         assert target is not None
         pseudo = self.label_target(target)
         self.record_view('target', img=target.img, pseudo_label=pseudo.label, weight=pseudo.weight)
-        yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), target, pseudo)
+        weak = self._augmented(target, self.target_augmentation)
+        yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), weak, pseudo)
         if self.masking is not None:
             yield self.masking.loss(self, roles.source, (target, pseudo.label, pseudo.weight))
+        if self.distillation is not None and 'target' in self.distillation.streams:
+            deepest = encode(self.student, weak.img)[0][-1]
+            yield self.distillation.term('target', deepest, self.foundation, target.img)
 
     def _source_terms(self, group: Sequence[Weighted], source: Stream) -> Iterator[LossTerm]:
         """Losses on the source and whatever passes the network with it, and the feature distance of the source."""
+        group = [part._replace(stream=self._augmented(part.stream, self.source_augmentation)) for part in group]
+        shown = group[0].stream
+        distilled = self.distillation is not None and 'source' in self.distillation.streams
         features, losses = supervised_pass(self, [part.stream for part in group])
-        yield from terms_of(group, losses, keep_graph=self.feature_distance is not None)
+        yield from terms_of(group, losses, keep_graph=self.feature_distance is not None or distilled)
         if self.feature_distance is not None:
-            loss = self.feature_distance(
-                features.views, reference_views(self.imnet, source.img, features), source.label
-            )
-            yield LossTerm('feature_distance', loss, self.feature_distance.weight, {'src.loss_imnet_feat_dist': loss})
+            loss = self.feature_distance(features.views, reference_views(self.imnet, shown.img, features), shown.label)
+            log = {'src.loss_imnet_feat_dist': loss}
+            yield LossTerm('feature_distance', loss, self.feature_distance.weight, log, keep_graph=distilled)
+        if distilled:
+            yield self.distillation.term('source', features.backbone[-1], self.foundation, source.img)
+
+    def _augmented(self, stream: Stream, augmentation: Any) -> Stream:
+        if augmentation is None:
+            return stream
+        return replace(stream, img=augmentation(stream.img, stream.metas, self.rng))
 
     def label_target(self, target: Stream) -> PseudoLabels:
         """Pseudo-labels of the clean target images."""

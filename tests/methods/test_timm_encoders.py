@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmseg.models import build_segmentor
 
 from mmseg_uda.models.backbones import TimmEncoder
 from mmseg_uda.models.training_interface import head_outputs, logits, training_features
+from mmseg_uda.utils.checkpoint_io import CheckpointError
 from tests.harness.methods import Setup, check_exact_resume, check_two_ranks
 from tests.methods.test_quadmix import patches
 from tests.models.encoders import DINOV2, DINOV3, HEAD, SWIN, vit_model
@@ -34,6 +36,23 @@ METHODS: dict[str, tuple[Any, tuple[str, ...]]] = {
     'dacs': (dict(DACS, pseudo_labeler=dict(type='ConfidenceShare', threshold=0.22, flip_average=True)), LABELED[::2]),
     'mic': (dict(DACS, **MASKING, **DISTANCE), LABELED[::2]),
     'hrda': (dict(DACS, **MASKING, **DISTANCE), LABELED[::2]),
+    'vfm_uda': (
+        dict(
+            type='SelfTraining',
+            pseudo_labeler=dict(type='ConfidenceShare', threshold=0.22, flip_average=True),
+            source_augmentation=dict(type='TorchvisionJitter', brightness=0.1, hue=0.05, probability=0.9),
+            target_augmentation=dict(type='TorchvisionJitter', brightness=0.1, hue=0.05, probability=0.9),
+            mixer=dict(type='ClassMixer'),
+            augmentation=dict(type='TorchvisionJitter', blur_probability=0.5),
+            masking=dict(
+                mode='separatetrgaug',
+                masker=dict(type='BlockMasker', block_size=8),
+                augmentation=dict(type='TorchvisionJitter', blur_probability=0.5),
+            ),
+            distillation=dict(reference=dict(type='TimmEncoder', **DINOV2, final_norm=True), size=(42, 42)),
+        ),
+        LABELED[::2],
+    ),
     'advent': (dict(type='AdvEnt', discriminator=SMALL), LABELED[::2]),
     'quadmix': (dict(DACS, type='QuadMix', start_iter=0, confidence=0.202), LABELED[::2]),
     'coast': (
@@ -63,7 +82,7 @@ METHODS: dict[str, tuple[Any, tuple[str, ...]]] = {
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp('weights') / 'dinov2.pth'
-    torch.save(TimmEncoder(**DINOV2).model.state_dict(), path)
+    torch.save(TimmEncoder(**DINOV2, final_norm=True).model.state_dict(), path)
     return str(path)
 
 
@@ -79,13 +98,19 @@ def hrda(backbone: dict[str, Any]) -> dict[str, Any]:
 
 
 def setup(name: str, weights: str) -> Setup:
-    uda, streams = METHODS[name]
+    uda, streams = copy.deepcopy(METHODS[name])
     backbone = dict(DINOV2, pretrained=weights)
+    if name == 'vfm_uda':
+        uda['distillation']['reference']['pretrained'] = weights
     model = hrda(backbone) if name == 'hrda' else vit_model(backbone)
     if name == 'advent':
         model['auxiliary_head'] = dict(HEAD, in_index=[2, 3], in_channels=[32, 32])
     extras = patches if name == 'quadmix' else None
     size = (56, 80) if name == 'hrda' else SIZE
+    if name == 'vfm_uda':
+        head = dict(type='VFMHead', in_channels=32, in_index=3, num_classes=5)
+        model = vit_model(dict(backbone, final_norm='last'), decode_head=head)
+        del model['neck']
     return Setup(uda, streams, model=model, size=size, optimizer=DECAY, add_extras=extras)
 
 
@@ -108,10 +133,25 @@ def test_every_method_trains_a_transformer_without_an_idle_parameter(name: str, 
     assert result[0].shape == made.data.size
 
 
-def test_exact_resume(weights: str, tmp_path: Path) -> None:
-    made = setup('hrda', weights)
+@pytest.mark.parametrize('name', ['hrda', 'vfm_uda'])
+def test_exact_resume(name: str, weights: str, tmp_path: Path) -> None:
+    made = setup(name, weights)
     options = dict(model=made.config.model, optimizer=DECAY, size=made.data.size)
-    check_exact_resume(*METHODS['hrda'], tmp_path=tmp_path, **options)
+    check_exact_resume(made.config.uda, METHODS[name][1], tmp_path=tmp_path, **options)
+
+
+def test_distillation_on_two_ranks_and_its_refusals(weights: str, tmp_path: Path) -> None:
+    made = setup('vfm_uda', weights)
+    check_two_ranks(
+        made.config.uda, METHODS['vfm_uda'][1], tmp_path=tmp_path, iterations=2, model=made.config.model, size=SIZE
+    )
+    with pytest.raises(CheckpointError, match='reference has no pretrained weights'):
+        Setup(METHODS['vfm_uda'][0], model=made.config.model, size=SIZE).build()
+    with pytest.raises(ValueError, match='needs reference'):
+        Setup(dict(DACS, distillation=dict(weight=1.0)), model=made.config.model, size=SIZE).build()
+    with pytest.raises(ValueError, match='weight > 0'):
+        wrong = dict(made.config.uda.distillation, weight=0)
+        Setup(dict(DACS, distillation=wrong), model=made.config.model, size=SIZE).build()
 
 
 VARIANTS = {
