@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.u2pl import rank_to_index
+from ..utils.undo import UndoableBuffers
 
 
 class ClassConfidenceBank(nn.Module):
@@ -39,7 +40,7 @@ class ClassConfidenceBank(nn.Module):
         self.value.copy_(torch.where(counts > 0, updated, self.value) if self.skip_absent else updated)
 
 
-class KeyBank(nn.Module):
+class KeyBank(UndoableBuffers):
     """Ring buffers of feature vectors, one per class, in one tensor; oldest entries are overwritten.
 
     Enqueueing and drawing are batched over classes and never wait for the device.
@@ -60,6 +61,7 @@ class KeyBank(nn.Module):
     heads: Tensor
     sizes: Tensor
     starts: Tensor
+    noted = ('keys',)
 
     def __init__(
         self, num_classes: int, channels: int, sizes: Union[int, Sequence[int]] = 30000, dtype: str = 'float32'
@@ -91,8 +93,12 @@ class KeyBank(nn.Module):
         ranks = first[:, None] + offsets
         slots = self.starts[:, None] + (self.heads[:, None] + ranks) % self.sizes[:, None]
         written = ranks < counts[:, None]
-        slots = torch.where(written, slots, torch.full_like(slots, len(self.keys) - 1))
-        self.keys[slots.flatten()] = features[rank_to_index(masks, ranks).flatten()].to(self.keys.dtype)
+        pixels = rank_to_index(masks, ranks)
+        if slots.device.type == 'cpu':  # where counting the written rows makes nobody wait
+            slots, pixels = slots[written], pixels[written]
+        else:
+            slots = torch.where(written, slots, torch.full_like(slots, len(self.keys) - 1))
+        self.write_rows('keys', slots.flatten(), features[pixels.flatten()].to(self.keys.dtype))
         self.keys[-1] = 0
         self.heads.copy_((self.heads + counts) % self.sizes)
         self.lengths.copy_(torch.minimum(self.lengths + counts, self.sizes))

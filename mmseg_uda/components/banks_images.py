@@ -7,9 +7,10 @@ from typing import Any, Optional
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..ops.adaptive_mix import class_presence, raster_components
+from ..utils.undo import UndoableBuffers
 
 
 def class_components(mask: np.ndarray) -> np.ndarray:
@@ -19,7 +20,7 @@ def class_components(mask: np.ndarray) -> np.ndarray:
     return raster_components(components)
 
 
-class ImageBank(nn.Module):
+class ImageBank(UndoableBuffers):
     """The last target crops and which classes the teacher saw in each: partners for mixing are drawn by class without
     loading anything.
 
@@ -38,6 +39,7 @@ class ImageBank(nn.Module):
     presence: Tensor
     filled: Tensor
     head: Tensor
+    noted = ('images',)
 
     def __init__(
         self, num_classes: int, size: int = 32, presence_threshold: float = 0.01, dtype: str = 'float16'
@@ -71,7 +73,7 @@ class ImageBank(nn.Module):
                 f'{len(images)}'
             )
         if not len(self.images):
-            self.images = self.images.new_zeros(self.size, *images.shape[1:])
+            self.replace('images', self.images.new_zeros(self.size, *images.shape[1:]))
         if self.images.shape[1:] != images.shape[1:]:
             raise ValueError(
                 f'the image bank holds crops of {tuple(self.images.shape[1:])}, the batch has '
@@ -79,7 +81,7 @@ class ImageBank(nn.Module):
                 'resume with the crop size of the checkpoint'
             )
         slots = (self.head + torch.arange(len(images), device=self.head.device)) % self.size
-        self.images[slots] = images.to(self.images.dtype)
+        self.write_rows('images', slots, images.to(self.images.dtype))
         self.presence[:, slots] = 0
         self.filled[slots] = True
         self.head.copy_((self.head + len(images)) % self.size)

@@ -32,6 +32,7 @@ class EMATeacher(nn.Module):
     """
 
     initialized: Tensor
+    python_state = ('_ready',)
 
     def __init__(self, student: nn.Module, alpha: float = 0.999, buffers: str = 'own', delay: int = 0) -> None:
         super().__init__()

@@ -6,15 +6,16 @@ from typing import Any, Optional, Union
 
 import torch
 from mmcv.runner import get_dist_info
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..ops.quadmix import Composite
+from ..utils.undo import UndoableBuffers
 from ..utils.world import current_world
 
 _FIELDS = ('source_img', 'source_label', 'target_img', 'target_label', 'target_weight', 'confident')
 
 
-class TemplateBank(nn.Module):
+class TemplateBank(UndoableBuffers):
     """The last batch of both domains: clean images, labels, pseudo-labels with weights, and where the teacher was
     confident.
 
@@ -38,6 +39,7 @@ class TemplateBank(nn.Module):
     target_label: Tensor
     target_weight: Tensor
     confident: Tensor
+    noted = _FIELDS
 
     def __init__(self, dtype: str = 'float32', save: bool = True) -> None:
         super().__init__()
@@ -95,7 +97,5 @@ class TemplateBank(nn.Module):
         world = current_world()
         values = (source.img, source.label, target.img, target.label, target.weight, confident)
         for name, value in zip(_FIELDS, values):
-            value = value.to(getattr(self, name).dtype)
-            value = world.gather(value) if self.save and world.world_size > 1 else value
-            self._resize(name, value.shape)
-            getattr(self, name).copy_(value)
+            value = value.detach().to(getattr(self, name).dtype, copy=True)
+            self.replace(name, world.gather(value) if self.save and world.world_size > 1 else value)

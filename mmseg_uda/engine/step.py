@@ -16,7 +16,9 @@ from ..models.modes import set_training_modes
 from ..utils.config import check_options
 from ..utils.rng import StepRng, seed_everything
 from .distributed import all_reduce_gradients
+from .inputs import files_of, non_finite_inputs
 from .records import StepRecords
+from .undo import IterationUndo
 
 POLICIES = ('merged', 'sequential')
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -96,6 +98,9 @@ class _Pass:
     logged: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     stepped: set[str] = field(default_factory=set)
+    inputs: list[str] = field(default_factory=list)
+    bad_inputs: list[Tensor] = field(default_factory=list)
+    skipped: Optional[bool] = None  # as far as the host knows
 
 
 class TrainStep:
@@ -109,6 +114,10 @@ class TrainStep:
 
     The only host-device synchronisations are those of :meth:`flush`, which the runner calls at log intervals (on CUDA
     with fused optimisers; others need to know on the host whether to step).
+
+    An iteration with a non-finite input, loss or gradient, or whose forward passes left a non-finite value in a
+    buffer, is skipped as a whole: no optimiser steps, and :class:`~mmseg_uda.engine.undo.IterationUndo` puts back
+    whatever else it has changed.
     """
 
     def __init__(
@@ -132,6 +141,7 @@ class TrainStep:
         }
         self.device = next(iter(self.parameters.values()))[0].device
         self.records = StepRecords(self.options.max_non_finite)
+        self.undo = IterationUndo(method, [p for parameters in self.parameters.values() for p in parameters])
         self.scaler = self._build_scaler()
 
     def _build_scaler(self) -> Optional[Any]:
@@ -162,16 +172,23 @@ class TrainStep:
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         state = _Pass()
+        self.undo.begin()
         for k, batch in enumerate(batches):
             seed_everything(self.seed, 'iteration', iteration, k, self.rank)
             rng = StepRng(self.seed, iteration, k * self.world_size + self.rank, batch_size_of(batch))
             if k == 0:
                 self.method.begin_iteration(iteration, rng)
             self.method.rng = rng
+            names, flags = non_finite_inputs(batch)
+            state.inputs += names
+            state.bad_inputs += flags
             self._run_method(batch, state)
         self._step([name for name in self.optimizers if name not in state.stepped], state)
         self.method.end_iteration()
-        self.records.add(iteration, state.names, state.losses, state.logs, _files(batches))
+        self.undo.end(self.records.bad(self.device), state.skipped)
+        self.records.add(
+            iteration, state.names, state.losses, state.logs, files_of(batches), state.inputs, state.bad_inputs
+        )
 
     def _run_method(self, batch: Mapping[str, Any], state: _Pass) -> None:
         events = self.method.training_losses(batch)
@@ -287,6 +304,8 @@ class TrainStep:
         self._refuse_accumulation()
         self._check_networks(event.networks, 'OptimizerStep')
         self._flush_pending(state)
+        for name in event.networks:
+            self.undo.before_early_step(self.optimizers[name])
         self._step(list(event.networks), state)
         state.stepped.update(event.networks)
         for name in event.networks:
@@ -296,19 +315,17 @@ class TrainStep:
         if not names:
             return
         parameters = [p for name in names for p in self.parameters[name]]
-        bad = (
-            (~torch.isfinite(torch.stack(state.losses)).all()).float()
-            if state.losses
-            else torch.zeros((), device=self.device)
-        )
+        bad = torch.maximum(self.records.bad(self.device), self._non_finite(state))
         if self.world_size > 1:
             bad = all_reduce_gradients(parameters, bad)
+        unscaled = False
         for name in names:
             grads = [p.grad for p in self.parameters[name] if p.grad is not None]
             if not grads:
                 continue
             if self.scaler is not None:
                 self.scaler.unscale_(self.optimizers[name])
+                unscaled = True
             norm = _total_norm(grads, float((self.options.grad_clip or {}).get('norm_type', 2)))
             bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
             if self.options.grad_clip is not None:
@@ -316,20 +333,33 @@ class TrainStep:
                 torch._foreach_mul_(grads, clip)
                 state.logs['grad_norm' if len(self.optimizers) == 1 else f'grad_norm.{name}'] = norm
         self.records.mark(bad)
+        state.skipped = self._on_host(bad)
         for name in names:
-            self._guarded_step(self.optimizers[name], bad)
-        if self.scaler is not None:
+            self._guarded_step(self.optimizers[name], bad, state.skipped)
+        if self.scaler is not None and unscaled:
             self.scaler.update()
 
-    def _guarded_step(self, optimizer: Optimizer, bad: Tensor) -> None:
-        """Step unless ``bad``; on CUDA with a fused optimiser the device decides and the host does not wait."""
-        if self.scaler is not None:
-            if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
-                self.scaler.step(optimizer)
-            return
-        fused = self.device.type == 'cuda' and all(group.get('fused') for group in optimizer.param_groups)
-        if not fused:
-            if bad.item() == 0:
+    def _non_finite(self, state: _Pass) -> Tensor:
+        """Whether an input, a loss or what the forward passes left in a buffer is not finite; float32 scalar."""
+        spoiled = self.undo.non_finite(self.device)
+        self.records.note_buffers(spoiled)
+        flags = [spoiled > 0, *(flag.any().to(self.device) for flag in state.bad_inputs)]
+        if state.losses:
+            flags.append(~torch.isfinite(torch.stack(state.losses)).all())
+        return torch.stack(flags).any().float()
+
+    def _on_host(self, bad: Tensor) -> Optional[bool]:
+        """Whether to skip, as the host knows it; None where only the device does (CUDA with fused optimisers)."""
+        groups = [group for optimizer in self.optimizers.values() for group in optimizer.param_groups]
+        if self.device.type == 'cuda' and all(group.get('fused') for group in groups):
+            return None
+        return bool(bad.item() > 0)
+
+    def _guarded_step(self, optimizer: Optimizer, bad: Tensor, skipped: Optional[bool]) -> None:
+        """Step unless ``bad``; where the host does not know (``skipped`` is None), the fused optimiser decides on the
+        device. The gradients of fp16 are unscaled before, so that the scaler has no part in it."""
+        if skipped is not None:
+            if not skipped:
                 optimizer.step()
             return
         optimizer.grad_scale, optimizer.found_inf = None, (bad > 0).float()  # type: ignore[attr-defined]
@@ -380,12 +410,3 @@ def _total_norm(grads: Sequence[Tensor], norm_type: float) -> Tensor:
 def batch_size_of(batch: Mapping[str, Any]) -> int:
     """Images of one stream of a batch."""
     return next((value.shape[0] for key, value in batch.items() if key == 'img' or key.endswith('_img')), 1)
-
-
-def _files(batches: Sequence[Mapping[str, Any]]) -> list[str]:
-    metas = [meta for batch in batches for key, value in batch.items() if key.endswith('img_metas') for meta in value]
-    return [
-        str(meta.get('filename') or meta.get('ori_filename'))
-        for meta in metas
-        if meta.get('filename') or meta.get('ori_filename')
-    ]

@@ -44,6 +44,7 @@ class QuadMix(DACS):
     """
 
     started: Tensor
+    python_state = ('_started',)
 
     def __init__(
         self,

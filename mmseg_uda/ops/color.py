@@ -63,7 +63,7 @@ def hsv_to_rgb(img: Tensor) -> Tensor:
         ],
         -3,
     )
-    first = sector.long().unsqueeze(-3)
+    first = torch.nan_to_num(sector).long().unsqueeze(-3)  # no hue, no sector: NaN stays in the values
     return table.gather(-3, torch.cat([first, first + 6, first + 12], -3))
 
 

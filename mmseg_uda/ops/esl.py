@@ -170,12 +170,12 @@ def quantize(score: Tensor, levels: int, higher_is_better: bool = False) -> Tens
 
     For any integer j, ``score <= j / levels`` is the same as ``code <= j``; with ``higher_is_better``
     ``score >= j / levels`` is the same as ``code >= j``. (The product of a 24-bit and a 16-bit number is exact in
-    float64.)
+    float64.) NaN gets the worst code.
 
     Returns:
         int64 codes of the same shape.
     """
-    scaled = score.double() * levels
+    scaled = torch.nan_to_num(score.double() * levels, nan=0.0 if higher_is_better else float(levels))
     return (scaled.floor() if higher_is_better else scaled.ceil()).clamp(0, levels).long()
 
 

@@ -78,6 +78,11 @@ METHODS: dict[str, tuple[tuple[str, ...], Optional[dict[str, Any]], str]] = {
         'plain',
     ),
     'dstc': (FEW_LABELS, dict(type='DSTC', init=None), 'plain'),
+    'dstc_augmented': (
+        FEW_LABELS,
+        dict(type='DSTC', init=None, update='simultaneous', augmentation=dict(type='PhotometricDistortion8Bit')),
+        'plain',
+    ),
     'stal': (FEW_LABELS, STAL, 'plain'),
     'stal_eval': (FEW_LABELS, dict(STAL, teacher_eval=True, contrast=None), 'plain'),
     'ripu': (('source', 'labeled_target'), dict(type='RIPU'), 'plain'),

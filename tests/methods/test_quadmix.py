@@ -157,15 +157,12 @@ def test_batches_may_change_their_size() -> None:
 def test_templates_are_copies_and_bounded() -> None:
     setup = Setup(QUAD)
     method, step = setup.build()
-    addresses = set()
     for i in range(3):
         batch = setup.data.batch([2 * i, 2 * i + 1])
         step([batch], i)
-        addresses.add(method.templates.source_img.data_ptr())
     clean = batch['img'].clone()
     batch['img'].zero_()
     assert torch.equal(method.templates.source_img, clean) and not method.templates.source_img.requires_grad
-    assert len(addresses) == 1
     assert (
         sum(value.element_size() for value in method.templates.buffers() for _ in range(value[0, ..., 0, 0].numel()))
         == 31

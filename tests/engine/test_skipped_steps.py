@@ -1,0 +1,165 @@
+"""An iteration with a value that is not finite leaves nothing behind, whatever the method and wherever the value is."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import pytest
+import torch
+from mmcv.runner import HOOKS, Hook
+
+from mmseg_uda.engine.step import TrainStep
+from mmseg_uda.methods.base import LossTerm
+from tests.harness.methods import assert_equal_state
+from tests.harness.runs import METHODS, config, make_world, run
+
+NAN, INF, HUGE = float('nan'), float('inf'), 1e38
+#: iteration -> what is wrong in it: an input (``image`` stands for the streams in turn), the first term's gradient, the
+#: last term's weight or loss. The first iteration of a run is among them; the others find teachers, banks and
+#: optimisers with a history.
+PLAN = {
+    0: ('loss', NAN),
+    2: ('image', NAN),
+    3: ('image', NAN),
+    5: ('image', NAN),
+    6: ('image', INF),
+    7: ('weight', INF),
+    9: ('weight', NAN),
+    10: ('gradient', NAN),
+    11: ('gradient', HUGE),
+    13: ('image', HUGE),
+    14: ('image', HUGE),
+}
+MAX_ITERS = 16
+#: methods with every kind of state
+OF_EVERY_KIND = ('source_only', 'esl_online', 'dacs_running', 'mic', 'quadmix', 'coast', 'dstc', 'stal')
+
+
+@HOOKS.register_module()
+class Faults(Hook):
+    """Spoils the iterations of ``plan``, and watches that those which are skipped change nothing."""
+
+    def __init__(self, plan: dict[str, tuple[str, float]]) -> None:
+        self.plan = {int(iteration): fault for iteration, fault in plan.items()}
+        self.skipped: list[int] = []
+        self._before: dict[str, Any] = {}
+
+    def before_run(self, runner: Any) -> None:
+        genuine = runner.model.training_losses
+        runner.model.training_losses = lambda batch: self._spoil(genuine(batch), runner.iter)
+
+    def before_train_iter(self, runner: Any) -> None:
+        where, value = self.plan.get(runner.iter, ('', 0.0))
+        if where == 'image':
+            keys = [key for key in runner.data_batch if key.endswith('img')]
+            runner.data_batch[keys[runner.iter % len(keys)]][0, 0, 5, 7] = value
+        self._before = outcome(runner)
+
+    def _spoil(self, events: Iterator[Any], iteration: int) -> Iterator[Any]:
+        where, value = self.plan.get(iteration, ('', 0.0))
+        if where not in ('weight', 'loss', 'gradient'):
+            yield from events
+            return
+        held, first = None, True
+        for event in events:  # one is held back, to know the last
+            if held is not None:
+                yield self._spoiled(held, where, value) if first and where == 'gradient' else held
+                first = False
+            held = event
+        yield held if where == 'gradient' and not first else self._spoiled(held, where, value)
+
+    @staticmethod
+    def _spoiled(term: Any, where: str, value: float) -> LossTerm:
+        if where == 'weight':
+            return replace(term, weight=term.weight * value)
+        if where == 'loss':
+            return replace(term, loss=term.loss * value)
+        loss = term.loss * 1.0
+        loss.register_hook(lambda gradient: gradient * value)
+        return replace(term, loss=loss)
+
+    def after_train_iter(self, runner: Any) -> None:
+        after = outcome(runner)
+        assert all(torch.isfinite(value).all() for value in after.values() if torch.is_tensor(value)), runner.iter
+        if runner.step.records.skipped > len(self.skipped):
+            self.skipped.append(runner.iter)
+            assert_equal_state(self._before, after, f'iteration {runner.iter} ({self.plan.get(runner.iter)})')
+
+
+class _Skipping:
+    """A training step that does nothing in some iterations."""
+
+    def __init__(self, step: TrainStep, at: Sequence[int]) -> None:
+        self._step = step
+        self._at = at
+
+    def __call__(self, batches: Any, iteration: int) -> None:
+        if iteration not in self._at:
+            self._step(batches, iteration)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._step, name)
+
+
+@HOOKS.register_module()
+class LeaveOut(Hook):
+    """Leaves iterations out cleanly."""
+
+    def __init__(self, at: Sequence[int]) -> None:
+        self.at = at
+
+    def before_run(self, runner: Any) -> None:
+        runner.step = _Skipping(runner.step, self.at)
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp('world'))
+
+
+def outcome(runner: Any) -> dict[str, Any]:
+    """Everything that a checkpoint holds, flat."""
+    state = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    for network, optimizer in runner.step.optimizers.items():
+        for number, values in optimizer.state_dict()['state'].items():
+            state.update({f'{network}.{number}.{key}': copy.deepcopy(value) for key, value in values.items()})
+    return state
+
+
+def train(name: str, world: Path, folder: Path, *hooks: dict[str, Any], **changes: Any) -> Any:
+    changes = {'runner__max_iters': MAX_ITERS, 'checkpoint_config__interval': 100, **changes}
+    return run(config(name, world, folder, custom_hooks=list(hooks), **changes))
+
+
+def device_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens on CUDA with fused optimisers: the host learns nothing."""
+
+    def step_unless(self: TrainStep, optimizer: Any, bad: torch.Tensor, skipped: Any) -> None:
+        assert skipped is None
+        if bad.item() == 0:
+            optimizer.step()
+
+    monkeypatch.setattr(TrainStep, '_on_host', lambda self, bad: None)
+    monkeypatch.setattr(TrainStep, '_guarded_step', step_unless)
+
+
+@pytest.mark.parametrize(
+    'name, decides', [*((name, 'host') for name in METHODS), *((name, 'device') for name in OF_EVERY_KIND)]
+)
+def test_a_fault_leaves_nothing_behind(
+    name: str, decides: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A skipped iteration changes nothing, and the run goes on as if it had not been; huge values that do no harm may
+    be trained on."""
+    if decides == 'device':
+        device_decides(monkeypatch)
+    plan = {str(iteration): fault for iteration, fault in PLAN.items()}
+    runner = train(name, world, tmp_path / 'faulty', dict(type='Faults', plan=plan))
+    skipped = next(hook for hook in runner.hooks if isinstance(hook, Faults)).skipped
+    assert set(skipped) >= {iteration for iteration, (_, value) in PLAN.items() if value != HUGE}
+    assert set(skipped) <= set(PLAN)
+    clean = train(name, world, tmp_path / 'clean', dict(type='LeaveOut', at=skipped))
+    assert_equal_state(outcome(clean), outcome(runner), 'the rest of the run')
