@@ -26,6 +26,7 @@ from ..utils.checkpoint_io import (
 )
 from .data import to_device
 from .distributed import barrier, gather_objects
+from .finite import refuse_non_finite
 from .signals import StopRequest
 from .step import TrainStep
 
@@ -232,7 +233,11 @@ class UDARunner(IterBasedRunner):
         save_optimizer: bool = True,
         create_symlink: bool = True,
     ) -> None:
-        """Write a checkpoint atomically: an ordinary MMSeg checkpoint whose extra state stands under ``uda.*``."""
+        """Write a checkpoint atomically: an ordinary MMSeg checkpoint whose extra state stands under ``uda.*``.
+
+        Raises:
+            FloatingPointError: a tensor holds NaN or inf; nothing is written.
+        """
         meta = {
             **(meta or {}),
             **(self.meta or {}),
@@ -250,6 +255,7 @@ class UDARunner(IterBasedRunner):
             )
             checkpoint['engine'] = plain(self.step.state_dict())
         filename = filename_tmpl.format(self._completed)
+        refuse_non_finite(checkpoint, self._completed)
         save_checkpoint_file(checkpoint, Path(out_dir) / filename)
         if create_symlink:
             _point_latest(Path(out_dir), filename)

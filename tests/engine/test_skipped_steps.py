@@ -11,10 +11,12 @@ import pytest
 import torch
 from mmcv.runner import HOOKS, Hook
 
+from mmseg_uda import builder
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.methods.base import LossTerm
-from tests.harness.methods import assert_equal_state
+from tests.harness.methods import Setup, assert_equal_state, run_ranks
 from tests.harness.runs import METHODS, config, make_world, run
+from tests.harness.synthetic import tiny_model
 
 NAN, INF, HUGE = float('nan'), float('inf'), 1e38
 #: iteration -> what is wrong in it: an input (``image`` stands for the streams in turn), the first term's gradient, the
@@ -163,3 +165,126 @@ def test_a_fault_leaves_nothing_behind(
     assert set(skipped) <= set(PLAN)
     clean = train(name, world, tmp_path / 'clean', dict(type='LeaveOut', at=skipped))
     assert_equal_state(outcome(clean), outcome(runner), 'the rest of the run')
+
+
+@pytest.mark.parametrize('value', [NAN, INF])
+@pytest.mark.parametrize('name', ['source_only', 'mic', 'dstc', 'stal', 'advent'])
+def test_a_fault_for_ever_ends_the_run_in_the_state_before_it(
+    name: str, value: float, world: Path, tmp_path: Path
+) -> None:
+    """Of three good iterations a checkpoint is left; the files of the input are named."""
+    plan = {str(iteration): ('image', value) for iteration in range(3, MAX_ITERS)}
+    options = dict(optimizer_config__max_non_finite=3, checkpoint_config__interval=1)
+    with pytest.raises(
+        FloatingPointError, match=r"non-finite input \w*img of '.*\.jpg'.* 4 iterations in a row"
+    ) as end:
+        train(name, world, tmp_path / 'faulty', dict(type='Faults', plan=plan), **options)
+    assert str(world) in str(end.value)
+    newest = torch.load(tmp_path / 'faulty/latest.pth', weights_only=True)
+    assert newest['meta']['iter'] == 6
+    first = torch.load(tmp_path / 'faulty/iter_3.pth', weights_only=True)
+    assert_equal_state(first['state_dict'], newest['state_dict'], 'after three skipped iterations')
+
+
+@HOOKS.register_module()
+class Corrupt(Hook):
+    """After an iteration, writes NaN into a parameter or buffer, as a broken memory module would."""
+
+    def __init__(self, tensor: str, after: int) -> None:
+        self.tensor = tensor
+        self.after = after
+
+    def before_train_iter(self, runner: Any) -> None:
+        if runner.iter == self.after:
+            tensors = {**dict(runner.model.named_parameters()), **dict(runner.model.named_buffers())}
+            tensors[self.tensor].data.view(-1)[0] = NAN
+
+
+@pytest.mark.parametrize(
+    'tensor, key',
+    [
+        ('student.decode_head.conv_seg.weight', 'decode_head.conv_seg.weight'),
+        ('teacher.model.backbone.stages.2.1.running_var', 'uda.teacher.model.backbone.stages.2.1.running_var'),
+    ],
+)
+def test_a_checkpoint_never_holds_what_is_not_finite(tensor: str, key: str, world: Path, tmp_path: Path) -> None:
+    """The checkpoint before stays, and the error names the tensor as the file would have."""
+    hook = dict(type='Corrupt', tensor=tensor, after=2)
+    with pytest.raises(FloatingPointError, match=rf'after 4 iterations: state_dict.{key}'):
+        train('dacs', world, tmp_path, hook, checkpoint_config__interval=2, runner__max_iters=6)
+    assert [path.name for path in sorted(tmp_path.glob('iter_*'))] == ['iter_2.pth']
+    assert (tmp_path / 'latest.pth').resolve().name == 'iter_2.pth'
+
+
+def test_optimiser_states_are_looked_at(world: Path, tmp_path: Path) -> None:
+    runner = train('source_only', world, tmp_path, runner__max_iters=1)
+    state = runner.step.optimizers['segmentor'].state
+    next(iter(state.values()))['exp_avg_sq'].view(-1)[0] = INF
+    with pytest.raises(FloatingPointError, match=r'optimizer.state.0.exp_avg_sq holds'):
+        runner.save_checkpoint(str(tmp_path))
+
+
+class Counting(torch.nn.Module):
+    """Counts its forward passes in plain Python, which reaches checkpoints as extra state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {'passes': self.passes}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.passes = state['passes']
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        return x
+
+
+@pytest.mark.parametrize('decides', ['host', 'device'])
+def test_extra_states_are_put_back(decides: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if decides == 'device':
+        device_decides(monkeypatch)
+    setup = Setup(None, ('source',))
+    build = builder.build_train_model
+
+    def with_counter(*args: Any, **options: Any) -> Any:
+        method = build(*args, **options)
+        method.student.backbone.stages[0].append(Counting())
+        return method
+
+    monkeypatch.setattr('tests.harness.methods.build_train_model', with_counter)
+    method, step = setup.build()
+    counter = method.student.backbone.stages[0][-1]
+    for iteration in range(4):
+        batch = setup.data.batch([0, 1])
+        if iteration == 2:
+            batch['img'][0, 0, 0, 0] = NAN
+        step([batch], iteration)
+    assert counter.passes == 3
+
+
+@pytest.mark.parametrize('name', ['mic', 'dstc'])
+def test_ranks_skip_together(name: str, tmp_path: Path) -> None:
+    """A bad image on one rank is undone on both."""
+    states = run_ranks(_one_bad_image, tmp_path, name)
+    assert_equal_state(states[0], states[1], 'rank 0 and rank 1')
+
+
+def _one_bad_image(rank: int, name: str) -> dict[str, Any]:
+    streams, uda, _ = METHODS[name]
+    uda = {key: value for key, value in (uda or {}).items() if not key.startswith('imnet')}
+    setup = Setup(uda, streams, model=tiny_model())
+    method, step = setup.build()
+    for iteration in range(4):
+        batch = setup.data.batch([2 * iteration + rank])
+        if iteration == 2 and rank == 1:
+            batch['target_img'][0, 0, 0, 0] = NAN
+        before = {key: value.clone() for key, value in method.state_dict().items()}
+        step([batch], iteration)
+        if iteration == 2:
+            assert_equal_state(before, method.state_dict(), f'rank {rank}')
+    step.flush()
+    assert step.records.skipped == 1
+    return {key: value for key, value in method.state_dict().items() if 'running' not in key}
