@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..models.modes import kept_modes
 from ..ops.hrda import crop_windows, sliding_boxes
 from ..ops.label_maps import label_map
-from .step import PRECISIONS
+from .step_options import PRECISIONS
 
 
 def batched_slide_inference(
