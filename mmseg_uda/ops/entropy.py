@@ -56,6 +56,16 @@ def entropy_from_logits(logits: Tensor) -> Tensor:
     return self_information(logits).sum(dim=1)
 
 
+def robust_entropy_loss(logits: Tensor, eta: float) -> Tensor:
+    """Mean Charbonnier penalty ``(h^2 + 0.001^2)^eta`` of the normalised entropy h: FDA's (arXiv 2004.05498, eq. 6).
+
+    Args:
+        logits: class scores (B, C, H, W).
+        eta: above 0.5, undecided pixels count more than nearly decided ones.
+    """
+    return (entropy_from_logits(logits).square() + 0.001**2).pow(eta).mean()
+
+
 def entropy_loss(logits: Tensor, hardest: Optional[float] = None) -> Tensor:
     """Mean normalised entropy, MinEnt's loss (arXiv 1811.12833, eq. 4).
 

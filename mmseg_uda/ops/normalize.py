@@ -66,6 +66,19 @@ def _normalize(img: Tensor, mean: tuple[float, ...], std: tuple[float, ...], to_
     return out.sub_(_constant(mean, img.device)).mul_(_constant(tuple(1 / s for s in std), img.device))
 
 
+def black_of(metas: Sequence[Mapping[str, Any]], device: torch.device) -> Tensor:
+    """What black is in normalised images: ``-mean / std``, (1, C, 1, 1) float32.
+
+    Raises:
+        ValueError: images that were not normalised alike.
+    """
+    configs = {tuple(tuple(map(float, meta['img_norm_cfg'][key])) for key in ('mean', 'std')) for meta in metas}
+    if len(configs) != 1:
+        raise ValueError(f'images of several streams need one img_norm_cfg, got {len(configs)} (mean, std)')
+    mean, std = configs.pop()
+    return _constant(tuple(-m / s for m, s in zip(mean, std)), device)
+
+
 def denormalize(img: Tensor, meta: Mapping[str, Any]) -> Tensor:
     """The inverse of :func:`normalize_on_device`: float (C, H, W) -> uint8 (C, H, W), RGB for three bands."""
     config = meta['img_norm_cfg']

@@ -1,0 +1,8 @@
+# FDA: the toy world's rendered game to its European city.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/tiny_lite0.py',
+    '../_base_/datasets/uda_toy_gta_to_toy_cityscapes_128x256.py',
+    '../_base_/uda/fda.py',
+    '../_base_/schedules/toy_500.py',
+]
