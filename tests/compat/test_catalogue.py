@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -72,3 +74,44 @@ def test_the_index_of_the_documentation_is_complete():
         if ROOT / 'docs' in page.parents and page.name != 'README.md' and page.resolve() not in listed
     ]
     assert not missing
+
+
+CATALOGUE = runpy.run_path(str(ROOT / 'tools' / 'catalogue.py'))
+
+
+def test_everything_is_listed(capsys: pytest.CaptureFixture):
+    assert CATALOGUE['main'](['--check']) == 0, capsys.readouterr().out
+
+
+def test_a_new_method_is_listed_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture):
+    for name in ('README.md', 'docs/README.md', 'docs/methods', 'configs/fda', 'configs/minent', 'configs/_base_'):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / 'model-index.yml').write_text('Import:\n', encoding='utf-8')
+    shutil.copytree(tmp_path / 'configs/fda', tmp_path / 'configs/gamma')
+    main = CATALOGUE['main']
+    assert main(['--check'], tmp_path) == 1
+    assert 'missing: docs/methods/gamma.md' in capsys.readouterr().out
+    (tmp_path / 'docs/methods/gamma.md').write_text('# Gamma\n', encoding='utf-8')
+    metafile = tmp_path / 'configs/gamma/metafile.yml'
+    metafile.write_text(
+        metafile.read_text(encoding='utf-8').split('Models:')[0].replace('FDA', 'Gamma') + 'Models:\n', encoding='utf-8'
+    )
+    assert main(['--check'], tmp_path) == 1
+    assert main(['--write'], tmp_path) == 0
+    assert main(['--check'], tmp_path) == 0
+    models = yaml.safe_load(metafile.read_text(encoding='utf-8'))['Models']
+    assert {model['Config'] for model in models} == {
+        relative(path).replace('fda/', 'gamma/') for path in (ROOT / 'configs' / 'fda').glob('*.py')
+    }
+    assert models[-1]['Metadata'] == {
+        'Training Data': 'GTA, Cityscapes (no labels)',
+        'Iterations': 500,
+        'Batch Size': 4,
+    }
+    readme = (tmp_path / 'README.md').read_text(encoding='utf-8').splitlines()
+    row = '| Gamma | UDA | [`configs/gamma`](configs/gamma) | [page](docs/methods/gamma.md) |'
+    assert '(docs/methods/fda.md)' in readme[readme.index(row) - 1]
+    index = (tmp_path / 'docs/README.md').read_text(encoding='utf-8')
+    assert '- [Gamma](methods/gamma.md)\n' in index and '[gamma](../configs/gamma/README.md), ' in index
