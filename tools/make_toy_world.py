@@ -1,8 +1,9 @@
 """Draw the toy world: ``python tools/make_toy_world.py [--datasets gta cityscapes]``."""
 
 import argparse
+from functools import partial
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -11,21 +12,48 @@ import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
 from mmseg_uda.datasets.label_spaces import CITY19_PALETTE
 from mmseg_uda.engine.predictions import colorize
 from mmseg_uda.toy import TOY_DATASETS, ensure_toy_world
+from mmseg_uda.toy.aerial import AerialLook
+from mmseg_uda.toy.appearance import Appearance
 from mmseg_uda.toy.canvas import LANE_MARKING
 from mmseg_uda.toy.looks import APPEARANCES
 from mmseg_uda.toy.render import render
+from mmseg_uda.toy.square_looks import SQUARE_LOOKS, render_square
 from mmseg_uda.utils.cli import run_tool
 
+#: colours of what aerial pictures show, in the order of KINDS
+KIND_COLORS = (
+    *((0, 0, 0), (150, 150, 150), (255, 0, 0), (255, 255, 0), (0, 0, 255), (159, 129, 183)),
+    *((0, 120, 0), (255, 195, 128), (180, 255, 180), (255, 0, 255), (255, 128, 0)),
+)
+Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
-def contact_sheet(path: Path, width: int, height: int, columns: int = 3) -> None:
+
+def street_rows(width: int, height: int) -> dict[str, Draw]:
+    """What draws a picture and its label in colours, by appearance."""
+
+    def draw(look: Appearance, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        image, label = render(look, width, height, rng)
+        label[label == LANE_MARKING] = 0
+        return image, colorize(label, CITY19_PALETTE)
+
+    return {name: partial(draw, look) for name, look in APPEARANCES.items()}
+
+
+def square_rows(side: int) -> dict[str, Draw]:
+    """The same for the aerial and medical pictures."""
+
+    def draw(look: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        image, label = render_square(look, side, rng)
+        return image, colorize(label, KIND_COLORS if isinstance(look, AerialLook) else ((0, 0, 0), (255, 255, 255)))
+
+    return {name: partial(draw, look) for name, look in SQUARE_LOOKS.items()}
+
+
+def contact_sheet(path: Path, drawn: Mapping[str, Draw], columns: int) -> None:
     """Pictures and labels of every appearance, one row each."""
     rows = []
-    for number, (name, look) in enumerate(APPEARANCES.items()):
-        cells = []
-        for column in range(columns):
-            image, label = render(look, width, height, np.random.default_rng([7, number, column]))
-            label[label == LANE_MARKING] = 0
-            cells += [image, colorize(label, CITY19_PALETTE)]
+    for number, (name, draw) in enumerate(drawn.items()):
+        cells = [cell for column in range(columns) for cell in draw(np.random.default_rng([7, number, column]))]
         row = np.concatenate(cells, 1)
         cv2.putText(row, name, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 2, cv2.LINE_AA)
         cv2.putText(row, name, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA)
@@ -49,7 +77,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument('--scale', type=float, default=1.0, help='factor on the number of pictures')
     parser.add_argument('--workers', type=int)
-    parser.add_argument('--contact-sheet', type=Path, help='also write a picture of all appearances')
+    parser.add_argument(
+        '--contact-sheet',
+        type=Path,
+        help='also write a picture of all appearances, and one of the square pictures beside it (..._square)',
+    )
     args = parser.parse_args(argv)
     width, height = args.size
     roots = ensure_toy_world(
@@ -63,7 +95,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         scale=args.scale,
     )
     if args.contact_sheet:
-        contact_sheet(args.contact_sheet, width, height)
+        contact_sheet(args.contact_sheet, street_rows(width, height), 3)
+        square = args.contact_sheet.with_name(f'{args.contact_sheet.stem}_square{args.contact_sheet.suffix}')
+        contact_sheet(square, square_rows(height), 6)
     for name, folder in roots.items():
         print(f'{name}: {folder}')
 

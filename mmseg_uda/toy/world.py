@@ -22,10 +22,14 @@ from ..utils.parallel import map_files
 from .appearance import between
 from .looks import APPEARANCES, GAME
 from .render import render
+from .square_looks import SQUARE_LOOKS, render_square
 from .writers import Item, items, make_folders, write_item, write_lists
 
 #: modules that decide what a file holds
-DRAWING = ('appearance', 'canvas', 'looks', 'objects', 'render', 'scene', 'writers')
+DRAWING = (
+    *('appearance', 'canvas', 'looks', 'objects', 'render', 'scene', 'writers'),
+    *('aerial', 'endoscopy', 'square_items', 'square_looks'),
+)
 MANIFEST = 'toy_world.json'
 #: pictures per split
 TOY_DATASETS: dict[str, dict[str, int]] = {
@@ -36,6 +40,11 @@ TOY_DATASETS: dict[str, dict[str, int]] = {
     'mapillary': dict(train=200, val=40),
     'acdc': dict(train=200, val=60),
     'dark_zurich': dict(train=150, val=30),
+    'loveda': {'Train/Rural': 300, 'Train/Urban': 300, 'Val/Urban': 60},
+    'potsdam': dict(train=300, val=40),
+    'potsdam_irrg': dict(train=300, val=40),
+    'vaihingen': dict(train=300, val=60),
+    'polyps': {'hospital_a/train': 300, 'hospital_b/train': 300, 'hospital_b/val': 60},
 }
 
 
@@ -44,10 +53,10 @@ class WorldOptions:
     """What decides the content of a toy data set.
 
     Attributes:
-        width, height: of the pictures in pixels.
+        width, height: of the pictures in pixels; the edge of square ones (aerial, medical) is the height.
         seed: other seeds draw other scenes.
-        gap: 1 = the appearances as they are; towards 0 every data set's colours and light approach those of the
-            rendered game.
+        gap: 1 = the appearances as they are; towards 0 every street data set's colours and light approach those of
+            the rendered game.
         scale: factor on the number of pictures.
     """
 
@@ -68,11 +77,15 @@ class WorldOptions:
 
 def draw(item: Item, options: WorldOptions) -> tuple[np.ndarray, np.ndarray]:
     """Image (H, W, 3) uint8 RGB and toy label (H, W) of one picture: a pure function of its arguments."""
+    key = zlib.crc32(f'{item.dataset}/{item.split}'.encode())
+    rng = np.random.default_rng([options.seed, key, item.number])
+    square = SQUARE_LOOKS.get(item.appearance)
+    if square is not None:
+        return render_square(square, options.height, rng)
     look = APPEARANCES[item.appearance]
     if options.gap != 1:
         look = between(GAME, look, options.gap)
-    key = zlib.crc32(f'{item.dataset}/{item.split}'.encode())
-    return render(look, options.width, options.height, np.random.default_rng([options.seed, key, item.number]))
+    return render(look, options.width, options.height, rng)
 
 
 def _draw_and_write(item: Item, root: Path, options: WorldOptions) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..datasets.label_spaces import CITY19, CITY19_PALETTE, RAW_TABLES, VOID_RAW_IDS
 from .canvas import AUTORICKSHAW, EGO_VEHICLE, LANE_MARKING
+from .square_items import isprs_names, loveda_names, polyp_names, square_ids
 
 CITIES = ('aachen', 'bremen', 'cologne', 'jena')
 
@@ -23,7 +24,7 @@ class Item:
     Attributes:
         dataset: name of the data set.
         appearance: name of its appearance.
-        split: ``train`` or ``val``.
+        split: ``train`` or ``val``; of data sets with several places such as ``Train/Rural``.
         number: 0-based within the split.
         image, label: paths relative to the data set's root; no label for unlabelled splits.
     """
@@ -115,6 +116,23 @@ def _dark_zurich(dataset: str, split: str, number: int) -> Item:
     return Item(dataset, 'night', split, number, f'rgb_anon/{stem}_rgb_anon.png', label)
 
 
+def _loveda(dataset: str, split: str, number: int) -> Item:
+    appearance, image, label = loveda_names(split, number)
+    return Item(dataset, appearance, split, number, image, label)
+
+
+def _isprs(dataset: str, split: str, number: int) -> Item:
+    appearance, image, label = isprs_names(dataset, split, number)
+    return Item(dataset, appearance, split, number, image, label)
+
+
+def _polyps(dataset: str, split: str, number: int) -> Item:
+    appearance, image, label = polyp_names(split, number)
+    return Item(dataset, appearance, split, number, image, label)
+
+
+#: the aerial and medical data sets
+_SQUARE = ('loveda', 'potsdam', 'potsdam_irrg', 'vaihingen', 'polyps')
 _ITEM = dict(
     gta=_gta,
     synthia=_synthia,
@@ -123,6 +141,11 @@ _ITEM = dict(
     mapillary=_mapillary,
     acdc=_acdc,
     dark_zurich=_dark_zurich,
+    loveda=_loveda,
+    potsdam=_isprs,
+    potsdam_irrg=_isprs,
+    vaihingen=_isprs,
+    polyps=_polyps,
 )
 
 
@@ -156,6 +179,9 @@ def write_item(root: Path, item: Item, image: np.ndarray, label: np.ndarray) -> 
 
 
 def _write_label(path: Path, dataset: str, label: np.ndarray) -> None:
+    if dataset in _SQUARE:
+        Image.fromarray(square_ids(dataset, label)).save(path, compress_level=1)
+        return
     ids = raw_lookup('train_ids' if dataset in ('acdc', 'dark_zurich') else dataset)[label]
     if dataset == 'synthia':  # 16 bit, class in the red channel, instance in green
         planes = np.stack([np.zeros_like(ids), np.zeros_like(ids), ids], -1).astype(np.uint16)

@@ -1,0 +1,73 @@
+"""The looks of the square toy pictures: aerial data sets and endoscopes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Union
+
+import numpy as np
+
+from .aerial import IRRG, AerialLook, Bands, render_aerial
+from .endoscopy import EndoscopyLook, render_endoscopy
+
+# One colour a line would hide the tables.
+# fmt: off
+_COUNTRY: dict[str, Bands] = dict(
+    yard=(150, 142, 126, 120), building=(140, 90, 70, 110), road=(168, 160, 146, 130), water=(54, 84, 82, 22),
+    soil=(176, 142, 104, 150), wood=(44, 74, 40, 150), field=(124, 140, 72, 170), meadow=(104, 122, 66, 180),
+)
+_TOWN: dict[str, Bands] = dict(
+    yard=(140, 140, 142, 118), building=(150, 150, 150, 120), road=(104, 104, 110, 92), water=(48, 66, 62, 18),
+    soil=(150, 134, 112, 130), wood=(52, 72, 48, 158), field=(112, 118, 72, 160), meadow=(96, 108, 74, 170),
+)
+
+#: villages, fields and woods in summer light
+RURAL = AerialLook(
+    base=_COUNTRY, roofs=((168, 92, 70, 120), (140, 110, 92, 110), (190, 180, 168, 150)),
+    parcels=dict(field=0.62, meadow=0.3, soil=0.08), parcel=0.36, woods=1.6, houses=4, trees=7, ponds=0.5, patches=0.7,
+    house=(0.05, 0.1), roads=(1, 2), road=0.03, nodata=0.1, contrast=1.1, saturation=1.15, tint=(1.04, 1.0, 0.95),
+)
+#: a town under haze: grey and blue roofs, wide roads, little land
+URBAN = AerialLook(
+    base=_TOWN, roofs=((128, 140, 168, 120), (176, 178, 182, 150), (120, 116, 112, 100), (152, 120, 108, 112)),
+    parcels=dict(yard=0.5, meadow=0.3, field=0.1, soil=0.1), parcel=0.3, woods=0.6, houses=13, trees=9, ponds=0.4,
+    patches=0.4, house=(0.08, 0.2), roads=(2, 3), road=0.06, nodata=0.1, contrast=0.78, saturation=0.75,
+    brightness=1.05, tint=(0.96, 1.0, 1.06), haze=0.14, shadows=0.6, blur=0.5, noise=4,
+)
+#: a city of wide streets and large courtyards, crisp
+POTSDAM = AerialLook(
+    base={**_TOWN, 'yard': (150, 146, 140, 120), 'road': (120, 118, 118, 100), 'meadow': (98, 116, 70, 165),
+          'wood': (62, 84, 52, 140)},
+    roofs=((176, 96, 76, 122), (132, 126, 124, 108), (198, 194, 188, 160)),
+    parcels=dict(meadow=0.5, yard=0.42, soil=0.08), parcel=0.3, woods=0.5, houses=8, trees=10, ponds=0.1, patches=0.1,
+    clutter=1.2, parked=9, house=(0.1, 0.24), roads=(1, 2), road=0.1, contrast=1.1, shadows=0.5,
+)
+#: a village of small houses, in near infrared, red and green, softer and darker
+VAIHINGEN = replace(
+    POTSDAM, shown=IRRG, roofs=((186, 104, 84, 132), (156, 88, 76, 116), (150, 140, 132, 112)), house=(0.07, 0.15),
+    houses=12, parked=5, clutter=0.8, trees=14, road=0.07, contrast=0.92, brightness=0.86, saturation=1.1,
+    tint=(0.9, 0.92, 1.12), shadows=0.68, blur=0.6, noise=5,
+)
+
+#: one endoscope: bright, warm, crisp
+HOSPITAL_A = EndoscopyLook()
+#: another: cool light, a round field of view, soft and noisy, paler polyps
+HOSPITAL_B = EndoscopyLook(
+    tissue=(168, 104, 100), polyp=(178, 118, 106), folds=6, vessels=2, highlights=14, size=(0.06, 0.2), light=0.7,
+    contrast=0.86, brightness=0.95, saturation=0.72, tint=(0.94, 1.0, 1.08), mask=0.49, blur=0.8, noise=6,
+)
+
+SQUARE_LOOKS: dict[str, Union[AerialLook, EndoscopyLook]] = dict(
+    loveda_rural=RURAL, loveda_urban=URBAN, potsdam=POTSDAM, potsdam_irrg=replace(POTSDAM, shown=IRRG),
+    vaihingen=VAIHINGEN, hospital_a=HOSPITAL_A, hospital_b=HOSPITAL_B,
+)
+# fmt: on
+
+
+def render_square(
+    look: Union[AerialLook, EndoscopyLook], side: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image (side, side, 3) uint8 RGB and drawn label (side, side) uint8 of any square look."""
+    if isinstance(look, AerialLook):
+        return render_aerial(look, side, rng)
+    return render_endoscopy(look, side, rng)
