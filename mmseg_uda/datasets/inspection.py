@@ -1,4 +1,5 @@
-"""Looking through the files of a config's data sets: missing pairs, corrupt files, unexpected ids, class histogram."""
+"""Looking through the files of a config's data sets: missing pairs, corrupt files, unexpected ids, class histogram, and
+what they tell about the set as a whole."""
 
 from __future__ import annotations
 
@@ -10,10 +11,22 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 from mmcv import Config, DictAction
+from mmseg.datasets.custom import CustomDataset
 
 from ..utils.parallel import map_files
+from .findings import (
+    Header,
+    class_findings,
+    file_findings,
+    header_findings,
+    looks_like_labels,
+    read_header,
+    size_findings,
+)
 from .label_readers import label_reader_of
-from .labels import CorruptFileError, LabelIdError, class_histogram, decode_image, decode_label, read_bytes
+from .labels import CorruptFileError, LabelIdError, class_histogram, decode_label, read_bytes
+from .pipeline_config import flattened
+from .pipelines import LoadImage
 from .uda_dataset import build_parts
 
 #: the kinds of findings, in the order of the report
@@ -28,23 +41,38 @@ class FileReport:
         name: the image, relative to its folder.
         problems: kind -> explanation.
         counts: pixels per class and, last, of ignored pixels; None without a readable label.
+        ids: the ids in the label file.
+        head: what the head of the image file says.
+        like_labels: whether the decoded image has as few colours as a label map.
     """
 
     name: str
     problems: dict[str, str] = field(default_factory=dict)
     counts: Optional[np.ndarray] = None
+    ids: frozenset[int] = frozenset()
+    head: Optional[Header] = None
+    like_labels: bool = False
 
 
 def without_pipeline(cfg: Any) -> Any:
-    """A data set config that reads nothing: every ``pipeline`` becomes empty."""
+    """A data set config that augments nothing: every ``pipeline`` keeps the step that loads the image only."""
     if isinstance(cfg, (list, tuple)):
         return [without_pipeline(part) for part in cfg]
     if not isinstance(cfg, Mapping):
         return cfg
     return {
-        key: [] if key == 'pipeline' else without_pipeline(value) if key in ('dataset', 'datasets') else value
+        key: _loading_step(value)
+        if key == 'pipeline'
+        else without_pipeline(value)
+        if key in ('dataset', 'datasets')
+        else value
         for key, value in cfg.items()
     }
+
+
+def _loading_step(pipeline: Any) -> list[Any]:
+    steps = [step for step in flattened(pipeline or []) if isinstance(step, Mapping)]
+    return [dict(step) for step in steps if step.get('type') in ('LoadImageFromFile', 'LoadImage')][:1]
 
 
 def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,17 +136,28 @@ def build_data_set(cfg: Any) -> list[Any]:
     return parts
 
 
+def _load(dataset: Any, info: Mapping[str, Any]) -> np.ndarray:
+    """An image as the data set's pipeline loads it."""
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    load = next((step for step in steps if isinstance(step, LoadImage)), None) or LoadImage()
+    return load(dict(img_info=info, img_prefix=dataset.img_dir))['img']
+
+
 def check_file(index: int, dataset: Any, images: bool = True) -> FileReport:
     """Read one image and its label and note what is wrong with them."""
     info = dataset.img_infos[index]
     report = FileReport(info['filename'])
-    size = None
+    path = osp.join(dataset.img_dir or '', info['filename'])
+    report.head = read_header(path)
+    size = report.head.shown_size if report.head is not None else None
     if images:
-        path = osp.join(dataset.img_dir, info['filename'])
         try:
-            size = decode_image(read_bytes(path, 'image'), path).shape[:2]
+            img = _load(dataset, info)
+            size = img.shape[:2]
+            report.like_labels = not (report.head is not None and report.head.lossy) and looks_like_labels(img)
         except (CorruptFileError, FileNotFoundError) as error:
             report.problems['corrupt image'] = str(error)
+            size = None
     if 'ann' not in info:
         return report
     path = osp.join(dataset.ann_dir, info['ann']['seg_map'])
@@ -136,6 +175,7 @@ def check_file(index: int, dataset: Any, images: bool = True) -> FileReport:
         report.problems['unexpected ids'] = f'{path}: ids {unexpected}'
     if size is not None and size != raw.shape:
         report.problems['size differs'] = f'{path}: label {raw.shape[::-1]}, image {size[::-1]} (width, height)'
+    report.ids = frozenset(int(i) for i in np.flatnonzero(class_histogram(raw)))
     histogram = class_histogram(reader.lut[raw])
     report.counts = np.append(histogram[: reader.num_classes], histogram[reader.num_classes :].sum())
     return report
@@ -145,6 +185,63 @@ def check_data_set(dataset: Any, workers: int = 4, images: bool = True, quiet: b
     """Check every file of a data set in worker processes."""
     work = partial(check_file, dataset=dataset, images=images)
     return list(map_files(work, range(len(dataset)), type(dataset).__name__, workers, quiet))
+
+
+def notes(dataset: Any, reports: Sequence[FileReport]) -> list[str]:
+    """What the reports on files tell about the data set as a whole, one line each."""
+    headers = [(report.name, report.head) for report in reports if report.head is not None]
+    counted = [report.counts for report in reports if report.counts is not None]
+    counts = np.sum(counted, axis=0) if counted else None
+    ids: set[int] = set().union(*(report.ids for report in reports)) if reports else set()
+    lines = file_findings(dataset) + header_findings(headers, dataset) + size_findings(headers, dataset)
+    lines += class_findings(counts, ids, len(counted), len(reports) == len(dataset), dataset)
+    like = [report.name for report in reports if report.like_labels]
+    if like:
+        lines.append(
+            f'{len(like)} of {len(reports)} images have so few colours that they look like label maps (first: '
+            f'{like[0]}): is img_dir the folder of the images, and do img_suffix and seg_map_suffix tell them apart?'
+        )
+    return lines
+
+
+def findings(dataset: Any, sample: int = 48, decoded: int = 6) -> list[str]:
+    """What is remarkable about a data set, found quickly: names of all files, heads and labels of a sample.
+
+    Args:
+        dataset: a data set of files; of anything else nothing is found.
+        sample: number of images, spread over the set, whose heads and labels are read.
+        decoded: number of these images that are decoded.
+
+    Returns:
+        One line each.
+    """
+    if not isinstance(dataset, CustomDataset) or not dataset.CLASSES or not len(dataset):
+        return []
+    if (dataset.file_client_args or {}).get('backend', 'disk') != 'disk':
+        return []
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(sample, len(dataset))).round().astype(int)).tolist()
+    shown = set(chosen[:: max(len(chosen) // decoded, 1)])
+    reports = [check_file(i, dataset, images=i in shown) for i in chosen]
+    lines = notes(dataset, reports)
+    for kind in PROBLEMS:
+        found = [report.problems[kind] for report in reports if kind in report.problems]
+        if found and kind != 'missing label':  # which the notes count in the whole set
+            lines.append(f'{kind}: {len(found)} of {len(chosen)} files looked at (first: {found[0]})')
+    return lines
+
+
+def training_findings(training: Any, evaluation: Mapping[str, Any]) -> list[str]:
+    """:func:`findings` of every data set of a run, each with its place in the config.
+
+    Args:
+        training: a :class:`~mmseg_uda.datasets.uda_dataset.UDADataset`.
+        evaluation: validation sets by name.
+    """
+    sets = [(training.keys[name], part) for name, stream in training.streams.items() for part in stream.parts]
+    for name, dataset in evaluation.items():
+        sets += [(f'data.val ({name})', part) for part in getattr(dataset, 'datasets', [dataset])]
+    distinct = {id(dataset): (key, dataset) for key, dataset in reversed(sets)}
+    return [f'{key}: {line}' for key, dataset in reversed(distinct.values()) for line in findings(dataset)]
 
 
 def summary(name: str, dataset: Any, reports: list[FileReport], shown: int = 5) -> str:
@@ -163,6 +260,8 @@ def summary(name: str, dataset: Any, reports: list[FileReport], shown: int = 5) 
         lines.append(f'  {"class":<24}{"share of pixels":>16}{"files":>8}')
         for label, pixels, number in zip([*dataset.CLASSES, '(ignored)'], total, files):
             lines.append(f'  {label:<24}{pixels / max(total.sum(), 1):>15.3%}{number:>9}')
-    if not any(report.problems for report in reports):
+    remarks = notes(dataset, reports)
+    lines += [f'  note: {line}' for line in remarks]
+    if not remarks and not any(report.problems for report in reports):
         lines.append('  no problem found')
     return '\n'.join(lines)

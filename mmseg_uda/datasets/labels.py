@@ -166,10 +166,11 @@ def decode_label(data: bytes, path: PathLike) -> np.ndarray:
     """Decode a label map to ids as stored: uint8 (H, W).
 
     Palette PNGs give their indices (GTA5, Mapillary), 16-bit colour PNGs their first (red) channel (SYNTHIA's
-    ``GT/LABELS``).
+    ``GT/LABELS``), grey pictures that were saved in colour, or with an opaque alpha channel, their grey value.
 
     Raises:
         CorruptFileError: undecodable, too large, or a colour picture instead of a map of ids.
+        LabelIdError: values that are no ids.
     """
     check_pixels(data, path)
     if (
@@ -185,18 +186,28 @@ def decode_label(data: bytes, path: PathLike) -> np.ndarray:
                 f'cannot decode the label map {path} ({len(data)} bytes): {error}. Download or convert it again; '
                 'tools/check_dataset.py lists all such files.'
             ) from error
-        if label.ndim == 3:
-            raise CorruptFileError(
-                f'the label map {path} has {label.shape[2]} channels of 8 bits: it is a colour picture, not a map of '
-                'class ids'
-            )
+        label = _only_plane(label, path) if label.ndim == 3 else label
     if label.dtype != np.uint8:
+        if np.issubdtype(label.dtype, np.floating) and not (label == np.floor(label)).all():
+            raise LabelIdError(f'the label map {path} holds fractions (or NaN): it is no map of class ids')
         if label.size and (label.min() < 0 or label.max() > 255):
             raise LabelIdError(
                 f'the label map {path} holds ids up to {label.max()}; ids must be 0..254 and 255 for ignored pixels'
             )
         label = label.astype(np.uint8)
     return np.ascontiguousarray(label)
+
+
+def _only_plane(label: np.ndarray, path: PathLike) -> np.ndarray:
+    """The one plane of ids of a picture (H, W, C) whose colour planes agree and whose alpha is opaque."""
+    planes = label[..., : 1 if label.shape[2] == 2 else 3]
+    alpha = label[..., planes.shape[2] :]
+    if (planes == planes[..., :1]).all() and (alpha == 255).all():
+        return planes[..., 0]
+    raise CorruptFileError(
+        f'the label map {path} has {label.shape[2]} channels that differ: it is a colour picture, not a map of class '
+        'ids. Convert it to one channel of ids (docs/guides/datasets.md)'
+    )
 
 
 class LabelReader:

@@ -18,6 +18,7 @@ from mmseg.utils import get_root_logger
 
 from ..builder import build_train_model
 from ..datasets.builder import build_training_dataset
+from ..datasets.inspection import training_findings
 from ..datasets.splits import check_held_out
 from ..methods.base import UDASegmentor
 from ..utils.config_errors import check_top_level, naming_config
@@ -138,9 +139,16 @@ def train(
     runner.go_on = go_on or runner.go_on
     with naming_config(config_name):
         register_hooks(runner, cfg, device, validate)
-        for hook in runner.hooks:
-            if isinstance(hook, UDAEvalHook):
-                check_held_out(dataset, hook.datasets)
+        evaluation = {
+            name: tested
+            for hook in runner.hooks
+            if isinstance(hook, UDAEvalHook)
+            for name, tested in hook.datasets.items()
+        }
+        check_held_out(dataset, evaluation)
+        if runner.rank == 0:
+            for line in training_findings(dataset, evaluation):
+                logger.warning('data: %s', line)
     if cfg.get('resume_from'):
         runner.resume(cfg.resume_from)
     elif cfg.get('load_from'):

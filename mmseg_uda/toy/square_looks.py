@@ -17,22 +17,23 @@ _COUNTRY: dict[str, Bands] = dict(
     soil=(176, 142, 104, 150), wood=(44, 74, 40, 150), field=(124, 140, 72, 170), meadow=(104, 122, 66, 180),
 )
 _TOWN: dict[str, Bands] = dict(
-    yard=(140, 140, 142, 118), building=(150, 150, 150, 120), road=(104, 104, 110, 92), water=(48, 66, 62, 18),
-    soil=(150, 134, 112, 130), wood=(52, 72, 48, 158), field=(112, 118, 72, 160), meadow=(96, 108, 74, 170),
+    yard=(142, 140, 136, 118), building=(150, 150, 150, 120), road=(122, 120, 120, 102), water=(50, 74, 72, 18),
+    soil=(160, 136, 108, 136), wood=(50, 72, 46, 158), field=(118, 128, 72, 164), meadow=(98, 112, 72, 170),
 )
 
 #: villages, fields and woods in summer light
 RURAL = AerialLook(
-    base=_COUNTRY, roofs=((168, 92, 70, 120), (140, 110, 92, 110), (190, 180, 168, 150)),
-    parcels=dict(field=0.62, meadow=0.3, soil=0.08), parcel=0.36, woods=1.6, houses=4, trees=7, ponds=0.5, patches=0.7,
-    house=(0.05, 0.1), roads=(1, 2), road=0.03, nodata=0.1, contrast=1.1, saturation=1.15, tint=(1.04, 1.0, 0.95),
+    base=_COUNTRY, roofs=((168, 92, 70, 120), (140, 110, 92, 110), (190, 180, 168, 150), (140, 146, 160, 120)),
+    parcels=dict(field=0.5, meadow=0.26, yard=0.16, soil=0.08), parcel=0.34, woods=1.4, houses=5, trees=7, ponds=0.6,
+    patches=0.6, house=(0.06, 0.13), roads=(1, 2), road=0.04, nodata=0.1, contrast=1.05, saturation=1.1,
+    tint=(1.03, 1.0, 0.96),
 )
-#: a town under haze: grey and blue roofs, wide roads, little land
+#: a town under thin haze: grey and blue roofs, wide roads, little land
 URBAN = AerialLook(
-    base=_TOWN, roofs=((128, 140, 168, 120), (176, 178, 182, 150), (120, 116, 112, 100), (152, 120, 108, 112)),
-    parcels=dict(yard=0.5, meadow=0.3, field=0.1, soil=0.1), parcel=0.3, woods=0.6, houses=13, trees=9, ponds=0.4,
-    patches=0.4, house=(0.08, 0.2), roads=(2, 3), road=0.06, nodata=0.1, contrast=0.78, saturation=0.75,
-    brightness=1.05, tint=(0.96, 1.0, 1.06), haze=0.14, shadows=0.6, blur=0.5, noise=4,
+    base=_TOWN, roofs=((128, 140, 168, 120), (176, 178, 182, 150), (120, 116, 112, 100), (160, 108, 90, 112)),
+    parcels=dict(yard=0.4, meadow=0.28, field=0.18, soil=0.14), parcel=0.3, woods=0.8, houses=10, trees=8, ponds=0.6,
+    patches=0.5, house=(0.08, 0.17), roads=(1, 3), road=0.055, nodata=0.1, contrast=0.9, saturation=0.85,
+    brightness=1.03, tint=(0.98, 1.0, 1.03), haze=0.07, shadows=0.6, blur=0.4, noise=3,
 )
 #: a city of wide streets and large courtyards, crisp
 POTSDAM = AerialLook(
