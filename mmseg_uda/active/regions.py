@@ -116,6 +116,9 @@ class LoadBoughtLabels:
         rounds: show the labels of so many rounds only; None shows all.
     """
 
+    reads = 'label'
+    random = False
+
     def __init__(
         self, folder: Optional[str] = None, img_suffix: Optional[str] = None, rounds: Optional[int] = None
     ) -> None:

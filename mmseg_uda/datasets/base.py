@@ -17,7 +17,7 @@ from . import label_spaces
 from .image_files import ImageName, check_relative, find_images, find_listed, read_list, walk_files
 from .label_readers import label_path, stock_reader
 from .labels import LabelReader
-from .pipeline_config import with_margins, with_safe_readers
+from .pipeline_config import resolve_pipeline
 from .pipelines import LoadLabels, label_at_size, pillow_resize
 
 #: environment variable with the folder of all data sets, which the configs read too; default ``data``
@@ -108,7 +108,7 @@ class SegmentationDataset(CustomDataset):
                 os.environ.get(DATA_VARIABLE, 'data'), self.DEFAULT_FOLDER
             )
         super().__init__(
-            pipeline=with_margins(with_safe_readers(pipeline), crop_pseudo_margins),
+            pipeline=resolve_pipeline(pipeline, margins=crop_pseudo_margins),
             img_dir=img_dir,
             ann_dir=ann_dir,
             split=split,

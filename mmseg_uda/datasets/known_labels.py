@@ -43,6 +43,8 @@ class LoadKnownLabels:
         indices: image path -> index in it.
     """
 
+    random = False
+
     def __init__(self, labeled: StreamSource, indices: Mapping[str, int]) -> None:
         self.labeled = labeled
         self.indices = indices

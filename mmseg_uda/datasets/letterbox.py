@@ -48,6 +48,9 @@ class Letterbox:
             padded to the box's aspect ratio.
     """
 
+    random = False
+    fixes_size = True
+
     def __init__(self, size: Sequence[int], interpolation: str = 'bicubic', score_padded: bool = False) -> None:
         self.size = (int(size[0]), int(size[1]))
         self.interpolation = interpolation

@@ -1,16 +1,19 @@
-"""Rewriting a published MMSeg pipeline for training: deferred normalisation, clear errors, unlabelled targets."""
+"""From the pipeline that a config says to the one that runs: :func:`resolve_pipeline`.
+
+Clear errors, deferred normalisation, unlabelled targets, margins. ``tools/print_config.py --resolved`` prints it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence
 
 from ..utils.config import check_options, option_names
+from .step_properties import property_of
 
 _READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
 _CHECKED = {**_READERS, 'Normalize': 'CheckedNormalize'}
 _TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
-# Only these may follow a normalisation that is deferred: they neither read nor mix grey values.
-_AFTER_NORMALIZE = {'Pad', 'DefaultFormatBundle', 'StreamFormatBundle', 'Collect'}
+_EXTRACTION_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'img_norm_cfg')
 _DEFAULT_META_KEYS = (
     'filename',
     'ori_filename',
@@ -98,6 +101,24 @@ def flattened(pipeline: Sequence[Any]) -> list[Any]:
     return steps
 
 
+def resolve_pipeline(
+    pipeline: Sequence[Any],
+    training: bool = False,
+    labelled: bool = True,
+    margins: Optional[Sequence[int]] = None,
+) -> list[Any]:
+    """The steps that run for the pipeline of a config. Resolving them again changes nothing.
+
+    Args:
+        pipeline: steps as config dicts (built objects are kept as they are).
+        training: of a stream of a training set, where normalisation may be left to the device; else of a test.
+        labelled: False for an unlabelled target: no step reads, and nothing collects, a label.
+        margins: ``crop_pseudo_margins`` of the data set.
+    """
+    steps = training_pipeline(pipeline, labelled) if training else with_safe_readers(pipeline)
+    return with_margins(steps, margins)
+
+
 def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
     """``pipeline``, of training or of a test, with the readers whose errors name the file and which translate raw label
     ids, and the normalisation that checks the number of bands.
@@ -119,8 +140,8 @@ def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> l
     """
     steps = flattened(pipeline)
     kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
-    if margins is not None:
-        loads = [i for i, kind in enumerate(kinds) if kind in {*_READERS, *_READERS.values()}]
+    if margins is not None and 'PseudoLabelMargins' not in kinds:
+        loads = [i for i, step in enumerate(steps) if property_of(step, 'reads')]
         steps.insert(loads[-1] + 1 if loads else 0, dict(type='PseudoLabelMargins', margins=tuple(margins)))
     has_mask = margins is not None or 'PseudoLabelMargins' in kinds
     for step in steps:
@@ -142,13 +163,13 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
     """
     steps = [_renamed(step, _TRAINING) for step in flattened(pipeline)]
     if not labelled:
-        steps = [step for step in steps if not (isinstance(step, Mapping) and step.get('type') == 'LoadLabels')]
+        steps = [step for step in steps if not (isinstance(step, Mapping) and property_of(step, 'reads') == 'label')]
     for i, step in enumerate(steps):
         if not isinstance(step, dict):
             continue
-        rest = {later.get('type') if isinstance(later, Mapping) else None for later in steps[i + 1 :]}
         if step.get('type') == 'Normalize':
-            step['type'] = 'DeferredNormalize' if rest <= _AFTER_NORMALIZE else 'CheckedNormalize'
+            values_are_read = any(property_of(later, 'reads_values') for later in steps[i + 1 :])
+            step['type'] = 'CheckedNormalize' if values_are_read else 'DeferredNormalize'
         if step.get('type') == 'Collect':
             if not labelled:
                 step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']
@@ -163,25 +184,45 @@ def deterministic_prefix(pipeline: Sequence[Any]) -> int:
     """Number of leading built transforms that draw no random number: their result can be kept while a crop is drawn
     again.
     """
-    count = 0
-    for step in pipeline:
-        name = type(step).__name__
-        fixed_size = (
-            name == 'Resize' and step.ratio_range is None and step.img_scale is not None and len(step.img_scale) == 1
-        )
-        if (
-            name
-            not in (
-                'LoadImage',
-                'LoadLabels',
-                'LoadImageFromFile',
-                'LoadAnnotations',
-                'LoadKnownLabels',
-                'PseudoLabelMargins',
-                'ExactResize',
-            )
-            and not fixed_size
+    return next((i for i, step in enumerate(pipeline) if property_of(step, 'random')), len(pipeline))
+
+
+def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations') -> list[Any]:
+    """``pipeline`` with a step that loads the stored label map, or the soft label, in place of the ground truth.
+
+    Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a
+    fixed size; before a random one they are loaded together with the image.
+    """
+    steps = [
+        step
+        for step in flattened(pipeline)
+        if not (isinstance(step, Mapping) and property_of(step, 'reads') == 'label')
+    ]
+    position = next((i + 1 for i, step in enumerate(steps) if property_of(step, 'reads') == 'image'), 0)
+    if position < len(steps) and property_of(steps[position], 'fixes_size'):
+        position += 1
+    steps.insert(position, dict(type=loader))
+    for step in steps:
+        if isinstance(step, Mapping) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
+            step['keys'] = [*step['keys'], 'gt_semantic_seg']
+    return steps
+
+
+def extraction_pipeline(pipeline: Sequence[Any]) -> list[Any]:
+    """The steps of a training pipeline that are not random, for predicting whole images.
+
+    ``Resize`` keeps its ``img_scale`` and loses its ``ratio_range``; labels, crops, flips, colour changes and what
+    is for training only are left out.
+    """
+    steps = []
+    for step in flattened(pipeline):
+        if not isinstance(step, Mapping):
+            continue
+        step = {key: value for key, value in step.items() if key not in ('ratio_range', 'multiscale_mode')}
+        if step['type'] == 'Collect':
+            step['meta_keys'] = _EXTRACTION_META_KEYS
+        if not (
+            property_of(step, 'random') or property_of(step, 'training_only') or property_of(step, 'reads') == 'label'
         ):
-            break
-        count += 1
-    return count
+            steps.append(step)
+    return training_pipeline(steps, labelled=False)

@@ -156,6 +156,9 @@ class PseudoLabelMargins:
         margins: top, bottom, left, right in pixels of the file.
     """
 
+    random = False
+    training_only = True
+
     def __init__(self, margins: Sequence[int]) -> None:
         pseudo_margin_mask(1, 1, margins)
         self.margins = tuple(margins)
@@ -181,6 +184,9 @@ class ExactResize:
         size: (width, height).
         interpolation: ``bilinear``, ``bicubic`` or ``lanczos`` for images; labels use nearest.
     """
+
+    random = False
+    fixes_size = True
 
     def __init__(self, size: Sequence[int], interpolation: str = 'bicubic') -> None:
         if interpolation not in _INTERPOLATIONS:
@@ -241,6 +247,9 @@ class RandomExactResize(ExactResize):
         ratio_range: smallest and largest factor.
         interpolation: as in :class:`ExactResize`.
     """
+
+    random = True
+    fixes_size = False
 
     def __init__(self, size: Sequence[int], ratio_range: Sequence[float], interpolation: str = 'bilinear') -> None:
         super().__init__(size, interpolation)

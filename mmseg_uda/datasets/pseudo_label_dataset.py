@@ -12,58 +12,9 @@ from mmseg.datasets.pipelines import Compose
 
 from ..utils.config import build_from_config
 from .labels import LabelReader
-from .pipeline_config import flattened, training_pipeline
+from .pipeline_config import resolve_pipeline, with_pseudo_labels
 from .pseudo_label_files import PseudoLabelError, image_key
 from .pseudo_label_store import PseudoLabelStore
-
-_IMAGE_READERS = ('LoadImageFromFile', 'LoadImage')
-_LABEL_READERS = ('LoadAnnotations', 'LoadLabels')
-_EXACT_SIZES = ('ExactResize', 'Letterbox')
-_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'img_norm_cfg')
-#: steps of a training pipeline that draw no random number: extraction runs these
-_DETERMINISTIC = (*_IMAGE_READERS, *_EXACT_SIZES, 'Resize', 'Normalize', 'DefaultFormatBundle', 'Collect')
-
-
-def _fixed_size(step: Any) -> bool:
-    if not isinstance(step, Mapping):
-        return False
-    if step.get('type') == 'Resize':
-        return step.get('ratio_range') is None and not isinstance(step.get('img_scale'), list)
-    return step.get('type') in _EXACT_SIZES
-
-
-def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations') -> list[Any]:
-    """``pipeline`` with a step that loads the label map, or the soft label.
-
-    Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a
-    fixed size; before a random one they are loaded together with the image.
-    """
-    steps = [
-        step for step in flattened(pipeline) if not (isinstance(step, Mapping) and step.get('type') in _LABEL_READERS)
-    ]
-    kinds = [step.get('type') if isinstance(step, Mapping) else None for step in steps]
-    position = next((i + 1 for i, kind in enumerate(kinds) if kind in _IMAGE_READERS), 0)
-    if position < len(steps) and _fixed_size(steps[position]):
-        position += 1
-    steps.insert(position, dict(type=loader))
-    for step in steps:
-        if isinstance(step, Mapping) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
-            step['keys'] = [*step['keys'], 'gt_semantic_seg']
-    return steps
-
-
-def extraction_pipeline(pipeline: Sequence[Any]) -> list[Any]:
-    """The steps of a training pipeline that are not random, for predicting whole images.
-
-    ``Resize`` keeps its ``img_scale`` and loses its ``ratio_range``; crops, flips, colour changes and padding are
-    left out.
-    """
-    steps = []
-    for step in flattened(pipeline):
-        if isinstance(step, Mapping) and step.get('type') in _DETERMINISTIC:
-            step = {key: value for key, value in step.items() if key not in ('ratio_range', 'multiscale_mode')}
-            steps.append({**step, 'meta_keys': _META_KEYS} if step['type'] == 'Collect' else step)
-    return training_pipeline(steps, labelled=False)
 
 
 def unlabelled(dataset: Mapping[str, Any], pipeline: Sequence[Any] = ()) -> CustomDataset:
@@ -107,7 +58,7 @@ class PseudoLabelDataset(CustomDataset):
         self.folder = Path(folder)
         self.store = PseudoLabelStore.open(self.folder)
         self.ann_dir = str(self.folder / 'labels')
-        self.pipeline = Compose(training_pipeline(steps))
+        self.pipeline = Compose(resolve_pipeline(steps, training=True))
         self.label_reader = LabelReader(None, len(self.CLASSES))
         self.label_map: Optional[dict[int, int]] = None
         self.reduce_zero_label = False  # the stored maps hold class ids

@@ -50,6 +50,9 @@ class LoadSoftLabels:
     ``StrongAugment`` makes a hard label of them. The data set names the file (``results['soft_label_file']``).
     """
 
+    reads = 'label'
+    random = False
+
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         soft = read_soft_label(results['soft_label_file']).transpose(1, 2, 0)
         results[SOFT_LABEL] = resize_soft_label(soft, results['img'].shape[1::-1])

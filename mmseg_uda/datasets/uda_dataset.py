@@ -17,7 +17,7 @@ from ..utils.rng import numpy_generator
 from .base import SegmentationDataset
 from .class_patches import ClassPatches
 from .known_labels import reveal_known_labels
-from .pipeline_config import training_pipeline
+from .pipeline_config import resolve_pipeline
 from .rare_classes import build_class_sampler
 from .stream_source import StreamSource
 
@@ -57,12 +57,18 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
         ]
     options = copy.deepcopy(dict(cfg))
     if 'pipeline' in options:
-        options['pipeline'] = training_pipeline(options['pipeline'], labelled)
+        options['pipeline'] = stream_pipeline(options, labelled)
         if not labelled:
             options.update(_unlabelled(options))
     dataset = build_from_config(options, DATASETS)
     _check_zero_label(dataset)
     return [dataset]
+
+
+def stream_pipeline(cfg: Config, labelled: bool) -> list[Any]:
+    """The steps that run for a data set config in a stream of a training set."""
+    margins = cfg.get('crop_pseudo_margins')
+    return resolve_pipeline(cfg['pipeline'], training=True, labelled=labelled, margins=margins)
 
 
 def _unlabelled(cfg: Config) -> dict[str, Any]:

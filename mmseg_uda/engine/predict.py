@@ -11,7 +11,8 @@ from mmcv.parallel import collate
 from mmseg.datasets.pipelines import Compose
 
 from ..datasets.labels import CorruptFileError
-from ..datasets.pipeline_config import with_safe_readers
+from ..datasets.pipeline_config import resolve_pipeline
+from ..datasets.step_properties import property_of
 from ..utils.config import nearest
 from ..utils.progress import progress
 from . import environment
@@ -20,7 +21,6 @@ from .inference import inference_mode
 from .predictions import FORMATS, PredictionWriter
 from .test import load_model
 
-_LABEL_READERS = ('LoadAnnotations', 'LoadLabels')
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
@@ -142,4 +142,4 @@ def test_pipeline(cfg: Any) -> Compose:
     entry = test[0] if isinstance(test, (list, tuple)) else test
     if not entry or 'pipeline' not in entry:
         raise KeyError(f'the config has no data.test.pipeline ({nearest("pipeline", entry or ["pipeline"])})')
-    return Compose([step for step in with_safe_readers(entry['pipeline']) if step['type'] not in _LABEL_READERS])
+    return Compose([step for step in resolve_pipeline(entry['pipeline']) if property_of(step, 'reads') != 'label'])

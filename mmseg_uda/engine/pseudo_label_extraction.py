@@ -16,7 +16,8 @@ from mmcv.runner import get_dist_info
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
+from ..datasets.pipeline_config import extraction_pipeline
+from ..datasets.pseudo_label_dataset import unlabelled
 from ..datasets.pseudo_label_files import DEFERRED, Origin, image_key, list_hash
 from ..datasets.pseudo_label_store import PseudoLabelStore
 from ..methods.base import UDASegmentor

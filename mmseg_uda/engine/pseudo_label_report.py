@@ -12,7 +12,8 @@ import torch
 from mmseg.datasets.builder import DATASETS
 from torch import Tensor
 
-from ..datasets.pseudo_label_dataset import extraction_pipeline, unlabelled
+from ..datasets.pipeline_config import extraction_pipeline
+from ..datasets.pseudo_label_dataset import unlabelled
 from ..datasets.pseudo_label_files import image_key, read_label
 from ..datasets.pseudo_label_store import PseudoLabelStore
 from ..ops.esl import FINE_LEVELS, SCORES, class_histogram, quantize

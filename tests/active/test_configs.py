@@ -12,6 +12,7 @@ from mmcv.parallel import collate
 from mmseg_uda.active.hook import ActiveSelectionHook
 from mmseg_uda.active.loop import round_config
 from mmseg_uda.active.session import ActiveSession
+from mmseg_uda.builder import complete_model
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.registry import UDA
 from mmseg_uda.streams import split_streams
@@ -60,7 +61,7 @@ def test_config(path: Path, world: Path, tmp_path: Path, monkeypatch: pytest.Mon
     dataset = build_training_dataset(round_config(cfg, session, 0), seed=0)
     streams = split_streams(_device_free(collate([dataset[0], dataset[1]], 2)))
     assert set(UDA.get(cfg.uda.type).required_streams) <= set(streams)
-    classes = cfg.model.decode_head.num_classes
+    classes = complete_model(cfg)['decode_head']['num_classes']
     assert classes == len(dataset.CLASSES) == len(session.pool.classes)
     for name, stream in streams.items():
         if stream.label is not None:

@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 import torch
 from mmseg.datasets import build_dataset
-from mmseg.datasets.pipelines import Compose, RandomCrop
+from mmseg.datasets.builder import PIPELINES
+from mmseg.datasets.pipelines import Compose, RandomCrop, Resize
 from PIL import Image
 
 from mmseg_uda.datasets.index_stream import fixed_randomness
-from mmseg_uda.datasets.pipeline_config import deterministic_prefix, training_pipeline
+from mmseg_uda.datasets.pipeline_config import (
+    deterministic_prefix,
+    extraction_pipeline,
+    resolve_pipeline,
+    training_pipeline,
+    with_pseudo_labels,
+)
 from mmseg_uda.datasets.pipelines import ClassLimitedCrop, ExactResize, PseudoLabelMargins, RandomExactResize
+from mmseg_uda.datasets.step_properties import property_of
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.ops.normalize import normalize_on_device
 
@@ -154,3 +162,57 @@ def test_random_exact_resize_keeps_the_aspect_ratio_of_its_size() -> None:
     assert all(20 <= width < 60 and height == width // 2 for height, width in shapes) and len(shapes) > 10
     with pytest.raises(ValueError, match='ratio_range'):
         RandomExactResize((40, 20), (1.5, 0.5))
+
+
+def test_the_authors_of_transforms_state_properties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transform of one's own is placed by its attributes: nothing lists its name."""
+
+    class Halve:
+        random = False
+        fixes_size = True
+
+        def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+            return results
+
+    class Shake(Halve):
+        random = True
+
+    monkeypatch.setitem(PIPELINES._module_dict, 'Halve', Halve)
+    monkeypatch.setitem(PIPELINES._module_dict, 'Shake', Shake)
+    pipeline = labelled_pipeline()
+    pipeline[2:2] = [dict(type='Halve'), dict(type='Shake')]
+    kinds = [step['type'] for step in with_pseudo_labels(pipeline)]
+    assert kinds[:4] == ['LoadImageFromFile', 'Halve', 'LoadAnnotations', 'Shake']
+    assert [step['type'] for step in extraction_pipeline(pipeline)][:3] == ['LoadImage', 'Halve', 'Resize']
+    assert deterministic_prefix(Compose(training_pipeline(pipeline)).transforms) == 3
+    after = labelled_pipeline()
+    after.insert(6, dict(type='Halve'))
+    assert 'CheckedNormalize' in [step['type'] for step in training_pipeline(after)]
+    monkeypatch.setattr(Halve, 'reads_values', False, raising=False)
+    assert 'DeferredNormalize' in [step['type'] for step in training_pipeline(after)]
+
+
+@pytest.mark.parametrize(
+    'step, name, value',
+    [
+        (dict(type='Resize', img_scale=(4, 2)), 'random', False),
+        (dict(type='Resize', img_scale=[(4, 2), (8, 4)]), 'random', True),
+        (dict(type='Resize', img_scale=(4, 2), ratio_range=(0.5, 2.0)), 'fixes_size', False),
+        (Resize(img_scale=(4, 2)), 'fixes_size', True),
+        (Resize(img_scale=(4, 2), ratio_range=(0.5, 2.0)), 'random', True),
+        (dict(type='RandomExactResize'), 'random', True),
+        (dict(type='LoadImage'), 'reads', 'image'),
+        (dict(type='LoadBoughtLabels'), 'reads', 'label'),
+        (dict(type='NeverHeardOf'), 'random', True),
+        (lambda results: results, 'reads_values', True),
+    ],
+)
+def test_properties_of_steps(step: Any, name: str, value: Any) -> None:
+    assert property_of(step, name) == value
+
+
+@pytest.mark.parametrize('labelled', [True, False])
+def test_resolving_again_changes_nothing(labelled: bool) -> None:
+    once = resolve_pipeline(labelled_pipeline(), training=True, labelled=labelled, margins=(1, 2, 3, 4))
+    assert [step['type'] for step in once].count('PseudoLabelMargins') == 1
+    assert resolve_pipeline(once, training=True, labelled=labelled, margins=(1, 2, 3, 4)) == once

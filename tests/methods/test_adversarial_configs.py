@@ -12,8 +12,7 @@ import torch
 from mmcv import Config
 
 from mmseg_uda.builder import build_train_model
-from mmseg_uda.datasets.pipeline_config import training_pipeline
-from mmseg_uda.datasets.pseudo_label_dataset import extraction_pipeline, with_pseudo_labels
+from mmseg_uda.datasets.pipeline_config import extraction_pipeline, training_pipeline, with_pseudo_labels
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.pseudo_label_extraction import target_config
 from mmseg_uda.engine.stages import check_recipe, recipe_stages
