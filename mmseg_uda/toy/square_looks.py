@@ -52,10 +52,10 @@ VAIHINGEN = replace(
 
 #: one endoscope: bright, warm, crisp
 HOSPITAL_A = EndoscopyLook()
-#: another: cool light, a round field of view, soft and noisy, paler polyps
+#: another: cooler light, a round field of view, soft and noisy
 HOSPITAL_B = EndoscopyLook(
-    tissue=(168, 104, 100), polyp=(178, 118, 106), folds=6, vessels=2, highlights=14, size=(0.06, 0.2), light=0.7,
-    contrast=0.86, brightness=0.95, saturation=0.72, tint=(0.94, 1.0, 1.08), mask=0.49, blur=0.8, noise=6,
+    tissue=(180, 112, 102), polyp=(196, 110, 100), folds=5, vessels=3, highlights=12, size=(0.08, 0.22), light=0.62,
+    contrast=0.92, brightness=0.98, saturation=0.85, tint=(0.97, 1.0, 1.04), mask=0.49, blur=0.6, noise=4,
 )
 
 SQUARE_LOOKS: dict[str, Union[AerialLook, EndoscopyLook]] = dict(

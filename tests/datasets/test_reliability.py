@@ -18,6 +18,7 @@ from .worlds import (
     cityscapes_config,
     folder_config,
     gta_config,
+    image,
     labelled_pipeline,
     make_cityscapes,
     make_folder,
@@ -79,7 +80,7 @@ def test_raw_ids_that_the_data_set_does_not_have_are_refused(tmp_path: Path) -> 
 
 def test_a_colour_picture_is_no_label_map(tmp_path: Path) -> None:
     make_folder(tmp_path, 1)
-    cv2.imwrite(str(tmp_path / 'labels/0.png'), np.zeros((24, 40, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / 'labels/0.png'), image(0))
     with pytest.raises(CorruptFileError, match='colour picture'):
         build_dataset(folder_config(tmp_path)).read_label(0)
 
