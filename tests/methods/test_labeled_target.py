@@ -370,38 +370,3 @@ def test_quadmix_cuts_templates_from_labelled_images_and_trusts_ground_truth() -
     outside = (mixed['img'] == current['labeled_target_img']).all(1)
     assert 0 < outside.float().mean() < 1
     assert torch.equal(mixed['label'][:, 0][outside], current['labeled_target_gt_semantic_seg'][:, 0][outside])
-
-
-# ---- CutMix between the labelled domains
-# ------------------------------------------------------------------------------------------
-CUTMIX = dict(type='SourceOnly', mixer=dict(type='BoxMixer'))
-
-
-def test_source_boxes_on_labelled_target_images(tmp_path: Path) -> None:
-    check_batch_sizes(CUTMIX, STREAMS)
-    check_exact_resume(CUTMIX, STREAMS, tmp_path)
-    check_two_ranks(CUTMIX, STREAMS, tmp_path)
-    _, log, views = trained(CUTMIX, STREAMS)
-    assert {key for key in log if 'loss_' in key} == {'decode.loss_ce'} and set(views) == {'mixed_labeled'}
-    batch, mixed = Setup(CUTMIX, STREAMS).data.batch([2, 3]), views['mixed_labeled']
-    from_source = (mixed['img'] == batch['img']).all(1)
-    for inside, prefix in ((from_source, ''), (~from_source, 'labeled_target_')):
-        for key in ('img', 'gt_semantic_seg'):
-            chosen = inside[:, None].expand_as(batch[prefix + key])
-            assert torch.equal(mixed['img' if key == 'img' else 'label'][chosen], batch[prefix + key][chosen])
-    boxes = [mask.any(1).sum() * mask.any(0).sum() for mask in from_source]
-    assert all(box == mask.sum() and abs(box / mask.numel() - 0.5) < 0.05 for box, mask in zip(boxes, from_source))
-    assert not torch.equal(*from_source)
-
-
-@pytest.mark.parametrize(
-    'changes, message',
-    [
-        (dict(mixer=dict(type='BoxMixer', share=0)), 'mixer.share'),
-        (dict(labeled_target=dict()), 'uda.mixer'),
-        (dict(mixer=dict(type='BoxMixr')), "did you mean 'BoxMixer'"),
-    ],
-)
-def test_wrong_options_of_supervised_training_are_named(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises((KeyError, ValueError), match=message):
-        Setup({**CUTMIX, **changes}, STREAMS).build()

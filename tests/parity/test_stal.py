@@ -21,7 +21,7 @@ from mmseg_uda.components.banks import KeyBank
 from mmseg_uda.components.banks_images import class_components
 from mmseg_uda.datasets.label_spaces import lookup_array, table
 from mmseg_uda.datasets.stal_transforms import resize_pair
-from mmseg_uda.ops import acquisition, adaptive_mix, partial_label, scale_crop
+from mmseg_uda.ops import acquisition, adaptive_mix, scale_crop
 from mmseg_uda.ops import ael as semi_supervised
 from mmseg_uda.ops import u2pl as contrast
 from mmseg_uda.ops.ema import ema_alpha
@@ -243,67 +243,6 @@ def test_image_selection(path: Path) -> None:
     quota = acquisition.group_quota(d['city_sizes'].tolist(), labeled, int(d['budget']))
     assert quota == d['quota'].tolist()
     assert sorted(acquisition.select_images(d['ranking_top'].tolist(), quota, first)) == d['selected'].tolist()
-
-
-@vectors('ripu_score_*.npz')
-def test_region_score(path: Path) -> None:
-    d = tensors(path)
-    logits, radius = d['logits'][0], int(d['radius'])
-    for actual, key in zip(
-        acquisition.region_score(logits, radius, norm_classes=19), ('score', 'impurity', 'uncertainty')
-    ):
-        close(actual, d[key])
-    close(acquisition.region_score(logits, radius, norm_classes=0)[1], d['spatial_purity_unnormalised'])
-
-
-@vectors('ripu_select_*.npz')
-def test_greedy_select(path: Path) -> None:
-    d = load(path)
-    region = str(d['mode']) == 'RA'
-    radius, truth, rounds = int(d['radius']), d['ground_truth'], int(d['n_rounds_in_schedule'])
-    if region:
-        picks = acquisition.picks_per_round(truth.size, float(d['ratio']), rounds, radius)
-        assert picks == int(d['picks_per_round'])
-    else:
-        picks = int(d['picks_per_round'])
-    mask = np.full(truth.shape, 255, dtype=np.uint8)
-    selected = np.zeros(truth.shape, dtype=bool)
-    for r in range(int(d['n_rounds'])):
-        logits = torch.from_numpy(d[f'logits_{r}'])[0]
-        score = (
-            acquisition.region_score(logits, radius, norm_classes=19)[0]
-            if region
-            else acquisition.pixel_score(logits, radius)
-        )
-        close(score, d[f'score_{r}'])
-        active = d[f'active_before_{r}'].copy()
-        _, new = acquisition.greedy_select(
-            d[f'score_{r}'], active, picks, *((radius, 2 * radius) if region else (0, radius)), when_exhausted='corner'
-        )
-        selected |= new
-        mask = acquisition.reveal(mask, truth, new)
-        np.testing.assert_array_equal(active, d[f'active_{r}'])
-        np.testing.assert_array_equal(selected, d[f'selected_{r}'])
-        np.testing.assert_array_equal(mask, d[f'mask_{r}'])
-
-
-@vectors('ripu_losses_*.npz')
-def test_partial_label_losses(path: Path) -> None:
-    d = tensors(path)
-    logits = d['logits'].requires_grad_()
-    prob = torch.softmax(logits, dim=1)
-    negative = partial_label.negative_learning_loss(prob, float(d['threshold']))
-    boundary = partial_label.semantic_boundary(d['label'])
-    assert torch.equal(boundary, d['boundary']) and torch.equal(boundary & (d['label'] != 255), d['boundary_used'])
-    close(partial_label.local_discrepancy(prob), d['discrepancy'])
-    consistency = partial_label.local_consistency_loss(prob, d['label'])
-    for actual, name, short in (
-        (negative, 'negative_loss', 'negative'),
-        (consistency, 'consistency_loss', 'consistency'),
-    ):
-        expected, gradient = or_zero(d[name], d[f'grad_{short}'])
-        close(actual, expected)
-        close(torch.autograd.grad(actual, logits, retain_graph=True)[0], gradient, **GRAD)
 
 
 @vectors('stal_train_step_*.npz')
