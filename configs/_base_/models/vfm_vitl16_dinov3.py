@@ -1,0 +1,11 @@
+# The light head of VFM-UDA on DINOv3 ViT-L/16; images keep their size (1024 = 64 patches).
+_base_ = ['vfm_vitl14_dinov2.py']
+model = dict(
+    backbone=dict(
+        model_name='vit_large_patch16_dinov3',
+        pretrained='pretrained/dinov3_vitl16.safetensors',
+        out_indices=(23,),
+        input_scale=1.0,
+    ),
+    decode_head=dict(in_channels=1024),
+)

@@ -1,0 +1,3 @@
+# VFM-UDA++: GTA5 to Cityscapes, DINOv2 ViT-B/14.
+_base_ = ['../_base_/recipes/vfm_udapp_vitb14_dinov2.py', '../_base_/datasets/vfm_gta_to_cityscapes_1024x1024.py']
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}, target={{_base_.ego_car}}))

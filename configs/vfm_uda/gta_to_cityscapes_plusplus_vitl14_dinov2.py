@@ -1,0 +1,5 @@
+# VFM-UDA++: GTA5 to Cityscapes, DINOv2 ViT-L/14.
+_base_ = ['../_base_/recipes/vfm_udapp_vitl14_dinov2.py', '../_base_/datasets/vfm_gta_to_cityscapes_1024x1024.py']
+data = dict(train=dict(rare_class_sampling={{_base_.rare_classes}}, target={{_base_.ego_car}}))
+# the released rate of ViT-L on GTA5: 1e-5 times the root of 8 images
+optimizer = dict(lr=2.828e-5)
