@@ -24,11 +24,13 @@ from ..utils.checkpoint_io import (
     save_checkpoint_file,
     state_dict_of,
 )
+from . import hook_state
 from .data import to_device
 from .distributed import barrier, gather_objects
 from .finite import refuse_non_finite
 from .signals import StopRequest
 from .step import TrainStep
+from .weights import check_same_classes, load_student, to_cpu
 
 #: seconds between two agreements of the ranks on whether to stop
 AGREE_EVERY = 2.0
@@ -120,6 +122,7 @@ class UDARunner(IterBasedRunner):
         self.flush_interval = flush_interval
         self.channels_last = channels_last
         self.log_buffer = DeferredLogBuffer(step)
+        self.hook_state = hook_state.HookState(self.hooks)
         self._completed = 0
         self.stop = StopRequest()
         self.go_on = 'start the same command again with --auto-resume'
@@ -179,6 +182,7 @@ class UDARunner(IterBasedRunner):
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
         with self.stop:
             self.call_hook('before_run')
+            self.hook_state.restore(self.model)
             self.call_hook('before_epoch')
             if self._agreed_to_stop:
                 self._save_and_exit()
@@ -246,7 +250,7 @@ class UDARunner(IterBasedRunner):
             'time': self.timestamp,
             'mmcv_version': mmcv.__version__,
         }
-        checkpoint: dict[str, Any] = {'meta': plain(meta), 'state_dict': _to_cpu(self.model.state_dict())}
+        checkpoint: dict[str, Any] = {'meta': plain(meta), 'state_dict': to_cpu(self.model.state_dict())}
         if save_optimizer:
             checkpoint['optimizer'] = (
                 {name: optimizer.state_dict() for name, optimizer in self.optimizer.items()}
@@ -254,6 +258,7 @@ class UDARunner(IterBasedRunner):
                 else self.optimizer.state_dict()
             )
             checkpoint['engine'] = plain(self.step.state_dict())
+            checkpoint[hook_state.KEY] = plain(hook_state.HookState(self.hooks).state_dict())
         filename = filename_tmpl.format(self._completed)
         refuse_non_finite(checkpoint, self._completed)
         save_checkpoint_file(checkpoint, Path(out_dir) / filename)
@@ -264,13 +269,14 @@ class UDARunner(IterBasedRunner):
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = None
     ) -> dict[str, Any]:
         """Load weights (``load_from``): keys that are missing or unexpected are listed, method state (``uda.*``) is
-        optional.
+        optional, and classifiers of another number of classes are left out.
 
         Raises:
             CheckpointError: most of the student's keys are missing.
         """
         checkpoint = load_checkpoint_file(filename, map_location)
-        load_student(self.model, state_dict_of(checkpoint), filename, self.logger)
+        state, meta = state_dict_of(checkpoint), checkpoint.get('meta')
+        load_student(self.model, state, filename, self.logger, other_classes=True, meta=meta)
         return checkpoint
 
     def resume(self, checkpoint: Any, resume_optimizer: bool = True, map_location: Any = 'cpu') -> None:
@@ -282,8 +288,12 @@ class UDARunner(IterBasedRunner):
         """
         loaded = load_checkpoint_file(checkpoint, map_location)
         check_resumable(loaded, checkpoint)
+        check_same_classes(loaded['meta'], getattr(self.model, 'CLASSES', None), checkpoint)
+        state = state_dict_of(loaded)
+        later = self.hook_state.of_hooks(self.model, state)
+        self.hook_state.keep(checkpoint, later, loaded.get(hook_state.KEY) or {})
         try:
-            self.model.load_state_dict(state_dict_of(loaded), strict=True)
+            self.model.load_state_dict({k: v for k, v in state.items() if k not in later}, strict=True)
             if resume_optimizer:
                 self._load_optimizers(loaded['optimizer'])
         except (RuntimeError, KeyError, ValueError) as error:
@@ -309,10 +319,6 @@ class UDARunner(IterBasedRunner):
             self.optimizer.load_state_dict(states)
 
 
-def _to_cpu(state: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.detach().cpu() if torch.is_tensor(value) else value for key, value in state.items()}
-
-
 def _point_latest(folder: Path, filename: str) -> None:
     """Make ``latest.pth`` name ``filename``, atomically."""
     with replacing(folder / 'latest.pth') as temporary:
@@ -321,38 +327,6 @@ def _point_latest(folder: Path, filename: str) -> None:
         else:
             temporary.unlink()
             temporary.symlink_to(filename)
-
-
-def load_student(
-    model: torch.nn.Module, state: dict[str, Any], source: Any, logger: Optional[logging.Logger] = None
-) -> None:
-    """Load ``state`` into ``model`` (a method or a plain segmentor), loudly.
-
-    Raises:
-        CheckpointError: shapes differ, or more than half of the student's keys are missing.
-    """
-    try:
-        result = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"'{source}' does not fit the model: {str(error)[:600]}") from error
-    student = [key for key in model.state_dict() if not key.startswith('uda.')]
-    lost = [key for key in student if key not in state]
-    if len(lost) > len(student) / 2:
-        raise CheckpointError(
-            f"'{source}' lacks {len(lost)} of {len(student)} keys of the model (first: {', '.join(lost[:5])}): it "
-            'belongs to '
-            'another model, or needs tools/convert_checkpoint.py first'
-        )
-    foreign = [key for key in result.unexpected_keys if not key.startswith('uda.')]
-    if logger is not None and (lost or foreign):
-        logger.warning(
-            '%s: %d missing keys (%s), %d unexpected keys (%s)',
-            source,
-            len(lost),
-            ', '.join(lost[:8]),
-            len(foreign),
-            ', '.join(foreign[:8]),
-        )
 
 
 def find_resumable(work_dir: Path, logger: Optional[logging.Logger] = None) -> Optional[Path]:

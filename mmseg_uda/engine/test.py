@@ -23,7 +23,7 @@ from . import environment
 from .evaluation import evaluate_all, run_test, write_metrics
 from .evaluation_sets import named_test_sets
 from .predictions import FORMATS, PredictionWriter
-from .runner import load_student
+from .weights import check_same_classes, classes_of, load_student
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -82,6 +82,8 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
     model: nn.Module = load_model(
         cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger
     )
+    for name, dataset in datasets.items():
+        check_same_classes(dict(CLASSES=model.CLASSES), dataset.CLASSES, args.checkpoint)
     if args.ensemble_with:
         model = ensemble(cast(UDASegmentor, model), args.ensemble_with, device, logger)
     writers = _writers(args, datasets)
@@ -151,7 +153,7 @@ def load_model(
             f"'{checkpoint}' holds no '{name}' (it was written without method state): test with the student"
         )
     meta = loaded.get('meta') or {}
-    method.CLASSES = meta.get('CLASSES')
+    method.CLASSES = classes_of(meta)
     method.PALETTE = meta.get('PALETTE')
     return speed_up(method.to(device)).eval()
 

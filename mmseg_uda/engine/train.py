@@ -24,6 +24,7 @@ from ..methods.base import UDASegmentor
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
 from . import environment
+from .checks import check_class_lists, check_counting, check_evaluation, check_heads, report_limits
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
@@ -133,6 +134,8 @@ def train(
         ConfigError: anything in the config that cannot work, before the first iteration.
     """
     logger = logger or get_root_logger(log_level=cfg.get('log_level', 'INFO'))
+    with naming_config(config_name):
+        check_counting(cfg)
     environment.prepare_data(cfg)
     runner, dataset = build_runner(cfg, device, config_name, logger, meta)
     runner.timestamp = timestamp or runner.timestamp
@@ -149,6 +152,10 @@ def train(
         if runner.rank == 0:
             for line in training_findings(dataset, evaluation):
                 logger.warning('data: %s', line)
+        for hook in runner.hooks:
+            if isinstance(hook, UDAEvalHook):
+                check_evaluation(hook, runner.model, runner.max_iters, logger)
+        report_limits(runner.model, runner.hooks, logger)
     if cfg.get('resume_from'):
         runner.resume(cfg.resume_from)
     elif cfg.get('load_from'):
@@ -168,6 +175,7 @@ def build_runner(
     with naming_config(config_name):
         spread_memory(cfg)
         dataset = build_training_dataset(cfg, seed)
+        check_class_lists(dataset.CLASSES, cfg)
         method = build_method(cfg, seed, device, dataset)
         options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
         optimizers = build_optimizers(cfg.optimizer, method.networks())
@@ -216,20 +224,10 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
                 f'{list(dataset.stream_names)}: give '
                 f"data.train = dict(type='UDADataset', {wanted})"
             )
-        _check_classes(method, dataset)
+        check_heads(method, dataset.CLASSES)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()
     return place(method, device, options)
-
-
-def _check_classes(method: UDASegmentor, dataset: Any) -> None:
-    head = getattr(method.student, 'decode_head', None)
-    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
-    if head is not None and dataset.CLASSES is not None and head.num_classes != len(dataset.CLASSES):
-        raise ValueError(
-            f'model.decode_head.num_classes={head.num_classes}, but the data set has {len(dataset.CLASSES)} classes '
-            f'({", ".join(dataset.CLASSES[:3])} ...)'
-        )
 
 
 def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validate: bool) -> None:

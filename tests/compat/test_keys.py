@@ -18,7 +18,7 @@ from mmseg_uda.compat.keys import below, ours_to_published, published_to_ours, s
 from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.engine.convert_checkpoint import main
-from mmseg_uda.engine.runner import load_student
+from mmseg_uda.engine.weights import load_student
 from mmseg_uda.methods.source_only import SourceOnly
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.models.networks import BN, SEGFORMER_HEAD, daformer_head_config
