@@ -22,9 +22,9 @@ from ..utils.rng import StepRng, seed_everything
 from . import environment
 from .data import build_train_loader, to_device
 from .predictions import colorize
-from .weights import load_student
 from .step import batch_size_of
 from .train import DEFAULT_SEED, build_method
+from .weights import load_student
 
 Views = Mapping[str, Mapping[str, Tensor]]
 

@@ -39,6 +39,7 @@ def run_test(
     score: bool = True,
     windows_per_batch: int = 8,
     stop: Optional[Callable[[], bool]] = None,
+    keep: bool = False,
 ) -> list[Any]:
     """Predict every image of ``dataset`` (this rank's share) and return MMSeg's pre-evaluation results of all ranks
     in order.
@@ -47,6 +48,7 @@ def run_test(
         model: an MMSeg segmentor or a method of this package.
         consume: receives each prediction, for example to save it.
         score: False when the data set has no labels; the result is then a list of None.
+        keep: without ``score``, return the label maps (H, W), uint8.
         label: name of the data set in the progress bar.
         stop: asked before every image.
 
@@ -64,7 +66,8 @@ def run_test(
             result = model(img=images, img_metas=metas, return_loss=False)
             if consume is not None:
                 consume(result[0], metas[0][0])
-            mine.append((index, score_image(dataset, result[0], index) if score else None))
+            kept = result[0].astype(np.uint8) if keep else None
+            mine.append((index, score_image(dataset, result[0], index) if score else kept))
     gathered = gather_objects((len(mine) < len(indices), mine))
     if any(cut for cut, _ in gathered):
         raise Stopped(f'the evaluation on {label} was stopped')
@@ -116,9 +119,13 @@ def evaluate_all(
     consumers: Optional[Mapping[str, Consumer]] = None,
     windows_per_batch: int = 8,
     stop: Optional[Callable[[], bool]] = None,
+    results: Optional[dict[str, list[Any]]] = None,
     **eval_options: Any,
 ) -> dict[str, float]:
     """Evaluate on every data set.
+
+    Args:
+        results: takes the counts of every image, by data set.
 
     Returns:
         On rank 0 the metrics of one data set, or, for several, the mean over data sets under the plain names, each
@@ -127,7 +134,7 @@ def evaluate_all(
     """
     per_set: dict[str, dict[str, float]] = {}
     for name, dataset in datasets.items():
-        results = run_test(
+        counts = run_test(
             model,
             dataset,
             device,
@@ -138,10 +145,12 @@ def evaluate_all(
             windows_per_batch=windows_per_batch,
             stop=stop,
         )
+        if results is not None:
+            results[name] = counts
         if _is_main():
             if logger is not None and len(datasets) > 1:
                 logger.info('results on %s', name)
-            per_set[name] = score_results(dataset, results, logger, **eval_options)
+            per_set[name] = score_results(dataset, counts, logger, **eval_options)
     return merged_metrics(per_set)
 
 

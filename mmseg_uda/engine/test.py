@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os.path as osp
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, cast
 
+import mmcv
 import torch
 from mmcv import Config, DictAction
 from mmcv.runner import get_dist_info
@@ -20,8 +22,8 @@ from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from . import environment
-from .evaluation import evaluate_all, run_test, write_metrics
-from .evaluation_sets import named_test_sets
+from .evaluation import Consumer, evaluate_all, run_test, write_metrics
+from .evaluation_sets import PooledSets, named_test_sets, plain_configs
 from .predictions import FORMATS, PredictionWriter
 from .weights import check_same_classes, classes_of, load_student
 
@@ -48,6 +50,10 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--format-only', action='store_true', help='write predictions without evaluating (no labels needed)'
     )
     parser.add_argument('--format', choices=FORMATS, default=None, help='file format of saved predictions')
+    parser.add_argument(
+        '--out',
+        help='pickle file for the label maps or, with --eval, for the counts of every image (as MMSegmentation)',
+    )
     parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
     parser.add_argument('--aug-test', action='store_true', help='multi-scale and flipped test')
@@ -64,6 +70,8 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         parser.error('--eval-teacher and --test-with contradict each other')
     if args.format_only and args.eval:
         parser.error('--format-only and --eval contradict each other')
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        parser.error(f"--out writes a pickle file (.pkl), got '{args.out}'")
     return args
 
 
@@ -82,41 +90,44 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
     model: nn.Module = load_model(
         cfg, args.checkpoint, 'teacher' if args.eval_teacher else args.test_with, device, logger
     )
-    for name, dataset in datasets.items():
+    for dataset in datasets.values():
         check_same_classes(dict(CLASSES=model.CLASSES), dataset.CLASSES, args.checkpoint)
     if args.ensemble_with:
         model = ensemble(cast(UDASegmentor, model), args.ensemble_with, device, logger)
     writers = _writers(args, datasets)
     workers = int(cfg.data.get('workers_per_gpu', 2))
-    if args.format_only:
+    options = dict(workers=workers, precision=args.precision, windows_per_batch=args.windows_per_batch)
+    results: dict[str, list[Any]] = {}
+    if args.format_only or (args.out and not args.eval):
         for name, dataset in datasets.items():
-            run_test(
-                model,
-                dataset,
-                device,
-                workers,
-                args.precision,
-                writers[name],
-                name,
-                score=False,
-                windows_per_batch=args.windows_per_batch,
+            keep = args.out is not None
+            results[name] = run_test(
+                model, dataset, device, consume=writers.get(name), label=name, score=False, keep=keep, **options
             )
+        _write_results(args.out, results)
         return {}
     metrics = evaluate_all(
         model,
         datasets,
         device,
         logger,
-        workers,
-        args.precision,
-        writers,
-        args.windows_per_batch,
+        consumers=writers,
+        results=results,
         metric=args.eval or 'mIoU',
+        **options,
         **(args.eval_options or {}),
     )
+    _write_results(args.out, results)
     if get_dist_info()[0] == 0:
         _report(metrics, args, datasets, logger)
     return metrics
+
+
+def _write_results(path: Optional[str], results: Mapping[str, Sequence[Any]]) -> None:
+    """Pickle the results in the order of the images; of several data sets by name."""
+    if path is not None and get_dist_info()[0] == 0:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        mmcv.dump(next(iter(results.values())) if len(results) == 1 else dict(results), path)
 
 
 def load_model(
@@ -180,30 +191,35 @@ def ensemble(
 
 def _augment_tests(cfg: Config) -> None:
     """mmseg's ``--aug-test``: six scales and flipping."""
-    entries = cfg.data.test if isinstance(cfg.data.test, (list, tuple)) else [cfg.data.test]
-    for entry in entries:
-        for transform in entry.pipeline:
+    for entry in plain_configs(cfg.data.test, 'data.test'):
+        for transform in entry['pipeline']:
             if transform['type'] == 'MultiScaleFlipAug':
                 transform['img_ratios'] = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
                 transform['flip'] = True
 
 
-def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str, PredictionWriter]:
+def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str, Consumer]:
+    prefix = (args.eval_options or {}).get('imgfile_prefix')  # MMSegmentation's name of the folder
     if not (args.show_dir or args.format or args.format_only):
         return {}
     kind = args.format or ('train_ids' if args.format_only else 'overlay')
-    root = Path(args.show_dir or Path(args.work_dir or Path(args.checkpoint).parent) / 'predictions')
+    root = Path(args.show_dir or prefix or Path(args.work_dir or Path(args.checkpoint).parent) / 'predictions')
     return {
-        name: PredictionWriter(
-            root / name if len(datasets) > 1 else root,
-            kind,
-            dataset.CLASSES,
-            dataset.PALETTE,
-            args.opacity,
-            keep_folders=_names_repeat(dataset),
-        )
+        name: _writer(args, kind, root / name if len(datasets) > 1 else root, dataset)
         for name, dataset in datasets.items()
     }
+
+
+def _writer(args: argparse.Namespace, kind: str, folder: Path, dataset: Any) -> Consumer:
+    if isinstance(dataset, PooledSets):  # a folder for each, because their file names may repeat
+        of_image = {}
+        for i, part in enumerate(dataset.datasets):
+            writer = _writer(args, kind, folder / str(i), part)
+            of_image.update({osp.join(part.img_dir or '', info['filename']): writer for info in part.img_infos})
+        return lambda prediction, meta: of_image[meta['filename']](prediction, meta)
+    return PredictionWriter(
+        folder, kind, dataset.CLASSES, dataset.PALETTE, args.opacity, keep_folders=_names_repeat(dataset)
+    )
 
 
 def _names_repeat(dataset: Any) -> bool:

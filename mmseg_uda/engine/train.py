@@ -243,8 +243,10 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
     checkpoint_config = copy.deepcopy(cfg.get('checkpoint_config') or dict(interval=4000, max_keep_ckpts=2))
     checkpoint_config.setdefault('by_epoch', False)
     BaseRunner.register_training_hooks(
-        runner, lr_config, None, checkpoint_config, log_config, copy.deepcopy(cfg.get('momentum_config'))
+        runner, lr_config, None, None, log_config, copy.deepcopy(cfg.get('momentum_config'))
     )
+    # after custom hooks: what they change in an iteration belongs into its checkpoint
+    runner.register_hook(mmcv.build_from_cfg(dict(dict(type='CheckpointHook'), **checkpoint_config), HOOKS), 60)
     if validate and cfg.data.get('val') is not None and cfg.get('evaluation') is not None:
         options = copy.deepcopy(dict(cfg.evaluation))
         workers = int(cfg.data.get('workers_per_gpu', 2))

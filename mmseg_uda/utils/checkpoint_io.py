@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import pickle
 import re
@@ -14,6 +15,8 @@ from typing import Any, Iterator, Mapping, Optional, Union
 
 import numpy as np
 import torch
+
+from ..compat.foreign_objects import load_inert
 
 #: command-line flag of the tools and, for library use, environment variable that allow arbitrary pickles
 TRUST_FLAG = '--trust-checkpoint'
@@ -62,7 +65,15 @@ def load_checkpoint_file(
         with _numpy_scalars() if weights_only else contextlib.nullcontext(), warnings.catch_warnings():
             warnings.simplefilter('ignore', FutureWarning)
             loaded = torch.load(str(path), map_location=map_location, weights_only=weights_only)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, ModuleNotFoundError) as error:
+        inert = _inert(path, map_location)
+        if inert is not None:
+            return inert
+        if isinstance(error, ModuleNotFoundError):
+            raise CheckpointError(
+                f"'{path}' holds objects of the package {error.name}, which is not installed: pip install "
+                f'{error.name}, or save its state_dict alone'
+            ) from error
         named = re.search(r'(?:GLOBAL|class) ([\w.]+)', str(error))  # torch's text advises to switch the protection off
         if weights_only and named:
             raise CheckpointError(
@@ -92,6 +103,21 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
         raise CheckpointError(
             f"'{path}' is truncated or not a safetensors file ({_reason(error)}): download or copy it again"
         ) from error
+
+
+def _inert(path: Path, map_location: Any) -> Optional[dict[str, Any]]:
+    """The weights of a training file of another framework, whose other objects are not needed and not built; None if
+    the file is no such one."""
+    try:
+        loaded = load_inert(str(path), map_location)
+    except Exception:  # an unpickler that meets arbitrary bytes may raise anything
+        return None
+    if not isinstance(loaded, dict) or not any(
+        isinstance(value, torch.Tensor) for value in state_dict_of(loaded).values()
+    ):
+        return None
+    logging.getLogger('mmseg').warning('%s: objects of other packages in it are left out, the weights are read', path)
+    return loaded
 
 
 def _reason(error: BaseException) -> str:
