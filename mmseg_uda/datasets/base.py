@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
+import torch
 from mmcv.utils import print_log
-from mmseg.core import intersect_and_union
 from mmseg.datasets.custom import CustomDataset
 from mmseg.utils import get_root_logger
 
+from ..ops.label_maps import areas
 from . import label_spaces
 from .image_files import ImageName, check_relative, find_images, find_listed, read_list, walk_files
 from .label_readers import label_path, stock_reader
@@ -269,7 +270,7 @@ class SegmentationDataset(CustomDataset):
 
     def _count(self, pred: np.ndarray, label: np.ndarray, path: str) -> Any:
         label = label_at_size(label, pred.shape[:2], path, 'prediction')
-        return intersect_and_union(pred, label, len(self.CLASSES), self.ignore_index)
+        return areas(torch.from_numpy(pred), torch.from_numpy(label), len(self.CLASSES), self.ignore_index)
 
     def evaluate(self, results: Sequence[Any], *args: Any, **kwargs: Any) -> dict[str, float]:
         """Metrics of pre-evaluated results, or of one prediction (H, W) for every image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from mmseg.datasets.builder import DATASETS
 
@@ -38,7 +38,32 @@ def class_names(cfg: Any) -> Optional[tuple[str, ...]]:
 
 
 def _as_names(classes: Any) -> Optional[tuple[str, ...]]:
-    if isinstance(classes, str):  # MMSegmentation: a file with one name a line
-        path = Path(classes)
-        return tuple(path.read_text(encoding='utf-8').split('\n')) if path.is_file() else None
-    return tuple(classes) if classes is not None else None
+    if isinstance(classes, str) and not Path(classes).is_file():
+        return None
+    return tuple(read_classes(classes)) if classes is not None else None
+
+
+def read_classes(classes: Union[str, Sequence[str]]) -> list[str]:
+    """Class names as a list; a string is the path of a text file with one name a line, as in MMSegmentation.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    if not isinstance(classes, str):
+        return list(classes)
+    try:
+        text = Path(classes).read_text(encoding='utf-8-sig')
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"classes='{classes}' names no file: give a list of names, or a text file with one name a line"
+        ) from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether two lists name the same classes in the same order; case, ``_`` and ``-`` do not matter."""
+    return [_plain(name) for name in first] == [_plain(name) for name in second]
+
+
+def _plain(name: str) -> str:
+    return ' '.join(str(name).lower().replace('_', ' ').replace('-', ' ').split())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence, Union
 
 from mmseg.datasets.builder import DATASETS
 
 from . import label_spaces
 from .base import SegmentationDataset
+from .class_names import read_classes
 from .image_files import IMAGE_SUFFIXES
 
 
@@ -38,7 +39,7 @@ class FolderDataset(SegmentationDataset):
 
     Args:
         img_dir, ann_dir: folders with equal relative paths and names; ``ann_dir`` may be missing for an unlabelled set.
-        classes: class names; needed.
+        classes: class names in the order of their ids, or a text file with one a line; needed.
         palette: RGB colours, by default MMSegmentation's.
         id_map: file id -> class id where the files do not hold class ids; ids that it leaves out are ignored.
         img_suffix: one suffix or several, default :data:`~mmseg_uda.datasets.image_files.IMAGE_SUFFIXES`.
@@ -49,8 +50,9 @@ class FolderDataset(SegmentationDataset):
     HAS_LABEL_SPACES = False
 
     def __init__(
-        self, classes: Optional[Sequence[str]] = None, id_map: Optional[Mapping[int, int]] = None, **kwargs: Any
+        self, classes: Union[str, Sequence[str], None] = None, id_map: Optional[Mapping[int, int]] = None, **kwargs: Any
     ) -> None:
+        classes = read_classes(classes or [])
         if not classes:
             raise ValueError("FolderDataset needs classes=['name', ...]: the class names in the order of their ids")
         wrong = sorted(
@@ -61,4 +63,4 @@ class FolderDataset(SegmentationDataset):
                 f'id_map gives class ids {wrong}, but there are {len(classes)} classes (0..{len(classes) - 1}, 255 = '
                 'ignored)'
             )
-        super().__init__(classes=list(classes), label_ids=id_map, **kwargs)
+        super().__init__(classes=classes, label_ids=id_map, **kwargs)

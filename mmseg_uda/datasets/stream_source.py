@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Callable, Optional, Sequence, Union
@@ -23,8 +24,9 @@ class StreamSource:
     """Reads the samples of one stream by position.
 
     Args:
-        parts: MMSeg data sets, one after another. Of a plain one (not a wrapper such as ``MultiImageMixDataset``) a
-            file is decoded once per draw, however often its crop is drawn again.
+        parts: MMSeg data sets, one after another; one that is there several times is drawn as often. Of a plain one
+            (not a wrapper such as ``MultiImageMixDataset``) a file is decoded once per draw, however often its crop
+            is drawn again.
         name: stream name (``source``, ``target`` ...).
         seed: seed of the run.
         max_corrupt_files: that many undecodable files (in each worker) are replaced by other draws before the run
@@ -40,7 +42,10 @@ class StreamSource:
         max_corrupt_files: int = 0,
         shares: Optional[Sequence[float]] = None,
     ) -> None:
-        self.parts = list(parts)
+        times = Counter(map(id, parts))
+        self.parts = list({id(part): part for part in parts}.values())
+        if shares is None and len(set(times.values())) > 1:  # RepeatDataset beside others: a larger share of the draws
+            shares = [len(part) * times[id(part)] for part in self.parts]
         self.name = name
         self.seed = seed
         self.max_corrupt_files = max_corrupt_files

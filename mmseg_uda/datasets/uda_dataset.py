@@ -20,6 +20,7 @@ from .known_labels import reveal_known_labels
 from .pipeline_config import resolve_pipeline
 from .rare_classes import build_class_sampler
 from .stream_source import StreamSource
+from .wrappers import mixed_images
 
 Config = Mapping[str, Any]
 #: the streams with labels
@@ -31,7 +32,7 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
 
     Args:
         cfg: a data set config; a list of them, or lists of ``img_dir``, ``ann_dir``, ``split`` (one after another);
-            ``RepeatDataset``, ``ConcatDataset``; or a data set that is already built.
+            ``RepeatDataset``, ``ConcatDataset``, ``MultiImageMixDataset``; or a data set that is already built.
         labelled: False: no label folder is opened.
 
     Raises:
@@ -45,6 +46,8 @@ def build_parts(cfg: Any, labelled: bool) -> list[Any]:
         return build_parts(cfg['dataset'], labelled) * int(cfg['times'])
     if cfg.get('type') == 'ConcatDataset':
         return build_parts(cfg['datasets'], labelled)
+    if cfg.get('type') == 'MultiImageMixDataset':
+        return [mixed_images(cfg, build_parts(cfg['dataset'], labelled), labelled)]
     lists = {key: cfg[key] for key in ('img_dir', 'ann_dir', 'split') if isinstance(cfg.get(key), (list, tuple))}
     if lists:
         lengths = {key: len(value) for key, value in lists.items()}

@@ -11,13 +11,12 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 from mmcv.parallel import DataContainer
-from mmseg.datasets.builder import DATASETS
 from mmseg.models.decode_heads import STDCHead
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.models.segmentors import EncoderDecoder
 from torch import nn
 
-from ..datasets.class_lists import class_names, same_classes
+from ..datasets.class_names import class_names, same_classes
 from ..datasets.index_stream import fixed_randomness
 from ..methods.base import UDASegmentor
 from ..models.heads import has_one_channel, heads_of
@@ -174,7 +173,7 @@ def check_class_lists(classes: Optional[Sequence[str]], cfg: Any) -> None:
         if entry is None:
             continue
         for one in plain_configs(_without_wrappers(entry), f'data.{part}'):
-            found = _configured_classes(one)
+            found = class_names(one)
             if found is not None:
                 require_classes(found, classes, f'data.{part} ({one.get("type")})', 'data.train')
 
@@ -183,12 +182,6 @@ def _without_wrappers(entry: Any) -> Any:
     """``entry`` without what :func:`plain_configs` would refuse; building the data set says so."""
     entries = entry if isinstance(entry, (list, tuple)) else [entry]
     return [one for one in entries if dict(one).get('type') != 'MultiImageMixDataset']
-
-
-def _configured_classes(cfg: Mapping[str, Any]) -> Optional[Sequence[str]]:
-    kind = cfg.get('type')
-    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-    return None if cls is None else class_names(cls, cfg)
 
 
 def require_classes(found: Sequence[str], wanted: Sequence[str], who: str, whom: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..datasets.class_lists import same_classes
+from ..datasets.class_names import same_classes
 from ..models.heads import heads_of
 from ..utils.checkpoint_io import CheckpointError
 
