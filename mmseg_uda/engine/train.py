@@ -20,6 +20,7 @@ from ..builder import build_train_model
 from ..datasets.builder import build_training_dataset
 from ..datasets.inspection import training_findings
 from ..datasets.splits import check_held_out
+from ..datasets.wrappers import plain_sets
 from ..methods.base import UDASegmentor
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
@@ -143,10 +144,11 @@ def train(
     with naming_config(config_name):
         register_hooks(runner, cfg, device, validate)
         evaluation = {
-            name: tested
+            name if i == 0 else f'{name}[{i}]': plain
             for hook in runner.hooks
             if isinstance(hook, UDAEvalHook)
             for name, tested in hook.datasets.items()
+            for i, plain in enumerate(plain_sets(tested))
         }
         check_held_out(dataset, evaluation)
         if runner.rank == 0:
