@@ -11,7 +11,6 @@ import pickle
 import types
 from typing import Any
 
-import torch
 from torch import _weights_only_unpickler
 
 #: packages whose objects stand in training files without being part of the weights
@@ -66,20 +65,6 @@ inert_pickle = types.SimpleNamespace(
     Unpickler=InertUnpickler,
     load=lambda file, **options: InertUnpickler(file, **options).load(),
 )
-
-
-def load_inert(path: str, map_location: Any) -> dict[str, Any]:
-    """Read a checkpoint with placeholders for foreign objects; entries that are placeholders are left out.
-
-    Args:
-        path: the file.
-        map_location: as in ``torch.load``.
-
-    Raises:
-        pickle.UnpicklingError: it names something that is neither a weight nor of a known framework.
-    """
-    loaded = torch.load(path, map_location=map_location, pickle_module=inert_pickle, weights_only=False)
-    return without_placeholders(loaded)
 
 
 def without_placeholders(value: Any) -> Any:

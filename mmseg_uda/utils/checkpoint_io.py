@@ -16,7 +16,7 @@ from typing import Any, Iterator, Mapping, Optional, Union
 import numpy as np
 import torch
 
-from ..compat.foreign_objects import load_inert
+from ..compat.foreign_objects import inert_pickle, without_placeholders
 
 #: command-line flag of the tools and, for library use, environment variable that allow arbitrary pickles
 TRUST_FLAG = '--trust-checkpoint'
@@ -66,7 +66,7 @@ def load_checkpoint_file(
             warnings.simplefilter('ignore', FutureWarning)
             loaded = torch.load(str(path), map_location=map_location, weights_only=weights_only)
     except (pickle.UnpicklingError, ModuleNotFoundError) as error:
-        inert = _inert(path, map_location)
+        inert = load_inert(path, map_location)
         if inert is not None:
             return inert
         if isinstance(error, ModuleNotFoundError):
@@ -105,16 +105,19 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
         ) from error
 
 
-def _inert(path: Path, map_location: Any) -> Optional[dict[str, Any]]:
-    """The weights of a training file of another framework, whose other objects are not needed and not built; None if
-    the file is no such one."""
+def load_inert(path: PathLike, map_location: Any = 'cpu') -> Optional[dict[str, Any]]:
+    """The weights of a training file of another framework, whose other objects are not needed and not built.
+
+    Returns:
+        The content without foreign objects; None if the file names anything that is neither a weight nor of a known
+        framework, or holds no weights.
+    """
     try:
-        loaded = load_inert(str(path), map_location)
+        loaded = torch.load(str(path), map_location=map_location, pickle_module=inert_pickle, weights_only=False)
     except Exception:  # an unpickler that meets arbitrary bytes may raise anything
         return None
-    if not isinstance(loaded, dict) or not any(
-        isinstance(value, torch.Tensor) for value in state_dict_of(loaded).values()
-    ):
+    loaded = without_placeholders(loaded)
+    if not isinstance(loaded, dict) or not any(map(torch.is_tensor, state_dict_of(loaded).values())):
         return None
     logging.getLogger('mmseg').warning('%s: objects of other packages in it are left out, the weights are read', path)
     return loaded
