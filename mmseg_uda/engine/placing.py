@@ -64,7 +64,11 @@ def spread_memory(cfg: Any) -> None:
 
 def place(method: UDASegmentor, device: torch.device, options: EngineOptions) -> UDASegmentor:
     """Bring a method to its device and choose how its networks compute; returns it."""
-    speed_up(method.to(device))
+    return arrange(speed_up(method.to(device)), options)
+
+
+def arrange(method: UDASegmentor, options: EngineOptions) -> UDASegmentor:
+    """Apply ``options`` to a method, on whatever device it is; returns it."""
     if options.channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for segmentor in (module for module in method.modules() if isinstance(module, EncoderDecoder)):

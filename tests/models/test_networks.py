@@ -164,3 +164,33 @@ def test_hrda_loss_weights_and_unknown_stride_are_checked() -> None:
         hrda_daformer(hr_loss_weight=1.5)
     with pytest.raises(ValueError, match='head_stride'):
         build_head(dict(type='HRDAHead', single_scale_head='FCNHead', in_channels=8, channels=8, num_classes=5))
+
+
+def test_stochastic_depth_of_mit_drops_whole_branches_of_single_images() -> None:
+    torch.manual_seed(0)
+    network = build_backbone(dict(type='mit_b0', drop_path_rate=0.5))
+    network.train()
+    image = torch.randn(1, 3, 64, 96).expand(6, -1, -1, -1)
+    last = network(image)[-1].detach()
+    assert len({round(float(one.double().sum()), 6) for one in last}) > 1, 'every image lost the same branches'
+    factors = [kept for kept in network._stochastic_depth(image)]
+    assert torch.equal(factors[0], torch.ones(2, 6, 1, 1)), 'the first block is never dropped'
+    assert set(factors[-1].flatten().tolist()) == {0.0, 2.0}
+    network.eval()
+    assert network._stochastic_depth(image) == [None] * 8
+    kept = network(image)[-1]
+    torch.testing.assert_close(kept[:1].expand_as(kept), kept)
+
+
+def test_kept_branches_of_mit_are_scaled_like_those_of_mmseg() -> None:
+    torch.manual_seed(0)
+    block = build_backbone(dict(type='mit_b0', drop_path_rate=0.5)).layers[1][1][1]
+    block.eval()
+    tokens, shape = torch.randn(2, 24, 64), (4, 6)
+    plain = block(tokens, shape)
+    torch.testing.assert_close(block(tokens, shape, torch.ones(2, 2, 1, 1)), plain, rtol=1e-4, atol=1e-5)
+    dropped = block(tokens, shape, torch.zeros(2, 2, 1, 1))
+    torch.testing.assert_close(dropped, tokens)
+    attention = block.attn.attend(block.norm1(tokens), shape)
+    one = block(tokens, shape, torch.tensor([2.0, 0.0])[:, None, None, None].expand(2, 2, 1, 1))
+    torch.testing.assert_close(one, tokens + 2 * attention, rtol=1e-4, atol=1e-5)

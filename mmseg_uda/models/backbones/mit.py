@@ -6,6 +6,7 @@ from typing import Any, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
 from mmcv.runner import ModuleList
 from mmseg.models.backbones.mit import EfficientMultiheadAttention, MixVisionTransformer, TransformerEncoderLayer
 from mmseg.models.builder import BACKBONES
@@ -36,19 +37,23 @@ class FusedEfficientAttention(EfficientMultiheadAttention):
 
     def forward(self, x: Tensor, hw_shape: tuple[int, int], identity: Optional[Tensor] = None) -> Tensor:
         """Tokens (B, N, C) of a map of size ``hw_shape`` -> ``identity`` (default ``x``) + attention, (B, N, C)."""
+        return (x if identity is None else identity) + self.dropout_layer(self.attend(x, hw_shape))
+
+    def attend(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
+        """The attention alone: (B, N, C) -> (B, N, C)."""
         keys = x
         if self.sr_ratio > 1:
             keys = self.norm(nchw_to_nlc(self.sr(nlc_to_nchw(x, hw_shape))))
-        weight, bias = self.attn.in_proj_weight, self.attn.in_proj_bias
-        channels = self.embed_dims
-        query = F.linear(x, weight[:channels], None if bias is None else bias[:channels])
-        key, value = F.linear(keys, weight[channels:], None if bias is None else bias[channels:]).chunk(2, dim=-1)
+        parts = [self.embed_dims, 2 * self.embed_dims]  # one split, whose backward is one kernel, instead of two slices
+        weights, bias = self.attn.in_proj_weight.split(parts), self.attn.in_proj_bias
+        biases = (None, None) if bias is None else bias.split(parts)
+        query = F.linear(x, weights[0], biases[0])  # (B, N, C)
+        key, value = F.linear(keys, weights[1], biases[1]).chunk(2, dim=-1)  # (B, M, C) each
         dropout = self.attn.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(
             self._split(query), self._split(key), self._split(value), dropout_p=dropout
         )
-        out = self.attn.out_proj(out.transpose(1, 2).flatten(2))
-        return (x if identity is None else identity) + self.dropout_layer(self.proj_drop(out))
+        return self.proj_drop(self.attn.out_proj(out.transpose(1, 2).flatten(2)))
 
     def _split(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
@@ -57,15 +62,25 @@ class FusedEfficientAttention(EfficientMultiheadAttention):
 class MiTBlock(TransformerEncoderLayer):
     """MMSeg's encoder layer whose activation checkpointing (``with_cp``) also works in current torch."""
 
-    def forward(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
-        """Tokens (B, N, C) of a map of size ``hw_shape`` -> (B, N, C)."""
-        if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(self._block, x, hw_shape, use_reentrant=False)
-        return self._block(x, hw_shape)
+    def forward(self, x: Tensor, hw_shape: tuple[int, int], kept: Optional[Tensor] = None) -> Tensor:
+        """Tokens (B, N, C) of a map of size ``hw_shape`` -> (B, N, C).
 
-    def _block(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
-        x = self.attn(self.norm1(x), hw_shape, identity=x)
-        return self.ffn(self.norm2(x), hw_shape, identity=x)
+        Args:
+            kept: factors of the two residual branches, (2, B, 1, 1): stochastic depth that was drawn for all blocks at
+                once; None leaves it to the branches.
+        """
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._block, x, hw_shape, kept, use_reentrant=False)
+        return self._block(x, hw_shape, kept)
+
+    def _block(self, x: Tensor, hw_shape: tuple[int, int], kept: Optional[Tensor]) -> Tensor:
+        if kept is None or not isinstance(self.attn, FusedEfficientAttention):
+            x = self.attn(self.norm1(x), hw_shape, identity=x)
+            return self.ffn(self.norm2(x), hw_shape, identity=x)
+        x = torch.addcmul(x, self.attn.attend(self.norm1(x), hw_shape), kept[0])
+        tokens = nlc_to_nchw(self.norm2(x), hw_shape)  # (B, C, h, w)
+        mixed = self.ffn.layers(tokens).flatten(2).transpose(1, 2)  # (B, N, C), not copied: addcmul reads any strides
+        return torch.addcmul(x, mixed, kept[1])
 
 
 class MiTStage(ModuleList):
@@ -180,7 +195,28 @@ class MixTransformer(MixVisionTransformer):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W) -> feature maps at strides 4, 8, 16, 32 (those of ``out_indices``)."""
-        return super().forward(x)
+        kept = iter(self._stochastic_depth(x))
+        maps = []
+        for i, (embed, blocks, norm) in enumerate(self.layers):
+            x, hw_shape = embed(x)  # (B, h * w, C)
+            for block in blocks:
+                x = block(x, hw_shape, next(kept))
+            x = nlc_to_nchw(norm(x), hw_shape)  # (B, C, h, w)
+            if i in self.out_indices:
+                maps.append(x)
+        return maps
+
+    def _stochastic_depth(self, x: Tensor) -> Sequence[Optional[Tensor]]:
+        """For every block the factors of its two residual branches, (2, B, 1, 1): 0 for a dropped one, 1 / keep for a
+        kept one. One draw for the whole network costs four kernels, where MMSeg's layers launch ten for each block.
+        None for every block where stochastic depth is off."""
+        layers = [block.ffn.dropout_layer for stage in self.layers for block in stage[1]]
+        rates = [layer.drop_prob if layer.training and isinstance(layer, DropPath) else 0.0 for layer in layers]
+        if not any(rates):
+            return [None] * len(layers)
+        keep = (1 - torch.tensor(rates)).to(x.device, x.dtype, non_blocking=True)[:, None, None, None, None]
+        drawn = torch.rand((len(layers), 2, x.shape[0], 1, 1), device=x.device, dtype=x.dtype)
+        return (drawn.add_(keep).floor_() / keep).unbind(0)  # (2, B, 1, 1) each
 
 
 def _register(name: str) -> None:

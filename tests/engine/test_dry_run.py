@@ -1,0 +1,81 @@
+"""No step of a method asks the device for a number, and none launches more work than it did.
+
+``KERNELS`` holds what the tiny networks of the harness launched when this was written, rounded up to leave room for other
+versions of torch. A count above it means that a step got slower on every GPU: find out why before raising a number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmseg_uda.engine.dry_run import Tally, dry_steps
+from mmseg_uda.engine.step import StepOptions
+from tests.harness.methods import Setup
+from tests.harness.runs import CLASSES, METHODS, make_world, network
+
+KERNELS: dict[str, int] = {}
+#: labels connected components on the host between teacher and mixing (OpenCV): the one wait that is left
+WAITS = ('stal', 'stal_eval')
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp('dry')) / 'imagenet.pth'
+
+
+def setup(name: str, weights: Path) -> Setup:
+    streams, uda, kind = METHODS[name]
+    size = (64, 64) if kind == 'hrda' else (32, 64)
+    return Setup(uda, streams, model=network(kind, weights), num_classes=len(CLASSES), size=size)
+
+
+@pytest.mark.parametrize('name', [name for name in METHODS if name not in WAITS])
+def test_a_step_neither_waits_for_the_host_nor_launches_more(name: str, weights: Path) -> None:
+    one = setup(name, weights)
+    method, _ = one.build()
+    tally = dry_steps(method, one.data.batch(range(2)), iterations=(0, 3, 4))
+    assert all(p.device.type == 'meta' for p in method.parameters())
+    assert tally.peak > tally.held > 0
+    assert sum(tally.kernels.values()) <= KERNELS[name], tally.kernels.most_common(12)
+
+
+def test_a_question_for_a_number_is_an_error(weights: Path) -> None:
+    one = setup('dacs', weights)
+    method, _ = one.build()
+    plain = method.training_losses
+
+    def asking(batch: Any) -> Any:
+        for term in plain(batch):
+            assert float(term.loss) >= 0
+            yield term
+
+    method.training_losses = asking  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match='meta'):
+        dry_steps(method, one.data.batch(range(2)))
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+def test_fake_tensors_know_autocast(precision: str, weights: Path) -> None:
+    one = setup('dacs', weights)
+    options = StepOptions(precision=precision)
+    tally = dry_steps(one.build()[0], one.data.batch(range(2)), options, iterations=(3, 4), device='cpu')
+    assert (tally.kernels['_to_copy'] > 20) == (precision == 'bf16')
+
+
+def test_the_tally_follows_live_bytes() -> None:
+    tally = Tally()
+    held = torch.empty(1000, device='meta')
+    tally.hold([held])
+    with tally:
+        a: Tensor = held + 1
+        b = a * 2
+        del a
+        c = b.view(10, 100)
+    assert tally.held == 4000 and tally.peak == 12000 and tally.now == 8000
+    assert dict(tally.kernels) == dict(add=1, mul=1)
+    assert tally.at_peak[0][0] == 4000 and c.shape == (10, 100)
