@@ -18,7 +18,26 @@ from mmseg_uda.engine.step import StepOptions
 from tests.harness.methods import Setup
 from tests.harness.runs import CLASSES, METHODS, make_world, network
 
-KERNELS: dict[str, int] = {}
+KERNELS = {
+    'source_only': 120,
+    'adaptsegnet': 580,
+    'minent': 390,
+    'advent': 630,
+    'esl_online': 690,
+    'dacs': 640,
+    'dacs_running': 650,
+    'daformer': 700,
+    'hrda': 1130,
+    'mic': 1070,
+    'mic_adaptsegnet': 990,
+    'quadmix': 1210,
+    'mdis': 1470,
+    'mtkt': 1290,
+    'coast': 1090,
+    'dstc': 940,
+    'dstc_augmented': 1150,
+    'ripu': 340,
+}
 #: labels connected components on the host between teacher and mixing (OpenCV): the one wait that is left
 WAITS = ('stal', 'stal_eval')
 
@@ -41,7 +60,7 @@ def test_a_step_neither_waits_for_the_host_nor_launches_more(name: str, weights:
     tally = dry_steps(method, one.data.batch(range(2)), iterations=(0, 3, 4))
     assert all(p.device.type == 'meta' for p in method.parameters())
     assert tally.peak > tally.held > 0
-    assert sum(tally.kernels.values()) <= KERNELS[name], tally.kernels.most_common(12)
+    assert sum(tally.kernels.values()) <= KERNELS.get(name, 0), tally.kernels.most_common(12)
 
 
 def test_a_question_for_a_number_is_an_error(weights: Path) -> None:
