@@ -1,10 +1,2 @@
 # AdvEnt: Potsdam (IRRG) to Vaihingen, SegFormer-B5.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/segformer_b5.py',
-    '../_base_/datasets/uda_potsdam_irrg_to_vaihingen_512x512.py',
-    '../_base_/uda/advent.py',
-    '../_base_/schedules/adversarial_40k_mit.py',
-]
-model = dict(decode_head=dict(num_classes=6))
-uda = dict(lambda_adv=dict(_delete_=True, main=0.001))
+_base_ = ['../_base_/recipes/advent_segformer_b5.py', '../_base_/datasets/uda_potsdam_irrg_to_vaihingen_512x512.py']

@@ -1,14 +1,2 @@
 # MIC on DACS: the toy world's LoveDA, Rural to Urban.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/uda_toy_loveda_rural_to_urban_128x128.py',
-    '../_base_/uda/mic_target.py',
-    '../_base_/schedules/toy_500.py',
-]
-model = dict(decode_head=dict(num_classes=7))
-uda = dict(
-    mask_generator=dict(mask_block_size=16),
-    # this network has batch norm in every layer: masked images must not shape the statistics that it is tested with
-    mask_running_statistics=False,
-)
+_base_ = ['../_base_/recipes/mic_dacs_toy.py', '../_base_/datasets/uda_toy_loveda_rural_to_urban_128x128.py']

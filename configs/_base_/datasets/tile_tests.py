@@ -1,4 +1,6 @@
-# Tests of square tiles (aerial, medical) at their own size.
+# What the sets of square tiles (aerial, medical) share: tests at their own size, rare-class sampling.
+_base_ = ['roots.py']
+rare_classes = dict(min_pixels=1000, class_temp=0.1, min_crop_ratio=0.5)
 tile_test = [
     dict(type='LoadImageFromFile'),
     dict(

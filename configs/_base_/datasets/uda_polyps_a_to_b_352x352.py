@@ -4,7 +4,7 @@ crops = dict(type='TrainingCrops', img_scale=(352, 352), crop_size=(352, 352))
 # the masks hold 0 and 255
 _polyps = dict(
     type='FolderDataset',
-    data_root='data/polyps/',
+    data_root={{_base_.roots.polyps}},
     classes=['background', 'polyp'],
     palette=[[0, 0, 0], [255, 255, 255]],
     id_map={0: 0, 255: 1},

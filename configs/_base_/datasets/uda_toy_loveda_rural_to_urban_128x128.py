@@ -3,7 +3,7 @@ _base_ = ['tile_tests.py']
 crops = dict(type='TrainingCrops', img_scale=(128, 128), crop_size=(128, 128))
 _val = dict(
     type='LoveDADataset',
-    data_root='data/toy/loveda/',
+    data_root={{_base_.roots.toy_loveda}},
     img_dir='Val/Urban/images_png',
     ann_dir='Val/Urban/masks_png',
     pipeline={{_base_.tile_test}},
@@ -15,13 +15,16 @@ data = dict(
         type='UDADataset',
         source=dict(
             type='LoveDADataset',
-            data_root='data/toy/loveda/',
+            data_root={{_base_.roots.toy_loveda}},
             img_dir='Train/Rural/images_png',
             ann_dir='Train/Rural/masks_png',
             pipeline=[crops],
         ),
         target=dict(
-            type='LoveDADataset', data_root='data/toy/loveda/', img_dir='Train/Urban/images_png', pipeline=[crops]
+            type='LoveDADataset',
+            data_root={{_base_.roots.toy_loveda}},
+            img_dir='Train/Urban/images_png',
+            pipeline=[crops],
         ),
     ),
     val=_val,

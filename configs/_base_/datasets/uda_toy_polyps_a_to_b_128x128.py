@@ -4,7 +4,7 @@ crops = dict(type='TrainingCrops', img_scale=(128, 128), crop_size=(128, 128))
 # the masks hold 0 and 255
 _polyps = dict(
     type='FolderDataset',
-    data_root='data/toy/polyps/',
+    data_root={{_base_.roots.toy_polyps}},
     classes=['background', 'polyp'],
     palette=[[0, 0, 0], [255, 255, 255]],
     id_map={0: 0, 255: 1},

@@ -3,7 +3,7 @@ _base_ = ['tile_tests.py']
 crops = dict(type='TrainingCrops', img_scale=(128, 128), crop_size=(128, 128))
 _val = dict(
     type='ISPRSDataset',
-    data_root='data/toy/vaihingen/',
+    data_root={{_base_.roots.toy_vaihingen}},
     img_dir='img_dir/val',
     ann_dir='ann_dir/val',
     pipeline={{_base_.tile_test}},
@@ -15,12 +15,14 @@ data = dict(
         type='UDADataset',
         source=dict(
             type='PotsdamDataset',
-            data_root='data/toy/potsdam_irrg/',
+            data_root={{_base_.roots.toy_potsdam_irrg}},
             img_dir='img_dir/train',
             ann_dir='ann_dir/train',
             pipeline=[crops],
         ),
-        target=dict(type='ISPRSDataset', data_root='data/toy/vaihingen/', img_dir='img_dir/train', pipeline=[crops]),
+        target=dict(
+            type='ISPRSDataset', data_root={{_base_.roots.toy_vaihingen}}, img_dir='img_dir/train', pipeline=[crops]
+        ),
     ),
     val=_val,
     test=_val,

@@ -1,0 +1,35 @@
+# Where the data sets lie: below the folder MMSEG_UDA_DATA, by default data. One that lies elsewhere: change its line.
+import os
+
+_data = os.environ.get('MMSEG_UDA_DATA', 'data')
+roots = dict(
+    acdc=f'{_data}/acdc/',
+    bdd100k=f'{_data}/bdd100k/',
+    cityscapes=f'{_data}/cityscapes/',
+    dark_zurich=f'{_data}/dark_zurich/',
+    gta=f'{_data}/gta/',
+    idd=f'{_data}/idd/',
+    loveda=f'{_data}/loveDA/',
+    mapillary=f'{_data}/mapillary/',
+    polyps=f'{_data}/polyps/',
+    potsdam=f'{_data}/potsdam/',
+    potsdam_irrg=f'{_data}/potsdam_irrg/',
+    synthia=f'{_data}/synthia/',
+    vaihingen=f'{_data}/vaihingen/',
+    toy_acdc=f'{_data}/toy/acdc/',
+    toy_cityscapes=f'{_data}/toy/cityscapes/',
+    toy_gta=f'{_data}/toy/gta/',
+    toy_idd=f'{_data}/toy/idd/',
+    toy_loveda=f'{_data}/toy/loveda/',
+    toy_mapillary=f'{_data}/toy/mapillary/',
+    toy_polyps=f'{_data}/toy/polyps/',
+    toy_potsdam_irrg=f'{_data}/toy/potsdam_irrg/',
+    toy_synthia=f'{_data}/toy/synthia/',
+    toy_vaihingen=f'{_data}/toy/vaihingen/',
+)
+# where STAL's rounds note the images that they bought
+bought = dict(
+    camvid=os.environ.get('MMSEG_UDA_CAMVID', f'{_data}/camvid') + '/active',
+    cityscapes=f'{_data}/cityscapes/active',
+    toy_cityscapes=f'{_data}/toy/cityscapes/active',
+)
