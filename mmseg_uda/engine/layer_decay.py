@@ -24,7 +24,7 @@ MATCHERS: dict[str, dict[str, Any]] = {
             (r'^layers\.(\d+)\.(?:norm|2)\.', (99999,)),
         ],
     ),
-    'ResNet': dict(stem=r'^(conv1|bn1|stem|norm1)', blocks=r'^layer(\d+)\.(\d+)'),
+    'ResNet': dict(stem=r'^(?:conv1|bn1|stem|norm1)', blocks=r'^layer(\d+)\.(\d+)'),
     'ConvNeXt': dict(
         stem=r'^downsample_layers\.0',
         blocks=[
@@ -34,7 +34,7 @@ MATCHERS: dict[str, dict[str, Any]] = {
         ],
     ),
     'SwinTransformer': dict(
-        stem=r'^(patch_embed|absolute_pos_embed)',
+        stem=r'^(?:patch_embed|absolute_pos_embed)',
         blocks=[
             (r'^stages\.(\d+)\.blocks\.(\d+)', None),
             (r'^stages\.(\d+)\.downsample', (99999,)),
@@ -42,8 +42,8 @@ MATCHERS: dict[str, dict[str, Any]] = {
         ],
     ),
     'VisionTransformer': dict(
-        stem=r'^(cls_token|pos_embed|patch_embed|mask_token)',
-        blocks=[(r'^layers\.(\d+)', None), (r'^(ln1|norm)', (99999,))],
+        stem=r'^(?:cls_token|pos_embed|patch_embed|mask_token)',
+        blocks=[(r'^layers\.(\d+)', None), (r'^(?:ln1|norm)', (99999,))],
     ),
 }
 MATCHERS['BEiT'] = MATCHERS['VisionTransformer']
