@@ -94,7 +94,26 @@ def split_streams(batch: Mapping[str, Any]) -> dict[str, Stream]:
             truth=values.pop('ground_truth', None),
             extras=values,
         )
+    for stream in streams.values():
+        if stream.label is None and isinstance(stream.metas, list):  # a single sample has one dict
+            stream.valid = _without_padding(stream)
     return streams
+
+
+def _without_padding(stream: Stream) -> Optional[Tensor]:
+    """``valid`` with 0 where an image is padded (to its crop, or to the largest image of the batch): a pseudo-label
+    there is about no pixel.
+    """
+    height, width = stream.img.shape[-2:]
+    inside = [tuple(meta.get('img_shape') or (height, width))[:2] for meta in stream.metas]
+    if all(rows >= height and columns >= width for rows, columns in inside):
+        return stream.valid
+    valid = stream.valid
+    valid = stream.img.new_ones((len(inside), 1, height, width), dtype=torch.uint8) if valid is None else valid.clone()
+    for i, (rows, columns) in enumerate(inside):
+        valid[i, :, rows:] = 0
+        valid[i, :, :, columns:] = 0
+    return valid
 
 
 def target_names(names: Sequence[str]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any, Iterable, Optional, Sequence
 from mmcv.parallel import collate
 from mmseg.datasets.pipelines import Compose
 
+from ..datasets import image_files
+from ..datasets.image_files import IMAGE_SUFFIXES
 from ..datasets.labels import CorruptFileError
 from ..datasets.pipeline_config import resolve_pipeline
 from ..datasets.step_properties import property_of
@@ -20,8 +22,6 @@ from .data import to_device
 from .inference import inference_mode
 from .predictions import FORMATS, PredictionWriter
 from .test import load_model
-
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -46,10 +46,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 
 
 def find_images(inputs: Iterable[str]) -> list[tuple[Path, Path]]:
-    """(image, its folder relative to the input) pairs, sorted within each input.
+    """(image, its folder relative to the input) pairs, sorted within each input; which files of a folder are images is
+    the rule of the data sets (:mod:`~mmseg_uda.datasets.image_files`).
 
     Raises:
         FileNotFoundError: an input does not exist, or a folder holds no image.
+        ValueError: two images of a folder differ in their suffix only.
     """
     found: list[tuple[Path, Path]] = []
     for text in inputs:
@@ -59,13 +61,9 @@ def find_images(inputs: Iterable[str]) -> list[tuple[Path, Path]]:
             continue
         if not path.is_dir():
             raise FileNotFoundError(f"input '{path}' does not exist")
-        images = sorted(
-            file
-            for file in path.rglob('*')
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith('.')  # such as macOS's ._name.png
-        )
+        images = [path / f'{stem}{suffix}' for stem, suffix in image_files.find_images(text, IMAGE_SUFFIXES)]
         if not images:
-            raise FileNotFoundError(f"folder '{path}' holds no image ({', '.join(SUFFIXES)})")
+            raise FileNotFoundError(f"folder '{path}' holds no image ({', '.join(IMAGE_SUFFIXES)})")
         found += [(image, image.parent.relative_to(path)) for image in images]
     return found
 

@@ -21,6 +21,7 @@ from mmseg_uda.engine import predict, train
 from mmseg_uda.engine.data import build_train_loader, to_device
 from mmseg_uda.models.pretrained import adapt_input_bands
 from mmseg_uda.ops.normalize import as_picture
+from mmseg_uda.streams import split_streams
 from mmseg_uda.utils.rng import StepRng
 from tests.engine.worlds import write_config
 
@@ -213,3 +214,14 @@ def test_configs_keep_the_depth_and_bands_when_they_are_checked(tmp_path: Path) 
     cfg = Config(dict(data=dict(train=folder_config(tmp_path / 'source', pipeline=steps))))
     sample = UDADataset(source=cfg.data.train)[0]
     assert sample['img'].data.shape == (4, 16, 16) and sample['img'].data.dtype == torch.float32
+
+
+def test_padded_pixels_of_a_target_get_no_pseudo_label(tmp_path: Path) -> None:
+    """Also without margins: a crop larger than the image is filled up, and what is filled up does not count."""
+    make_folder(tmp_path)
+    pipeline = labelled_pipeline(crop=(24, 64))
+    dataset = UDADataset(target=folder_config(tmp_path, pipeline=pipeline))
+    loader = build_train_loader(dataset, dict(samples_per_gpu=2))
+    stream = split_streams(to_device(next(iter(loader)), torch.device('cpu')))['target']
+    assert stream.img.shape[2:] == (24, 64) and stream.label is None
+    assert stream.valid is not None and stream.valid[..., :40].all() and not stream.valid[..., 40:].any()
