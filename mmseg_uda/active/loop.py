@@ -20,6 +20,7 @@ from ..engine.runner import find_resumable
 from ..engine.stages import GO_ON, STAGES, StageContext, run_stages
 from ..engine.test import load_model
 from ..engine.train import DEFAULT_SEED, train
+from ..engine.work_folder import owned
 from ..utils.config_errors import check_top_level, naming_config
 from .label_set import write_text
 from .pictures import write_pictures
@@ -54,13 +55,9 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     folder = Path(args.work_dir or Path('work_dirs') / Path(args.config).stem)
     folder.mkdir(parents=True, exist_ok=True)
     logger = get_root_logger(log_file=str(folder / 'loop.log'), log_level=cfg.get('log_level', 'INFO'))
-    run_loop(
-        Path(args.config),
-        folder,
-        StageContext(Path(args.config), device, logger, args.seed),
-        args.cfg_options,
-        args.restart_from,
-    )
+    context = StageContext(Path(args.config), device, logger, args.seed)
+    with owned(folder):
+        run_loop(Path(args.config), folder, context, args.cfg_options, args.restart_from)
 
 
 def run_loop(

@@ -17,6 +17,7 @@ from mmseg.utils import get_root_logger
 
 from ..ops.rcs import rcs_class_probs, samples_with_class
 from ..utils.parallel import map_files
+from ..utils.rank_watch import entering
 from .label_readers import label_reader_of
 from .labels import LabelReader, class_histogram
 
@@ -148,10 +149,12 @@ def dataset_stats(dataset: Any, workers: int = 4, quiet: bool = False) -> list[R
     rank, world_size = get_dist_info()
     try:
         if rank > 0:
+            entering('the class statistics')
             torch.distributed.barrier()
         return _read_or_count(dataset, workers, quiet or rank > 0)
     finally:
         if rank == 0 and world_size > 1:
+            entering('the class statistics')
             torch.distributed.barrier()
 
 

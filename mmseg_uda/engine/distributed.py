@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence, TypeVar
 
 import torch
 import torch.distributed as dist
 from mmcv.runner import get_dist_info
 from torch import Tensor, nn
+
+from ..utils.rank_watch import entering
+
+Result = TypeVar('Result')
 
 
 def is_distributed() -> bool:
@@ -18,6 +22,7 @@ def is_distributed() -> bool:
 @torch.no_grad()
 def broadcast_module(module: nn.Module, source: int = 0) -> None:
     """Give every rank the parameters and buffers of rank ``source``, in place."""
+    entering('the exchange of the first weights')
     for tensor in [*module.parameters(), *module.buffers()]:
         dist.broadcast(tensor.data, source)
 
@@ -42,6 +47,7 @@ def all_reduce_gradients(parameters: Sequence[nn.Parameter], flag: Tensor) -> Te
     grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
     presence = torch.tensor(present, dtype=torch.float32, device=device)
     flat = torch.cat([g.reshape(-1).float() for g in grads] + [presence, flag.reshape(1).float().to(device)])
+    entering('the exchange of gradients')
     dist.all_reduce(flat)
     count = len(parameters)
     counts, total_flag = flat[-count - 1 : -1], flat[-1]
@@ -62,18 +68,40 @@ def gather_objects(value: Any) -> list[Any]:
     if not is_distributed():
         return [value]
     gathered: list[Any] = [None] * dist.get_world_size()
+    entering('an exchange of results')
     dist.all_gather_object(gathered, value)
     return gathered
 
 
-def any_rank(flag: bool) -> bool:
-    """Whether ``flag`` is set on any rank (a blocking collective; not for every step)."""
-    return any(gather_objects(flag))
+class OtherRankError(RuntimeError):
+    """Rank 0 has failed in what it does for all; the message is that of its error."""
+
+
+def on_main(function: Callable[[], Result]) -> Result:
+    """Call ``function`` on rank 0 and give every rank its result; where it fails, every rank fails.
+
+    Raises:
+        OtherRankError: on the other ranks, when ``function`` has raised; rank 0 raises what it raised.
+    """
+    result: Any = None
+    error: Optional[Exception] = None
+    if get_dist_info()[0] == 0:
+        try:
+            result = function()
+        except Exception as raised:
+            error = raised
+    result, text = gather_objects((result, None if error is None else f'{type(error).__name__}: {error}'))[0]
+    if error is not None:
+        raise error
+    if text is not None:
+        raise OtherRankError(f'rank 0 ended with {text}')
+    return result
 
 
 def barrier() -> None:
     """Wait for all ranks."""
     if is_distributed():
+        entering('a common point of all ranks')
         dist.barrier()
 
 

@@ -6,11 +6,11 @@ import argparse
 import atexit
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Optional
 
 import cv2
-import mmcv
 import torch
 import torch.distributed as dist
 from mmcv import Config, DictAction
@@ -18,9 +18,10 @@ from mmcv.runner import get_dist_info, init_dist
 
 from ..builder import complete_model
 from ..toy import draw_missing
+from ..utils import rank_watch
 from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
 from ..utils.config_errors import naming_config
-from .distributed import barrier
+from .distributed import on_main
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,9 @@ def start_processes(
 ) -> torch.device:
     """Join the process group when a launcher is given, and choose this process's device.
 
+    Args:
+        dist_params: ``backend``, and ``timeout``: seconds after which a rank that the others wait for ends the job.
+
     Returns:
         ``cuda:<local rank>`` or ``cpu`` (then ranks talk over gloo).
     """
@@ -76,39 +80,63 @@ def start_processes(
     cv2.setNumThreads(0)
     if launcher == 'none':
         return torch.device(kind, gpu_id) if kind == 'cuda' else torch.device('cpu')
+    options = dict(dist_params or {})
+    timeout = float(options.pop('timeout', rank_watch.DEFAULT_TIMEOUT))
+    if timeout <= 0:
+        raise ValueError(f'dist_params.timeout must be positive (seconds), got {timeout}')
+    # the process group's own limit comes after ours, which names the rank
+    limit = dict(timeout=timedelta(seconds=1.2 * timeout + 60))
     if kind == 'cuda':
-        init_dist(launcher, **(dist_params or dict(backend='nccl')))
+        init_dist(launcher, **{'backend': 'nccl', **options, **({} if launcher == 'slurm' else limit)})
+        _watch_ranks(timeout)
         return torch.device('cuda', torch.cuda.current_device())
     if launcher != 'pytorch':
         raise ValueError(f'--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch')
-    dist.init_process_group('gloo')
+    dist.init_process_group('gloo', **limit)
     # its threads must end before the interpreter does, or a rank that finished now and then aborts on exit
-    atexit.register(dist.destroy_process_group)
+    atexit.register(_leave_group)
+    _watch_ranks(timeout)
     return torch.device('cpu')
+
+
+def _leave_group() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _watch_ranks(timeout: float) -> None:
+    rank, world_size = get_dist_info()
+    if world_size > 1:
+        rank_watch.start(dist.distributed_c10d._get_default_store(), rank, world_size, timeout)
+        atexit.register(rank_watch.stop)
 
 
 def prepare_data(cfg: Config) -> None:
     """Draw the toy data sets that a config names and that are missing; rank 0 draws, the others wait."""
-    if get_dist_info()[0] == 0:
-        draw_missing(cfg)
-    barrier()
+    on_main(lambda: len(draw_missing(cfg)))
 
 
-def prepare_work_dir(cfg: Config, config_path: str, work_dir: Optional[str]) -> tuple[Path, str]:
-    """Create the work folder and keep a copy of the config in it.
-
-    Returns:
-        folder (flag, then config, then ``work_dirs/<config name>``), timestamp that names the logs.
-    """
+def work_folder(cfg: Config, config_path: str, work_dir: Optional[str]) -> Path:
+    """The folder of a run: flag, then config, then ``work_dirs/<config name>``; it is entered into ``cfg``."""
     folder = Path(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(config_path).stem)
     cfg.work_dir = str(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if get_dist_info()[0] == 0:
-        target = folder / Path(config_path).name
-        with replacing(target) as temporary:
-            mmcv.mkdir_or_exist(str(folder))
-            temporary.write_text(cfg.pretty_text)
-    return folder, time.strftime('%Y%m%d_%H%M%S', time.localtime())
+    return folder
+
+
+def prepare_work_dir(cfg: Config, config_path: str) -> str:
+    """Create the work folder of ``cfg`` and keep a copy of the config in it.
+
+    Returns:
+        timestamp that names the logs.
+    """
+    on_main(lambda: _write_config(cfg, Path(cfg.work_dir) / Path(config_path).name))
+    return time.strftime('%Y%m%d_%H%M%S', time.localtime())
+
+
+def _write_config(cfg: Config, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        temporary.write_text(cfg.pretty_text, encoding='utf-8')
 
 
 def environment_text() -> str:

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import mmcv
 import torch
@@ -279,8 +279,17 @@ class UDARunner(IterBasedRunner):
         load_student(self.model, state, filename, self.logger, other_classes=True, meta=meta)
         return checkpoint
 
-    def resume(self, checkpoint: Any, resume_optimizer: bool = True, map_location: Any = 'cpu') -> None:
+    def resume(
+        self,
+        checkpoint: Any,
+        resume_optimizer: bool = True,
+        map_location: Any = 'cpu',
+        check: Optional[Callable[[Mapping[str, Any]], None]] = None,
+    ) -> None:
         """Continue a run exactly: weights, method state, optimisers, scaler, counters and the position in the data.
+
+        Args:
+            check: gets the checkpoint's meta data before anything is loaded from it, and may raise.
 
         Raises:
             CheckpointError: the file belongs to another model or method, or is not one of this package's training
@@ -288,6 +297,8 @@ class UDARunner(IterBasedRunner):
         """
         loaded = load_checkpoint_file(checkpoint, map_location)
         check_resumable(loaded, checkpoint)
+        if check is not None:
+            check(loaded['meta'])
         check_same_classes(loaded['meta'], getattr(self.model, 'CLASSES', None), checkpoint)
         state = state_dict_of(loaded)
         later = self.hook_state.of_hooks(self.model, state)

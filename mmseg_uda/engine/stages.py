@@ -44,6 +44,7 @@ from .pseudo_label_extraction import ExtractionOptions, extract
 from .pseudo_label_tool import LEVELS, report
 from .runner import find_resumable
 from .train import DEFAULT_SEED, train
+from .work_folder import owned
 
 #: functions (options of the stage, folder, context) -> None by type
 STAGES = Registry('stage')
@@ -109,7 +110,13 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
     cfg.seed = context.seed
     if stage.get('load_from'):
         cfg.load_from = _one_file(stage['load_from'], stage)
-    _, timestamp = environment.prepare_work_dir(cfg, stage['config'], str(folder))
+    cfg.work_dir = str(folder)
+    with owned(folder):
+        _train_in(folder, cfg, stage, context)
+
+
+def _train_in(folder: Path, cfg: Config, stage: Mapping[str, Any], context: StageContext) -> None:
+    timestamp = environment.prepare_work_dir(cfg, stage['config'])
     found = find_resumable(folder, context.logger)
     before = _one_file(stage['resume_from'], stage) if stage.get('resume_from') else None
     cfg.resume_from = str(found) if found else before
@@ -124,6 +131,7 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
             timestamp=timestamp,
             logger=context.logger,
             go_on=GO_ON,
+            resume_changed=found is None,  # a stage may go on from an earlier one with other data
         )
     finally:
         context.logger.removeHandler(handler)
@@ -345,4 +353,5 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Path]:
     context = StageContext(
         Path(args.config), device, logger, args.seed, not args.no_validate, dict(args.train_options or {})
     )
-    return run_stages(recipe_stages(cfg), work_dir, context, args.restart_from)
+    with owned(work_dir):
+        return run_stages(recipe_stages(cfg), work_dir, context, args.restart_from)

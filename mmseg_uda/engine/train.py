@@ -22,6 +22,7 @@ from ..datasets.inspection import training_findings
 from ..datasets.splits import check_held_out
 from ..datasets.wrappers import plain_sets
 from ..methods.base import UDASegmentor
+from ..utils.checkpoint_io import plain
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
 from . import environment
@@ -31,10 +32,12 @@ from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
 from .evaluation_sets import named_test_sets
 from .hooks import NamedLrUpdaterHook
+from .identity import CHANGED_FLAG, check_ranks, check_resumed, code_version, data_lists, flat, settings
 from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner, find_resumable
 from .step import StepOptions, TrainStep
+from .work_folder import owned
 
 DEFAULT_SEED = 0
 
@@ -48,6 +51,11 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument('--resume-from', help='checkpoint to go on from, exactly')
     parser.add_argument(
         '--auto-resume', action='store_true', help='go on from the newest readable checkpoint of the work folder'
+    )
+    parser.add_argument(
+        CHANGED_FLAG,
+        action='store_true',
+        help='go on although method, optimiser type, seed or data have changed since the checkpoint',
     )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument('--gpu-id', type=int, default=0, help='GPU of a run without launcher')
@@ -80,7 +88,21 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     cfg.seed = (
         args.seed if args.seed is not None else (cfg.get('seed') if cfg.get('seed') is not None else DEFAULT_SEED)
     )
-    folder, timestamp = environment.prepare_work_dir(cfg, args.config, args.work_dir)
+    check_ranks({**settings(cfg), **code_version(), **dict(flat(_shared_arguments(args), 'command line'))})
+    folder = environment.work_folder(cfg, args.config, args.work_dir)
+    with owned(folder):
+        _train_in(folder, cfg, args, device)
+
+
+def _shared_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that all ranks have to be given alike."""
+    own = ('config', 'cfg_options', 'seed', 'local_rank', 'gpu_id', 'work_dir')
+    return {key: plain(value) for key, value in vars(args).items() if key not in own}
+
+
+def _train_in(folder: Path, cfg: Config, args: argparse.Namespace, device: torch.device) -> None:
+    """Train in a work folder that belongs to this run."""
+    timestamp = environment.prepare_work_dir(cfg, args.config)
     logger = get_root_logger(log_file=str(folder / f'{timestamp}.log'), log_level=cfg.get('log_level', 'INFO'))
     environment_info = environment.environment_text()
     logger.info('environment:\n%s', environment_info)
@@ -106,6 +128,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         timestamp=timestamp,
         meta=meta,
         logger=logger,
+        resume_changed=args.resume_changed,
     )
 
 
@@ -118,6 +141,7 @@ def train(
     meta: Optional[dict[str, Any]] = None,
     logger: Optional[logging.Logger] = None,
     go_on: Optional[str] = None,
+    resume_changed: bool = False,
 ) -> UDARunner:
     """Build everything that a config describes and train.
 
@@ -127,18 +151,41 @@ def train(
         config_name: named in messages about the config.
         validate: evaluate as ``cfg.evaluation`` says.
         go_on: what a user has to do after a stop signal, for the message.
+        resume_changed: go on from ``cfg.resume_from`` although that was another run (see
+            :func:`~mmseg_uda.engine.identity.check_resumed`).
 
     Returns:
         The runner after its last iteration.
 
     Raises:
         ConfigError: anything in the config that cannot work, before the first iteration.
+        RankError: the ranks of the job do not run the same.
+        CheckpointError: the run to go on from was another one.
+        LockedError: another run works in the folder.
     """
+    with owned(Path(cfg.work_dir)):
+        return _train(cfg, device, config_name, validate, timestamp, meta, logger, go_on, resume_changed)
+
+
+def _train(
+    cfg: Config,
+    device: torch.device,
+    config_name: str,
+    validate: bool,
+    timestamp: Optional[str],
+    meta: Optional[dict[str, Any]],
+    logger: Optional[logging.Logger],
+    go_on: Optional[str],
+    resume_changed: bool,
+) -> UDARunner:
+    check_ranks({**settings(cfg), **code_version()})
     logger = logger or get_root_logger(log_level=cfg.get('log_level', 'INFO'))
     with naming_config(config_name):
         check_counting(cfg)
     environment.prepare_data(cfg)
     runner, dataset = build_runner(cfg, device, config_name, logger, meta)
+    lists = runner.meta['data_lists']
+    check_ranks(lists)
     runner.timestamp = timestamp or runner.timestamp
     runner.go_on = go_on or runner.go_on
     with naming_config(config_name):
@@ -159,7 +206,8 @@ def train(
                 check_evaluation(hook, runner.model, runner.max_iters, logger)
         report_limits(runner.model, runner.hooks, logger)
     if cfg.get('resume_from'):
-        runner.resume(cfg.resume_from)
+        source = cfg.resume_from
+        runner.resume(source, check=lambda old: check_resumed(old, cfg, lists, source, logger, resume_changed))
     elif cfg.get('load_from'):
         runner.load_checkpoint(cfg.load_from)
     if runner.world_size > 1:
@@ -189,7 +237,15 @@ def build_runner(
         sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
         {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()},
     )
-    meta = dict(meta or {}, seed=seed, config=config_text(cfg), CLASSES=dataset.CLASSES, PALETTE=dataset.PALETTE)
+    meta = dict(
+        meta or {},
+        seed=seed,
+        config=config_text(cfg),
+        data_lists=data_lists(dataset),
+        code=code_version(),
+        CLASSES=dataset.CLASSES,
+        PALETTE=dataset.PALETTE,
+    )
     max_iters = cfg.runner.get('max_iters')
     with naming_config(config_name):
         if not isinstance(max_iters, int) or max_iters < 1:

@@ -8,11 +8,13 @@ from mmcv.runner import get_dist_info
 from torch import Tensor
 
 from ..ops.world import ALONE, World
+from .rank_watch import entering
 
 
 @torch.no_grad()
 def _total(value: Tensor) -> Tensor:
     value = value.clone()
+    entering('statistics of the batch')
     dist.all_reduce(value)
     return value
 
@@ -22,6 +24,7 @@ def _gather(value: Tensor) -> Tensor:
     sent = value.detach().contiguous()
     if value.dtype == torch.bool:
         sent = sent.to(torch.uint8)
+    entering('statistics of the batch')
     parts = [torch.empty_like(sent) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, sent)
     return torch.cat(parts).to(value.dtype)

@@ -9,7 +9,7 @@ from mmcv import Config
 
 from mmseg_uda.builder import complete_model, with_num_classes
 from mmseg_uda.datasets.class_names import class_names
-from mmseg_uda.engine.environment import load_config, prepare_work_dir
+from mmseg_uda.engine.environment import load_config, prepare_work_dir, work_folder
 from mmseg_uda.utils.config_errors import ConfigError
 
 GTA = dict(type='GTADataset', data_root='nowhere')
@@ -52,7 +52,8 @@ def test_the_written_config_says_the_number_of_classes(tmp_path: Path) -> None:
     """Stock tools read the copy in the work folder, and an override of the data changes it."""
     spaces = {f'data.train.{stream}.label_space': 'super7' for stream in ('source', 'target')}
     cfg = load_config(str(ROOT / LEAF), spaces)
-    folder, _ = prepare_work_dir(cfg, LEAF, str(tmp_path / 'run'))
+    folder = work_folder(cfg, LEAF, str(tmp_path / 'run'))
+    prepare_work_dir(cfg, LEAF)
     written = Config.fromfile(str(folder / Path(LEAF).name), import_custom_modules=False)
     assert written.model.decode_head.num_classes == 7
     explicit = load_config(str(ROOT / LEAF), {'model.decode_head.num_classes': 4})

@@ -170,15 +170,16 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def ranks(name: str, arguments: Sequence[Sequence[Any]], folder: Path) -> list[Tool]:
+def ranks(name: str, arguments: Sequence[Sequence[Any]], folder: Path, before: Any = None) -> list[Tool]:
     """Start a tool on several gloo ranks, as ``torchrun`` would; ``arguments`` of each rank."""
     shared = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()), WORLD_SIZE=str(len(arguments)))
     return [
         Tool(
             name,
-            [*own, '--launcher', 'pytorch', '--device', 'cpu'],
+            ['--launcher', 'pytorch', '--device', 'cpu', *own],
             folder / f'rank{rank}.out',
             {**shared, 'RANK': str(rank), 'LOCAL_RANK': str(rank)},
+            before,
         )
         for rank, own in enumerate(arguments)
     ]
