@@ -13,10 +13,10 @@ from mmcv.runner import get_dist_info
 from mmseg.utils import get_root_logger
 
 from ..engine import environment
+from ..engine.checkpoints import find_resumable
 from ..engine.distributed import barrier
 from ..engine.evaluation import evaluate_all, write_metrics
 from ..engine.evaluation_sets import named_test_sets
-from ..engine.runner import find_resumable
 from ..engine.stages import GO_ON, STAGES, StageContext, run_stages
 from ..engine.test import load_model
 from ..engine.train import DEFAULT_SEED, train

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import platform
-import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import mmcv
 import torch
-from mmcv.runner import RUNNERS, IterBasedRunner, get_dist_info
+from mmcv.runner import RUNNERS, IterBasedRunner
 from mmcv.runner.log_buffer import LogBuffer
 
 from ..models.modes import set_training_modes
@@ -25,6 +23,7 @@ from ..utils.checkpoint_io import (
     state_dict_of,
 )
 from . import hook_state
+from .checkpoints import check_resumable
 from .data import to_device
 from .distributed import barrier, gather_objects
 from .finite import refuse_non_finite
@@ -338,46 +337,3 @@ def _point_latest(folder: Path, filename: str) -> None:
         else:
             temporary.unlink()
             temporary.symlink_to(filename)
-
-
-def find_resumable(work_dir: Path, logger: Optional[logging.Logger] = None) -> Optional[Path]:
-    """The newest ``iter_*.pth`` of ``work_dir`` that a run can go on from, or None (``--auto-resume``).
-
-    Folders, dangling links, broken files, bare weights and files of other programs are passed over with a line each.
-    Under a launcher rank 0 looks, and all ranks get its answer.
-    """
-    found = _newest_resumable(work_dir, logger) if get_dist_info()[0] == 0 else None
-    return gather_objects(found)[0]
-
-
-def _newest_resumable(work_dir: Path, logger: Optional[logging.Logger]) -> Optional[Path]:
-    numbered: Iterator[tuple[int, Path]] = (
-        (int(match.group(1)), path)
-        for path in work_dir.glob('iter_*.pth')
-        if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
-    )
-    for _, path in sorted(numbered, reverse=True):
-        try:
-            if path.is_dir():
-                raise CheckpointError(f"'{path}' is a folder")
-            check_resumable(load_checkpoint_file(path), path)
-            return path
-        except (CheckpointError, OSError) as error:
-            if logger is not None:
-                logger.warning('--auto-resume passes over %s: %s', path.name, str(error).splitlines()[0])
-    return None
-
-
-def check_resumable(loaded: Mapping[str, Any], path: Any) -> None:
-    """Refuse a checkpoint that holds less than a run needs to go on exactly.
-
-    Raises:
-        CheckpointError: names what is missing.
-    """
-    missing = [key for key in ('meta', 'state_dict', 'optimizer', 'engine') if not isinstance(loaded.get(key), Mapping)]
-    if not missing and not isinstance(loaded['meta'].get('iter'), int):
-        missing = ['meta.iter']
-    if missing:
-        raise CheckpointError(
-            f"'{path}' cannot be resumed, it has no {missing}: use --load-from to start from its weights"
-        )

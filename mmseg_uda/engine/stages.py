@@ -39,10 +39,10 @@ from ..ops.esl import Criterion
 from ..utils.checkpoint_io import plain, replacing
 from ..utils.config import check_options, nearest
 from . import environment
+from .checkpoints import find_resumable
 from .distributed import barrier
 from .pseudo_label_extraction import ExtractionOptions, extract
 from .pseudo_label_tool import LEVELS, report
-from .runner import find_resumable
 from .train import DEFAULT_SEED, train
 from .work_folder import owned
 

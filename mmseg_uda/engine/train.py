@@ -26,6 +26,7 @@ from ..utils.checkpoint_io import plain
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
 from . import environment
+from .checkpoints import find_resumable
 from .checks import check_class_lists, check_counting, check_evaluation, check_heads, report_limits
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
@@ -35,7 +36,7 @@ from .hooks import NamedLrUpdaterHook
 from .identity import CHANGED_FLAG, check_ranks, check_resumed, code_version, data_lists, flat, settings
 from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
-from .runner import UDARunner, find_resumable
+from .runner import UDARunner
 from .step import StepOptions, TrainStep
 from .work_folder import owned
 

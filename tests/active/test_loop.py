@@ -14,7 +14,8 @@ from mmcv import Config
 from mmseg_uda.active.label_set import LabelSet
 from mmseg_uda.active.loop import round_config, run_loop
 from mmseg_uda.active.session import ActiveSession
-from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.checkpoints import find_resumable
+from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file

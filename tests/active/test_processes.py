@@ -19,8 +19,9 @@ from mmseg_uda.active.exchange import import_labels
 from mmseg_uda.active.loop import run_loop
 from mmseg_uda.active.selection import Scorer
 from mmseg_uda.active.session import ActiveSession
+from mmseg_uda.engine.checkpoints import find_resumable
 from mmseg_uda.engine.distributed import barrier
-from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file

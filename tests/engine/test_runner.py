@@ -17,7 +17,8 @@ from mmcv.runner.hooks import TextLoggerHook
 from mmseg.apis import inference_segmentor, init_segmentor
 from mmseg.models import build_segmentor
 
-from mmseg_uda.engine.runner import UDARunner, find_resumable
+from mmseg_uda.engine.checkpoints import find_resumable
+from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.weights import load_student
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.harness.methods import Setup
