@@ -50,6 +50,7 @@ METHODS: dict[str, tuple[tuple[str, ...], Optional[dict[str, Any]], str]] = {
     'adaptsegnet': (UNSUPERVISED, dict(type='AdaptSegNet', discriminator=SMALL), 'two_level'),
     'minent': (UNSUPERVISED, dict(type='MinEnt', lambda_prior=dict(main=0.01)), 'two_level'),
     'advent': (UNSUPERVISED, dict(type='AdvEnt', discriminator=SMALL), 'two_level'),
+    'fda': (UNSUPERVISED, dict(type='FDA', beta=0.1), 'two_level'),
     'esl_online': (
         UNSUPERVISED,
         dict(DACS, pseudo_labeler=dict(type='EntropyPseudoLabel', mode='image_ratio', warmup=1)),
@@ -72,6 +73,11 @@ METHODS: dict[str, tuple[tuple[str, ...], Optional[dict[str, Any]], str]] = {
     'quadmix': (UNSUPERVISED, dict(DACS, type='QuadMix', start_iter=2, confidence=0.202, **MASKING), 'plain'),
     'mdis': (SEVERAL, dict(type='MDis', discriminator=SMALL, num_targets=2), 'two_level'),
     'mtkt': (SEVERAL, dict(type='MTKT', discriminator=SMALL, num_targets=2), 'two_level'),
+    'coast_warm_up': (
+        SEVERAL,
+        dict(type='CoaSTWarmUp', num_targets=2, discriminator=dict(type='StridedDiscriminator', ndf=2)),
+        'plain',
+    ),
     'coast': (
         SEVERAL,
         dict(type='CoaST', num_targets=2, styliser=dict(type='ChannelStatistics', layers=['stages.0'])),
