@@ -6,6 +6,9 @@ configs find them. Everything that only domain adaptation knows has a registry h
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from mmcv.utils import Registry
 
 UDA = Registry('uda method')
@@ -17,3 +20,10 @@ FEATURE_DISTANCES = Registry('feature distance')
 DISCRIMINATORS = Registry('discriminator')
 STYLISERS = Registry('feature styliser')
 ACQUISITIONS = Registry('acquisition function')
+
+
+def __getattr__(name: str) -> Any:
+    """``build_train_model``, which programs of users import from here, stands in :mod:`mmseg_uda.builder`."""
+    if name == 'build_train_model':
+        return getattr(importlib.import_module('.builder', __package__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -207,6 +207,40 @@ def class_findings(counts: Optional[np.ndarray], ids: set[int], number: int, who
     return [f'{"classes" if len(absent) > 1 else "class"} {some} {verb} in {where}{hint}']
 
 
+def kept_share(margins: Sequence[int], sizes: Sequence[tuple[int, int]]) -> float:
+    """Mean share of the pixels of images (height, width) that margins (top, bottom, left, right) leave."""
+    top, bottom, left, right = margins
+    return float(np.mean([max(h - top - bottom, 0) * max(w - left - right, 0) / (h * w) for h, w in sizes]))
+
+
+def margins_line(margins: Sequence[int], sizes: Sequence[tuple[int, int]]) -> str:
+    """What margins leave of images of these sizes."""
+    return (
+        f'crop_pseudo_margins={list(margins)} leave {kept_share(margins, sizes):.0%} of the pixels of images of '
+        f'{sizes[0][1]}x{sizes[0][0]}: pseudo-labels count nowhere else'
+    )
+
+
+def check_margins(dataset: Any, looked_at: int = 20) -> None:
+    """Refuse pseudo-label margins that were made for larger images: they leave less than half of the pixels.
+
+    Raises:
+        ValueError: names the margins, the size of the images and the remedy.
+    """
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    margins = next((step.margins for step in steps if hasattr(step, 'margins')), None)
+    if margins is None:
+        return
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, looked_at).astype(int))
+    paths = [osp.join(dataset.img_dir or '', dataset.img_infos[i]['filename']) for i in chosen]
+    sizes = [header.shown_size for header in map(read_header, paths) if header is not None]
+    if sizes and kept_share(margins, sizes) < 0.5:
+        raise ValueError(
+            f'{margins_line(margins, sizes)}. These margins are pixels of other files (2048x1024 of Cityscapes): set '
+            'crop_pseudo_margins=None, or margins of your own images'
+        )
+
+
 def size_findings(headers: Sequence[tuple[str, Header]], dataset: Any) -> list[str]:
     """Findings about images that are too small for the margins and the crop of the pipeline."""
     steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
@@ -215,14 +249,8 @@ def size_findings(headers: Sequence[tuple[str, Header]], dataset: Any) -> list[s
         return []
     lines = []
     margins = next((step.margins for step in steps if hasattr(step, 'margins')), None)
-    if margins is not None:
-        top, bottom, left, right = margins
-        kept = [max(h - top - bottom, 0) * max(w - left - right, 0) / (h * w) for h, w in sizes]
-        if np.mean(kept) < 0.5:
-            lines.append(
-                f'crop_pseudo_margins={list(margins)} leave {np.mean(kept):.0%} of the pixels of images of '
-                f'{sizes[0][1]}x{sizes[0][0]}: pseudo-labels count nowhere else'
-            )
+    if margins is not None and kept_share(margins, sizes) < 0.5:
+        lines.append(margins_line(margins, sizes))
     crop = next((tuple(step.crop_size) for step in steps if hasattr(step, 'crop_size')), None)
     resized = [_largest_size(size, steps) for size in sizes]
     if crop is not None and all(size is not None for size in resized):

@@ -16,6 +16,7 @@ from ..utils.config import build_from_config, check_options
 from ..utils.rng import numpy_generator
 from .base import SegmentationDataset
 from .class_patches import ClassPatches
+from .findings import check_margins
 from .known_labels import reveal_known_labels
 from .pipeline_config import resolve_pipeline
 from .rare_classes import build_class_sampler
@@ -183,6 +184,8 @@ class UDADataset(Dataset):
         for name, cfg in configs.items():
             with _named(self.keys[name]):
                 parts = build_parts(cfg, name in LABELED)
+                for part in parts if name in target_names([name]) else []:
+                    check_margins(part)
                 self.streams[name] = StreamSource(parts, name, seed, max_corrupt_files, (shares or {}).get(name))
         self.stream_names = tuple(self.streams)
         if known_labels:

@@ -23,6 +23,7 @@ from ..models.heads import has_one_channel, heads_of
 from ..models.losses.segmentation import loss_parts
 from ..models.own_training import KNOWN, own_training_steps
 from ..ops.labels import IGNORE
+from ..streams import TARGET
 from ..utils.config import nearest
 from .evaluation import UDAEvalHook, merged_metrics, score_results
 from .evaluation_sets import plain_configs, score_image
@@ -157,6 +158,27 @@ def _check_class_weights(option: str, head: Any) -> None:
             )
         if len(weights) not in (channels, *([1, 2] if channels == 1 else [])):
             raise ValueError(f'{key} has {len(weights)} values, but the head has {channels} channels')
+
+
+def check_ignored_rows(method: UDASegmentor, dataset: Any) -> None:
+    """Refuse rows without weight that are most of a target crop (DAFormer's margins for crops of 512).
+
+    Raises:
+        ValueError: names the options, the height of the crop and the remedy.
+    """
+    labeler = getattr(method, 'pseudo_labeler', None)
+    rows = getattr(labeler, 'ignore_top', 0) + getattr(labeler, 'ignore_bottom', 0)
+    if not rows or TARGET not in getattr(dataset, 'streams', {}):
+        return
+    image = dataset.streams[TARGET].sample(0)['img']
+    height = (image.data if isinstance(image, DataContainer) else image).shape[-2]
+    if 2 * rows > height:
+        raise ValueError(
+            f'uda.pseudo_weight_ignore_top={labeler.ignore_top} and '
+            f'pseudo_weight_ignore_bottom={labeler.ignore_bottom} leave {max(height - rows, 0) / height:.0%} of the '
+            f'rows of target crops of {height} rows: pseudo-labels 'count nowhere else. They hide the rectified border and the own car of Cityscapes: set both to 0, or to '
+            'rows of your crops'
+        )
 
 
 # ---- the class lists of all data sets ------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
 from . import environment
 from .checkpoints import find_resumable
-from .checks import check_class_lists, check_counting, check_evaluation, check_heads, report_limits
+from .checks import check_class_lists, check_counting, check_evaluation, check_heads, check_ignored_rows, report_limits
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
@@ -284,6 +284,7 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
                 f"data.train = dict(type='UDADataset', {wanted})"
             )
         check_heads(method, dataset.CLASSES)
+        check_ignored_rows(method, dataset)
         method.CLASSES, method.PALETTE = dataset.CLASSES, dataset.PALETTE
     method.init_weights()
     return place(method, device, options)

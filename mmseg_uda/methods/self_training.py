@@ -204,10 +204,18 @@ class SelfTraining(UDASegmentor):
             yield self.masking.loss_on_labels(self, roles.labeled, self.labeled_target.mask)
 
     def _target_terms(self, roles: Roles) -> Iterator[LossTerm]:
+        """Losses on target images; the first one also logs ``target.share``, the share of pixels with a weight."""
         target = roles.target
         assert target is not None
         pseudo = self.label_target(target)
         self.record_view('target', img=target.img, pseudo_label=pseudo.label, weight=pseudo.weight)
+        share = {'target.share': (pseudo.weight > 0).float().mean()}
+        for term in self._terms_on(roles, target, pseudo):
+            term.log.update(share)
+            share = {}
+            yield term
+
+    def _terms_on(self, roles: Roles, target: Stream, pseudo: PseudoLabels) -> Iterator[LossTerm]:
         weak = self._augmented(target, self.target_augmentation)
         yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), weak, pseudo)
         if self.masking is not None:

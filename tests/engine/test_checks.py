@@ -87,6 +87,33 @@ def test_disagreements_are_refused_before_the_first_iteration(extra: str, world:
     assert not list((world / 'run').glob('*.pth'))
 
 
+ON_TARGET = {
+    "data['train']['target'].update(crop_pseudo_margins=[30, 240, 30, 30])": (
+        "dict(type='DACS')",
+        r'data\.train\.target: crop_pseudo_margins=.* leave 0% .*crop_pseudo_margins=None',
+    ),
+    'pass': (
+        "dict(type='DACS', pseudo_weight_ignore_top=1, pseudo_weight_ignore_bottom=8)",
+        r'pseudo_weight_ignore_top=1 and pseudo_weight_ignore_bottom=8 leave 44% of the rows',
+    ),
+}
+
+
+@pytest.mark.parametrize('extra', ON_TARGET)
+def test_margins_that_leave_little_are_refused(extra: str, world: Path) -> None:
+    uda, message = ON_TARGET[extra]
+    with pytest.raises(ConfigError, match=message):
+        start(world, extra, uda=uda)
+
+
+@pytest.mark.parametrize('threshold, share', [(0.0, 0.75), (1.0, 0.0)])
+def test_the_share_of_target_pixels_with_weight_is_logged(threshold: float, share: float, tmp_path: Path) -> None:
+    uda = f"dict(type='DACS', pseudo_threshold={threshold}, pseudo_weight_ignore_bottom=4)"
+    start(tmp_path, 'runner.update(max_iters=2)', uda=uda)
+    log = next((tmp_path / 'run').glob('*.log.json')).read_text()
+    assert f'"target.share": {share}' in log
+
+
 ACCEPTED = [
     'evaluation.update(pre_eval=True, by_epoch=False, efficient_test=False)',
     "data['val'].update(classes=['A', 'B', 'c', 'd', 'e'])",
