@@ -176,7 +176,8 @@ def check_ignored_rows(method: UDASegmentor, dataset: Any) -> None:
         raise ValueError(
             f'uda.pseudo_weight_ignore_top={labeler.ignore_top} and '
             f'pseudo_weight_ignore_bottom={labeler.ignore_bottom} leave {max(height - rows, 0) / height:.0%} of the '
-            f'rows of target crops of {height} rows: pseudo-labels 'count nowhere else. They hide the rectified border and the own car of Cityscapes: set both to 0, or to '
+            f'rows of target crops of {height} rows: pseudo-labels count nowhere else. They hide the rectified border '
+            'and the own car of Cityscapes: set both to 0, or to '
             'rows of your crops'
         )
 
