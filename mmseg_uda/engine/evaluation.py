@@ -225,8 +225,7 @@ class UDAEvalHook(EvalHook):
         for name in self.test_with:
             if name not in offered:
                 raise ValueError(
-                    f"evaluation.test_with: {type(runner.model).__name__} has no network '{name}': "
-                    f'{nearest(name, offered)}'
+                    f"evaluation.test_with: {runner.model.title} has no network '{name}': {nearest(name, offered)}"
                 )
         super().before_run(runner)
 

@@ -151,14 +151,14 @@ class TrainStep:
     def _check_generator(self, events: Any) -> None:
         if not hasattr(events, '__next__'):
             raise TypeError(
-                f'{type(self.method).__name__}.training_losses must be a generator of loss terms, it returned '
+                f'{self.method.title}.training_losses must be a generator of loss terms, it returned '
                 f'{_described(events)}'
             )
 
     def _check_event(self, event: Any) -> None:
         if not isinstance(event, (LossTerm, OptimizerStep)):
             raise TypeError(
-                f'{type(self.method).__name__}.training_losses must yield LossTerm or OptimizerStep, it yielded '
+                f'{self.method.title}.training_losses must yield LossTerm or OptimizerStep, it yielded '
                 f'{_described(event)}'
             )
 
@@ -170,7 +170,7 @@ class TrainStep:
         for key, value in (term.log or {term.name: term.loss}).items():
             if key in state.logged:
                 raise ValueError(
-                    f"loss terms '{state.logged[key]}' and '{term.name}' of {type(self.method).__name__} both log "
+                    f"loss terms '{state.logged[key]}' and '{term.name}' of {self.method.title} both log "
                     f"'{key}': give one of them another name or prefix"
                 )
             state.logged[key] = term.name
@@ -208,7 +208,7 @@ class TrainStep:
 
     def _forgotten_keep_graph(self, terms: Sequence[LossTerm], done: Sequence[str]) -> str:
         """Torch would advise ``retain_graph=True``, which a method cannot set."""
-        name, where = terms[0].name, type(self.method).__name__
+        name, where = terms[0].name, self.method.title
         if not done:
             return f"loss term '{name}' of {where} reaches into the graph of an earlier iteration: detach what it keeps"
         first, others = done[-1], list(done[:-1])
@@ -222,8 +222,7 @@ class TrainStep:
         unknown = [name for name in names if name not in self.optimizers]
         if unknown:
             raise KeyError(
-                f"{where} of {type(self.method).__name__} names network '{unknown[0]}', the method has "
-                f'{sorted(self.optimizers)}'
+                f"{where} of {self.method.title} names network '{unknown[0]}', the method has {sorted(self.optimizers)}"
             )
 
     # ---- stepping
@@ -231,7 +230,7 @@ class TrainStep:
     def _refuse_accumulation(self) -> None:
         if self.options.cumulative_iters > 1:
             raise ValueError(
-                f'{type(self.method).__name__} steps optimisers in the middle of an iteration: set '
+                f'{self.method.title} steps optimisers in the middle of an iteration: set '
                 'optimizer_config.cumulative_iters=1'
             )
 

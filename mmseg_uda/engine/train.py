@@ -234,7 +234,7 @@ def build_runner(
     check_same_parameters([p for parameters in step.parameters.values() for p in parameters])
     logger.info(
         'method %s: %.1f M parameters, %s',
-        type(method).__name__,
+        method.title,
         sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
         {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()},
     )
@@ -279,7 +279,7 @@ def build_method(cfg: Config, seed: int, device: torch.device, dataset: Any = No
         if missing:
             wanted = ', '.join(f'{name}=...' for name in method.required_streams)
             raise ValueError(
-                f"{type(method).__name__} needs the stream '{missing[0]}', but data.train offers "
+                f"{method.title} needs the stream '{missing[0]}', but data.train offers "
                 f'{list(dataset.stream_names)}: give '
                 f"data.train = dict(type='UDADataset', {wanted})"
             )

@@ -64,13 +64,11 @@ class OutputAdaptation(UDASegmentor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.labeled_target = LabeledTarget(
-            labeled_target, ('supervise', 'joint', 'override', 'as_target'), type(self).__name__
-        )
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint', 'override', 'as_target'), self.title)
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
-        require_plain(self.student, type(self).__name__)
+        require_plain(self.student, self.title)
         self.masking = None if masking is None else self._build_masking(dict(masking))
 
     @property
@@ -162,7 +160,7 @@ class OutputAdaptation(UDASegmentor):
         known."""
         if target.label is None:
             raise ValueError(
-                f'{type(self).__name__} with target_ce needs pseudo-labels: set data.train.target = '
+                f'{self.title} with target_ce needs pseudo-labels: set data.train.target = '
                 "dict(type='PseudoLabelDataset', dataset=..., folder=...) (tools/pseudo_labels.py writes the folder)"
             )
         if target.truth is None:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from ..models.own_training import check_own_training
 from ..models.pretrained import init_segmentor_weights
+from ..registry import UDA
 from ..utils.rng import StepRng
 
 STUDENT_PREFIX = 'student.'
@@ -181,7 +182,7 @@ class UDASegmentor(BaseSegmentor):
                     f'{embedded} stand both inside model and at the top level of the config: keep one of them'
                 )
             model = build_segmentor(model, train_cfg=train_cfg, test_cfg=test_cfg)
-        check_own_training(model, type(self).__name__, self.calls_forward_train)
+        check_own_training(model, self.title, self.calls_forward_train)
         self.student = model
         self.max_iters = max_iters
         self.seed = seed
@@ -201,6 +202,12 @@ class UDASegmentor(BaseSegmentor):
         Args:
             batch: the flat batch of :mod:`mmseg_uda.streams`, on the model's device, images normalised to float.
         """
+
+    @property
+    def title(self) -> str:
+        """What a config calls the method (``type``), for messages."""
+        names = (name for name, cls in UDA.module_dict.items() if cls is type(self))
+        return next(names, type(self).__name__)
 
     @property
     def required_streams(self) -> tuple[str, ...]:
@@ -269,7 +276,7 @@ class UDASegmentor(BaseSegmentor):
         """
         offered = self.test_networks()
         if name not in offered:
-            raise ValueError(f"test_with='{name}': {type(self).__name__} offers {sorted(offered)}")
+            raise ValueError(f"test_with='{name}': {self.title} offers {sorted(offered)}")
         return offered[name]
 
     @property
@@ -301,7 +308,7 @@ class UDASegmentor(BaseSegmentor):
 
     def train_step(self, data_batch: Any, optimizer: Any, **kwargs: Any) -> dict[str, Any]:
         raise RuntimeError(
-            f'{type(self).__name__} is trained by the engine (tools/train.py of mmseg_uda, or '
+            f'{self.title} is trained by the engine (tools/train.py of mmseg_uda, or '
             'mmseg_uda.engine.TrainStep): '
             'a plain mmcv runner would not reduce gradients or order the optimiser steps of this method'
         )

@@ -17,14 +17,14 @@ from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm
 from .parts.teacher_labels import PseudoLabels, label_with
-from .self_training import DACS
+from .self_training import FlatSelfTraining
 
 Options = Optional[Mapping[str, Any]]
 
 
 @UDA.register_module()
-class QuadMix(DACS):
-    """Any self-training method of :class:`~mmseg_uda.methods.self_training.DACS` whose mixed pass gives way, from
+class QuadMix(FlatSelfTraining):
+    """Any method of :class:`~mmseg_uda.methods.self_training.FlatSelfTraining` whose mixed pass gives way, from
     ``start_iter`` on, to the two passes of QuadMix.
 
     Args:
@@ -38,7 +38,7 @@ class QuadMix(DACS):
         templates: options of :class:`~mmseg_uda.components.template_bank.TemplateBank`.
         reinit_teacher: in a run that starts from the checkpoint of another method, set the teacher to the student
             once (released code); otherwise the checkpoint's teacher goes on.
-        kwargs: flat keys and components as ``DACS`` takes them.
+        kwargs: flat keys and components as ``type='DACS'`` takes them.
 
     Class patches of long-tail classes are pasted when the training data offer them (``data.train.class_patches``).
     """
@@ -73,7 +73,7 @@ class QuadMix(DACS):
 
     @classmethod
     def option_names(cls) -> list[str]:
-        """Accepted config keys: those of ``DACS`` and its own."""
+        """Accepted config keys: those of ``type='DACS'`` and its own."""
         return sorted({*super().option_names(), *(signature_names(cls) or ())})
 
     def _weights(self, given: dict[str, float]) -> dict[str, float]:

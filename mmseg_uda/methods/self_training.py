@@ -87,7 +87,7 @@ class SelfTraining(UDASegmentor):
         self.source_only = source_only
         self.teacher_bn = teacher_bn
         self.labeled_target = LabeledTarget(
-            labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), type(self).__name__
+            labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), self.title
         )
         labeler = dict(pseudo_labeler or dict(type='ConfidenceShare'))
         self.pseudo_labeler = build_from_config(labeler, PSEUDO_LABELERS, num_classes=self.num_classes)
@@ -280,9 +280,9 @@ def _own_options(cls: Any, *given: str) -> set[str]:
     return (signature_names(cls) or set()) - set(given)
 
 
-@UDA.register_module()
-class DACS(SelfTraining):
-    """:class:`SelfTraining` with the flat keys of the published DACS, DAFormer, HRDA and MIC configs.
+@UDA.register_module(name=['DACS', 'FlatSelfTraining'])
+class FlatSelfTraining(SelfTraining):
+    """``type='DACS'`` of the published DACS, DAFormer, HRDA and MIC configs: ``SelfTraining`` with their flat keys.
 
     Args:
         kwargs: flat keys (see :mod:`mmseg_uda.methods.parts.flat_keys`) and the arguments of :class:`SelfTraining`; a

@@ -45,7 +45,7 @@ class SourceOnly(UDASegmentor):
                 'uda.labeled_target says what happens to unmixed images, with uda.mixer there are none: leave '
                 'one of them out'
             )
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), type(self).__name__)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise', 'joint'), self.title)
         self.mixer = None if mixer is None else build_from_config(mixer, MIXERS)
 
     @property

@@ -102,7 +102,7 @@ def build_from_config(cfg: Any, registry: Registry, **defaults: Any) -> Any:
         raise KeyError(f"unknown {registry.name} type '{kind}': {nearest(str(kind), registry.module_dict)}")
     valid = option_names(cls)
     if valid is not None:
-        check_options(options, valid, f'{registry.name} {cls.__name__}')
+        check_options(options, valid, f'{registry.name} {kind if isinstance(kind, str) else cls.__name__}')
     for key, value in defaults.items():
         if valid is None or key in valid:
             options.setdefault(key, value)

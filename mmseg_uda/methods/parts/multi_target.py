@@ -31,8 +31,8 @@ class MultiTarget(UDASegmentor):
 
     def __init__(self, num_targets: int = 2, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_plain(self.student, type(self).__name__)
-        self.labeled_target = LabeledTarget(labeled_target, ('supervise',), type(self).__name__)
+        require_plain(self.student, self.title)
+        self.labeled_target = LabeledTarget(labeled_target, ('supervise',), self.title)
         if num_targets < 1:
             raise ValueError(f'num_targets must be at least 1, got {num_targets}')
         self.num_targets = num_targets
@@ -46,7 +46,7 @@ class MultiTarget(UDASegmentor):
         names = target_names(list(streams))
         if len(names) != self.num_targets:
             raise ValueError(
-                f'{type(self).__name__} was built for num_targets={self.num_targets}, but the batch holds {names}: '
+                f'{self.title} was built for num_targets={self.num_targets}, but the batch holds {names}: '
                 'give data.train.target a list of that many data sets'
             )
         for name in (SOURCE, *names):
