@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Sequence
 
 from ..engine.report_data import read_run
+from ..utils.json_files import DamagedFileError, read_record
 from .regions import RegionLabels
 
 #: heading of each unit of annotation
@@ -35,10 +36,10 @@ def run_points(folder: Path) -> list[Point]:
     manifest = folder / 'active' / 'manifest.json'
     if not manifest.is_file():
         raise FileNotFoundError(f'{manifest} does not exist: {folder} is no work folder of an active run')
-    stored = json.loads(manifest.read_text(encoding='utf-8'))
+    stored = read_record(manifest, ('level', 'pool', 'rounds'), 'restore it from a backup')
     curve = folder / 'curve.json'
     if curve.is_file():
-        rounds = json.loads(curve.read_text(encoding='utf-8'))
+        rounds = _rounds(curve)
     else:
         metrics = read_run(str(folder)).metrics
         if 'mIoU' not in metrics:
@@ -50,6 +51,16 @@ def run_points(folder: Path) -> list[Point]:
     pool = stored['pool']['images'] if images else stored['pool']['pixels'] or _pool_pixels(folder / 'active')
     counts = [entry['images' if images else 'pixels'] for entry in rounds]
     return [Point(stored['level'], count / pool, count, 100 * entry['mIoU']) for count, entry in zip(counts, rounds)]
+
+
+def _rounds(path: Path) -> list[dict[str, Any]]:
+    try:
+        rounds = json.loads(path.read_text(encoding='utf-8'))
+        return [{key: entry[key] for key in ('images', 'pixels', 'mIoU')} for entry in rounds]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedFileError(
+            f"'{path}' is damaged ({type(error).__name__}: {error}): start tools/active_loop.py again, which writes it"
+        ) from error
 
 
 def _pool_pixels(label_set: Path) -> int:

@@ -14,6 +14,7 @@ from ..components.acquisition import RegionAcquisition
 from ..datasets.labels import decode_label, read_bytes
 from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import replacing
+from ..utils.json_files import read_record
 from .budget import RegionBudget
 from .label_set import LabelSetError, Purchase, write_text
 from .region_selection import begin, propose, region_totals
@@ -86,7 +87,7 @@ def read_request(session: ActiveSession) -> dict[str, Any]:
         raise LabelSetError(
             f'{path} does not exist: run "tools/select_active.py buy" first, it exports what is to be annotated'
         )
-    return json.loads(path.read_text(encoding='utf-8'))
+    return read_record(path, (), f'delete {path.parent} and run "tools/select_active.py buy" again')
 
 
 def import_labels(session: ActiveSession, labels: Path, ignore_extra: bool = False) -> Purchase:

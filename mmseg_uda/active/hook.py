@@ -7,9 +7,10 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from mmcv.runner import HOOKS, Hook
 
-from ..engine.distributed import barrier
+from ..engine.distributed import on_main
 from ..engine.inference import inference_mode
 from ..engine.signals import Stopped
+from .label_set import LabelSet, LabelSetError
 from .pictures import write_pictures
 from .regions import LoadBoughtLabels
 from .scoring import segmentor_predict
@@ -57,9 +58,7 @@ class ActiveSelectionHook(Hook):
         """Start the label set, and hide what was bought after the iteration that the run goes on from."""
         if runner.world_size == 1:  # several ranks meet in every round: they stop after it
             self.session.stop = lambda: bool(runner.stop)
-        if runner.rank == 0:
-            self.session.start()
-        barrier()
+        on_main(lambda: self._prepare(runner))
         self.session.reload()
         bought = self.session.label_set.finished
         if bought > 0 and runner.iter == 0:
@@ -75,6 +74,29 @@ class ActiveSelectionHook(Hook):
             number
         ) in due:  # all but the last are bought, unless the run was killed between a checkpoint and the purchase
             self._select(runner, number, runner.iter)
+
+    def _prepare(self, runner: Any) -> None:
+        """Start the label set, or bring along what the checkpoint was trained with.
+
+        Raises:
+            LabelSetError: purchases of the checkpoint are missing: buying them again would give other labels.
+        """
+        passed = sum(i < runner.iter for i in self.iters)
+        label_set = self.session.label_set
+        if max(label_set.finished, 0) < passed:
+            old = None if runner.resumed_from is None else runner.resumed_from.resolve().parent / 'active'
+            if label_set.finished > 0 or old is None or not LabelSet.lies_in(old):
+                raise LabelSetError(
+                    f'the checkpoint was trained with {passed} rounds of bought labels, {label_set.folder} holds '
+                    f'{max(label_set.finished, 0)}: resume in the folder of that run, or copy its label set there'
+                    + ('' if old is None else f' (from {old})')
+                )
+            runner.logger.info('taking over the bought labels from %s', old)
+            label_set.take_over(old)
+            self.session.reload()
+            if self.session.label_set.finished < passed:
+                raise LabelSetError(f'{old} holds {self.session.label_set.finished} of the {passed} rounds needed')
+        self.session.start()
 
     def after_train_iter(self, runner: Any) -> None:
         """Run the round that is due."""

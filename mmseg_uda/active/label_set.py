@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
 
 from ..utils.checkpoint_io import replacing
+from ..utils.locks import LockedError, folder_lock
 
 FORMAT = 1
+MANIFEST = 'manifest.json'
 
 
 class LabelSetError(RuntimeError):
@@ -76,10 +81,25 @@ class LabelSet:
         else:
             self._write()
 
+    @staticmethod
+    def lies_in(folder: Path) -> bool:
+        """Whether a folder holds a label set."""
+        return (folder / MANIFEST).is_file()
+
+    def take_over(self, other: Path) -> None:
+        """Replace this label set, into which nothing was bought yet, by a copy of another one, as a whole."""
+        copy = Path(tempfile.mkdtemp(prefix=f'.{self.folder.name}.', dir=self.folder.parent))
+        try:
+            shutil.copytree(other, copy / 'new', ignore=shutil.ignore_patterns('.lock'))
+            os.replace(self.folder, copy / 'old')
+            os.replace(copy / 'new', self.folder)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
     @property
     def manifest(self) -> Path:
         """The manifest file."""
-        return self.folder / 'manifest.json'
+        return self.folder / MANIFEST
 
     @property
     def finished(self) -> int:
@@ -191,20 +211,14 @@ class LabelSet:
         if self._locked:
             yield
             return
-        with open(self.folder / '.lock', 'w') as file:
+        with contextlib.ExitStack() as stack:
             try:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:  # no such locks on this system: one process at a time is up to the user
-                pass
-            except OSError:
-                raise LabelSetError(f'{self.folder} is in use by another process: wait for it or end it') from None
+                stack.enter_context(folder_lock(self.folder, 'labels of a round'))
+            except LockedError as error:
+                raise LabelSetError(f'{self.folder} is in use by another process: wait for it or end it') from error
             self._locked = True
-            try:
-                yield
-            finally:
-                self._locked = False
+            stack.callback(setattr, self, '_locked', False)
+            yield
 
     def _read(self) -> None:
         try:

@@ -22,6 +22,7 @@ from ..engine.test import load_model
 from ..engine.train import DEFAULT_SEED, train
 from ..engine.work_folder import owned
 from ..utils.config_errors import check_top_level, naming_config
+from ..utils.json_files import read_record
 from .label_set import write_text
 from .pictures import write_pictures
 from .regions import LoadBoughtLabels
@@ -79,6 +80,7 @@ def run_loop(
     cfg = environment.load_config(str(config), options)
     with naming_config(str(config)):
         session = open_session(cfg, folder)
+        check_budget(cfg, session)
     common = {'config': config.name, 'options': options or {}}
     stages: list[dict[str, Any]] = [{'name': 'round_00', 'type': 'active_train', 'round': 0, **common}]
     for number in range(1, session.rounds + 1):
@@ -90,6 +92,23 @@ def run_loop(
     if get_dist_info()[0] == 0:
         write_text(folder / 'curve.json', json.dumps(curve, indent=1) + '\n')
     return curve
+
+
+def check_budget(cfg: Config, session: ActiveSession) -> None:
+    """Find out before the first training that the last one would have no unlabelled images left.
+
+    Raises:
+        ValueError: the budget buys the whole pool, and a stream reads what is not bought.
+    """
+    if session.acquisition.level != 'image' or not _pool_readers(cfg.data.train.get('target'), cfg.active.pool):
+        return
+    first = session.label_set.purchases[0].images if session.label_set.purchases else session.initial_images()
+    bought, pool = len(first) + sum(session.budget.per_round), len(session.pool)  # type: ignore[union-attr]
+    if bought >= pool:
+        raise ValueError(
+            f'active.initial and active.budget buy {bought} of {pool} images: nothing is left for data.train.target, '
+            f'which reads the images that are not bought. Buy at most {pool - 1}'
+        )
 
 
 def open_session(cfg: Config, folder: Path) -> ActiveSession:
@@ -145,7 +164,8 @@ def buy_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> 
 
 def curve_point(session: ActiveSession, number: int, folder: Path) -> dict[str, Any]:
     """What was paid up to a round and what its network scores."""
-    metrics = json.loads((folder / 'test_last.json').read_text(encoding='utf-8'))['metric']
+    remedy = f'--restart-from {folder.name.split("_", 1)[-1]} trains and evaluates that round again'
+    metrics = read_record(folder / 'test_last.json', ('metric',), remedy)['metric']
     paid = [p for p in session.label_set.purchases if p.round <= number]
     images, pixels = sum(len(p.images) for p in paid), sum(p.pixels for p in paid)
     return {'round': number, 'images': images, 'pixels': pixels, 'mIoU': metrics['mIoU']}

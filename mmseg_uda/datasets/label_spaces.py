@@ -253,6 +253,10 @@ def lookup_array(mapping: Mapping[int, int], ignore: int = IGNORE) -> np.ndarray
     """``mapping`` as an array (256,) uint8 for indexing with uint8 labels; unlisted ids give ``ignore``."""
     lut = np.full(256, ignore, np.uint8)
     for raw, new in mapping.items():
+        if raw == -1 and new == ignore:  # Cityscapes' licence plates, which no file holds
+            continue
+        if not (0 <= raw <= 255 and 0 <= new <= 255):
+            raise ValueError(f'the id map translates {raw} to {new}: ids of label files and classes lie in 0..255')
         lut[raw] = new
     return lut
 

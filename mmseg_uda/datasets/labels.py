@@ -219,11 +219,19 @@ class LabelReader:
         known_ids: largest id that a file may hold besides 255 and, for class ids, the table's; None accepts every id
             that ``table`` ignores.
         strict: refuse ids outside; otherwise they become 255.
+
+    Raises:
+        ValueError: more than 255 classes, or ids of the table that do not fit into 8 bits.
     """
 
     def __init__(
         self, table: Optional[Mapping[int, int]], num_classes: int, known_ids: Optional[int] = None, strict: bool = True
     ) -> None:
+        if num_classes > IGNORE:
+            raise ValueError(
+                f'{num_classes} classes: label maps hold ids of 8 bits, of which {IGNORE} marks ignored pixels, so '
+                f'that a data set has at most {IGNORE} classes'
+            )
         self.num_classes = num_classes
         self.strict = strict
         self.lut = lookup_array(table if table is not None else {i: i for i in range(num_classes)})

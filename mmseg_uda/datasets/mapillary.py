@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
+from ..utils.json_files import read_record
 from .label_spaces import table
 
 #: readable names of the ids 0, 1, ... in the release's ``config.json``
@@ -126,4 +126,6 @@ def released_labels(root: Path) -> Optional[list[dict[str, Any]]]:
     """``labels`` of the release's configuration file; None when it was not copied along, and the order of v1.x
     counts."""
     path = next((root / name for name in CONFIGS if (root / name).is_file()), None)
-    return None if path is None else json.loads(path.read_text(encoding='utf-8'))['labels']
+    if path is None:
+        return None
+    return read_record(path, ('labels',), 'copy it again from the release')['labels']

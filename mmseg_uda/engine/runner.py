@@ -125,6 +125,8 @@ class UDARunner(IterBasedRunner):
         self._completed = 0
         self.stop = StopRequest()
         self.go_on = 'start the same command again with --auto-resume'
+        #: the checkpoint that the run goes on from
+        self.resumed_from: Optional[Path] = None
         self._agreed_to_stop = False
         self._next_agreement = 1
         self._agreed_at = (0, time.monotonic())
@@ -313,6 +315,7 @@ class UDARunner(IterBasedRunner):
                 '--load-from to start from its weights'
             ) from error
         self.step.load_state_dict(loaded['engine'])
+        self.resumed_from = Path(checkpoint)
         self._iter = self._completed = self._inner_iter = int(loaded['meta']['iter'])
         self._epoch = 0
         self.meta: dict[str, Any] = {**(self.meta or {})}

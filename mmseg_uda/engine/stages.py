@@ -38,6 +38,7 @@ from mmseg.utils import get_root_logger
 from ..ops.esl import Criterion
 from ..utils.checkpoint_io import plain, replacing
 from ..utils.config import check_options, nearest
+from ..utils.json_files import read_record
 from . import environment
 from .checkpoints import find_resumable
 from .distributed import barrier
@@ -312,7 +313,8 @@ def _finished(folder: Path, fingerprint: str, name: str) -> bool:
     marker = folder / MARKER
     if not marker.is_file():
         return False
-    if json.loads(marker.read_text(encoding='utf-8'))['fingerprint'] != fingerprint:
+    record = read_record(marker, ('fingerprint',), f'--restart-from {name} runs it and all later stages again')
+    if record['fingerprint'] != fingerprint:
         raise StageError(
             f"stage '{name}' in {folder} was finished with other settings (its own or those of an earlier stage): "
             'give another '

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 import torch
 from mmcv import Config
 
-from mmseg_uda.active.label_set import LabelSet
+from mmseg_uda.active.curve import run_points
+from mmseg_uda.active.label_set import LabelSet, LabelSetError
 from mmseg_uda.active.loop import round_config, run_loop
 from mmseg_uda.active.session import ActiveSession
 from mmseg_uda.engine.checkpoints import find_resumable
@@ -19,7 +21,9 @@ from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.stages import StageContext
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from mmseg_uda.utils.config_errors import ConfigError
 from mmseg_uda.utils.config_text import config_text
+from mmseg_uda.utils.json_files import DamagedFileError
 from tests.harness.methods import assert_equal_state
 
 from .test_selection import Killed, content
@@ -153,6 +157,57 @@ def test_a_run_has_a_label_set_of_its_own(world: Path, tmp_path: Path, caplog: p
             train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
         assert ('buys nothing for them' in caplog.text) == known
         assert (tmp_path / name / 'active' / 'manifest.json').is_file()
+
+
+def test_a_run_that_goes_on_elsewhere_brings_its_purchases_along(world: Path, tmp_path: Path) -> None:
+    """Buying them again with a later network would give other labels, without a word."""
+
+    def run(folder: Path, source: Optional[Path] = None) -> UDARunner:
+        cfg = hook_config(world, folder)
+        del cfg.active['folder']
+        cfg.resume_from = None if source is None else str(source)
+        return train(cfg, CPU, validate=False, meta={}, logger=LOGGER)
+
+    straight = run(tmp_path / 'straight')
+    elsewhere = run(tmp_path / 'elsewhere', tmp_path / 'straight' / 'iter_3.pth')
+    assert content(tmp_path / 'straight' / 'active') == content(tmp_path / 'elsewhere' / 'active')
+    assert_equal_state(straight.model.state_dict(), elsewhere.model.state_dict(), 'network')
+    alone = tmp_path / 'alone' / 'iter_3.pth'
+    alone.parent.mkdir()
+    shutil.copy(tmp_path / 'straight' / 'iter_3.pth', alone)
+    with pytest.raises(
+        LabelSetError, match='trained with 1 rounds of bought labels, .*third/active holds 0: resume in'
+    ):
+        run(tmp_path / 'third', alone)
+
+
+def test_a_budget_that_leaves_no_unlabelled_image_is_refused_before_the_first_training(
+    world: Path, tmp_path: Path
+) -> None:
+    cfg = image_config(world, tmp_path / 'unused')
+    cfg.active.budget = dict(images=[100, 1])
+    cfg.data.train.target = dict(cfg.active.pool)
+    path = tmp_path / 'config.py'
+    path.write_text(config_text(cfg))
+    (tmp_path / 'run').mkdir()
+    with pytest.raises(ConfigError, match=r'config\.py: .* images: nothing is left for data\.train\.target'):
+        run_loop(path, tmp_path / 'run', StageContext(path, CPU, LOGGER))
+
+
+@pytest.mark.parametrize('damage', ['', '{"roun', '[]', '{}'])
+def test_damaged_records_are_named_with_the_remedy(damage: str, world: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'config.py'
+    path.write_text(config_text(image_config(world, tmp_path / 'unused')))
+    (tmp_path / 'run' / '1_round_00').mkdir(parents=True)
+    (tmp_path / 'run' / '1_round_00' / 'stage.json').write_text(damage)
+    with pytest.raises(DamagedFileError, match=r"stage\.json' is damaged .* --restart-from round_00"):
+        run_loop(path, tmp_path / 'run', StageContext(path, CPU, LOGGER))
+    manifest = tmp_path / 'run' / 'active' / 'manifest.json'
+    manifest.write_text(damage)
+    with pytest.raises(LabelSetError, match=r'manifest\.json is damaged .* backup'):
+        run_loop(path, tmp_path / 'run', StageContext(path, CPU, LOGGER))
+    with pytest.raises(DamagedFileError, match=r"manifest\.json' is damaged .* backup"):
+        run_points(tmp_path / 'run')
 
 
 @pytest.mark.parametrize(

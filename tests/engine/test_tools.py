@@ -275,6 +275,12 @@ def test_report_of_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
         ('model = dict(', 'unused = dict(', r"tiny\.py: key 'model' is missing"),
         ("img_dir='images'", "img_dir='pictures'", r'source/pictures does not exist'),
         ("policy='poly'", "policy='polly'", r'tiny\.py: .*[Pp]olly'),
+        (
+            "classes = ['a', 'b', 'c', 'd', 'e']",
+            'classes = [str(i) for i in range(300)]',
+            r'tiny\.py: .*300 classes: .*at most 255',
+        ),
+        ("img_dir='images'", "id_map={0: 300}, img_dir='images'", r'tiny\.py: .*\[300\]'),
     ],
 )
 def test_mistakes_in_a_config_are_named_before_the_first_iteration(
