@@ -17,6 +17,11 @@ from .pseudo_label_files import PseudoLabelError, image_key
 from .pseudo_label_store import PseudoLabelStore
 
 
+def label_loader(soft: bool) -> str:
+    """The step that loads stored pseudo-labels."""
+    return 'LoadSoftLabels' if soft else 'LoadAnnotations'
+
+
 def unlabelled(dataset: Mapping[str, Any], pipeline: Sequence[Any] = ()) -> CustomDataset:
     """Build a data set without its labels, so that no label file can be read."""
     return build_from_config({**dataset, 'ann_dir': None, 'pipeline': list(pipeline)}, DATASETS)
@@ -43,7 +48,7 @@ class PseudoLabelDataset(CustomDataset):
     def __init__(
         self, dataset: Mapping[str, Any], folder: str, min_kept_share: float = 0.0, soft: bool = False
     ) -> None:
-        steps = with_pseudo_labels(dataset.get('pipeline', ()), 'LoadSoftLabels' if soft else 'LoadAnnotations')
+        steps = with_pseudo_labels(dataset.get('pipeline', ()), label_loader(soft))
         if soft and not any(isinstance(step, Mapping) and step.get('type') == 'StrongAugment' for step in steps):
             raise ValueError(
                 'PseudoLabelDataset with soft=True needs StrongAugment in its pipeline: TrainingCrops(..., '
