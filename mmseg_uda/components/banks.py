@@ -87,16 +87,18 @@ class KeyBank(UndoableBuffers):
         """
         if not features.shape[0]:
             return
-        counts = masks.sum(dim=1)
+        # class c owns the rows starts[c] .. starts[c] + sizes[c]; heads[c] is its next row to write, as in a ring.
+        # All classes are written by one indexed copy of a fixed shape, so that no count has to reach the host.
+        counts = masks.sum(dim=1)  # (C,)
         first = (counts - self.sizes).clamp(min=0)
         offsets = torch.arange(min(max(self.capacity), masks.shape[1]), device=masks.device)[None]
-        ranks = first[:, None] + offsets
-        slots = self.starts[:, None] + (self.heads[:, None] + ranks) % self.sizes[:, None]
+        ranks = first[:, None] + offsets  # (C, R): which of its selected features each class writes
+        slots = self.starts[:, None] + (self.heads[:, None] + ranks) % self.sizes[:, None]  # (C, R) rows of keys
         written = ranks < counts[:, None]
-        pixels = rank_to_index(masks, ranks)
+        pixels = rank_to_index(masks, ranks)  # (C, R) rows of features
         if slots.device.type == 'cpu':  # where counting the written rows makes nobody wait
             slots, pixels = slots[written], pixels[written]
-        else:
+        else:  # a class with fewer features writes the rest into the scratch row at the end
             slots = torch.where(written, slots, torch.full_like(slots, len(self.keys) - 1))
         self.write_rows('keys', slots.flatten(), features[pixels.flatten()].to(self.keys.dtype))
         self.keys[-1] = 0

@@ -145,14 +145,14 @@ class MemoryBankContrast(nn.Module):
             draw: where the uniform ranks of anchors and negatives come from.
         """
         sets, confidence = self.sets(labeled, mixed, entropy, share, world)
-        keys = _flat(torch.cat([world.gather(labeled.keys), world.gather(mixed.keys)])).float()
+        keys = _flat(torch.cat([world.gather(labeled.keys), world.gather(mixed.keys)])).float()  # (N, D)
         self.bank.enqueue(keys, sets.keys)
         slots = ops.contrast_slots(sets, self.bank.lengths, self.rules.official_slots)
         rules = self.rules
         anchor_ranks = draw(sets.anchors.sum(dim=1), rules.num_queries)
         negative_ranks = draw(self.bank.lengths[slots.bank_class], rules.num_queries * rules.num_negatives)
         student = torch.cat([gather_with_gradient(group.representation, world) for group in (labeled, mixed)])
-        anchors = _flat(student).float()[ops.rank_to_index(sets.anchors, anchor_ranks)]
+        anchors = _flat(student).float()[ops.rank_to_index(sets.anchors, anchor_ranks)]  # (C, Q, D)
         prototypes = ops.class_prototypes(keys, sets, confidence if rules.confidence_weighted else None)
         negatives = self.bank.gather(slots.bank_class, negative_ranks).unflatten(
             1, (rules.num_queries, rules.num_negatives)

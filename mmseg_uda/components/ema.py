@@ -48,7 +48,7 @@ class EMATeacher(nn.Module):
         self.model = copy.deepcopy(student)
         self.model.requires_grad_(False)
         self.register_buffer('initialized', torch.zeros((), dtype=torch.bool))
-        self._ready = False
+        self._ready = False  # ``initialized`` for the host: asking the buffer would wait for the device every iteration
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.model(*args, **kwargs)

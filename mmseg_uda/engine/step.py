@@ -296,6 +296,7 @@ class TrainStep:
             if not skipped:
                 optimizer.step()
             return
+        # fused optimisers read these two attributes of GradScaler's protocol and do nothing where found_inf is set
         optimizer.grad_scale, optimizer.found_inf = None, (bad > 0).float()  # type: ignore[attr-defined]
         try:
             optimizer.step()

@@ -98,6 +98,9 @@ class OutputAdaptation(UDASegmentor):
             self.masking.update_teacher(self.student, iteration)
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        """The iteration in order: losses of all heads on the source (and labelled target) images; ``target``: the
+        method's losses on the target's scores, and those on its pseudo-labels; ``masked``; then the discriminators, on
+        scores without graph. Only the latter update ``discriminator``."""
         roles = self.labeled_target.roles(batch)
         source, target = roles.source, roles.target
         assert target is not None

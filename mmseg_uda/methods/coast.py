@@ -123,6 +123,9 @@ class CoaST(DomainHeads):
         self.styliser.attach(self.student.backbone)
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
+        """The iteration in order: pseudo-labels of all targets, before anything is trained on; ``source``: every
+        classifier on the same features; ``target0`` ...: the target's own head on its images, the other heads on
+        views in their targets' style, and the agnostic head distilled."""
         labels = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
         yield from self._source_terms(source)
         for i, (target, label) in enumerate(zip(targets, labels)):

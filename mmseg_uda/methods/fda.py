@@ -57,6 +57,7 @@ class FDA(OutputAdaptation):
         return exchange_amplitudes(source.img - black, style - black, self.beta) + black
 
     def target_losses(self, scores: Mapping[str, Tensor], source: Stream) -> dict[str, Tensor]:
+        """The robust entropy of each head's scores."""
         return {f'ent.{head}.loss': robust_entropy_loss(scores[head], self.eta) for head in self.lambda_ent}
 
     @property

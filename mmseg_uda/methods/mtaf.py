@@ -81,6 +81,8 @@ class MDis(MultiTarget):
         return {'segmentor': self.student, 'discriminator': self.adversary}
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
+        """The iteration in order: ``source``; ``target0`` ...: each target's maps should fool every discriminator that
+        sees them; ``disc.*``: the discriminators, on the scores of before without graph."""
         scores = scores_of(self.student, self.student.extract_feat(source.img), source.img.shape[2:])
         losses = {
             key: value
@@ -155,6 +157,8 @@ class MTKT(DomainHeads):
         return {'segmentor': self.student, 'discriminator': self.adversary}
 
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
+        """The iteration in order: ``source``: every target's classifier; ``target0`` ...: its classifier fools its
+        discriminator and teaches the agnostic one; ``disc.*``: the discriminators, on scores without graph."""
         features = self.student.extract_feat(source.img)
         size = source.img.shape[2:]
         losses: dict[str, Tensor] = {}

@@ -69,7 +69,7 @@ class QuadMix(FlatSelfTraining):
         self.templates = TemplateBank(**(templates or {}))
         self.pass_weights = self._weights(dict(pass_weights or {}))
         self.register_buffer('started', torch.zeros((), dtype=torch.bool))
-        self._started = False
+        self._started = False  # ``started`` for the host, which must not wait for the device to know
 
     @classmethod
     def option_names(cls) -> list[str]:

@@ -55,6 +55,8 @@ class RIPU(UDASegmentor):
         self.aux_weight = aux_weight
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        """The iteration in order: ``source`` and ``consistency`` on one pass of the source, then ``target`` (the bought
+        pixels) and ``negative`` on one pass of the target."""
         streams = split_streams(batch)
         world = current_world()
         if 'source' in streams:

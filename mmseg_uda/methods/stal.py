@@ -172,6 +172,12 @@ class STAL(UDASegmentor):
     # ---- one iteration
     # ----------------------------------------------------------------------------------------------------------
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        """The iteration in order: copy-paste on labelled images; partners from the image bank and CutMix of target
+        images with their teacher scores; the least certain pseudo-labels are dropped; teacher and student see both.
+
+        Terms of one graph: ``supervised``, after which the confidence bank is renewed; ``consistency_labeled``,
+        ``consistency_mixed``, weighted by that bank; ``contrast`` with the memory bank.
+        """
         streams = split_streams(batch)
         target = concat_streams([streams[name] for name in target_names(list(streams))])
         draws = self.draws(target.img.device)
@@ -179,7 +185,7 @@ class STAL(UDASegmentor):
         img_l, label_l = self.labeled_batch(streams, draws)
         early = None if self.options.joint_forward else self._teach([img_l])
         img_m, scores_m = self.mix(self.unlabeled_pairs(target.img, draws, world), draws, world)
-        entropy = entropy_map(scores_m)
+        entropy = entropy_map(scores_m)  # (M, H, W) of (M, C, H, W)
         share = self.options.drop_percent * (1 - self.progress())
         percent = share if self.options.drop == 'low_official' else 100 - share
         label_m = ops.drop_by_entropy(

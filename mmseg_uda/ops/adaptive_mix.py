@@ -105,11 +105,11 @@ def class_presence(prediction: Tensor, classes: int, area_threshold: float) -> T
     """
     batch = len(prediction)
     offset = torch.arange(batch, device=prediction.device)[:, None] * classes
-    flat = (prediction.flatten(1) + offset).flatten()
+    flat = (prediction.flatten(1) + offset).flatten()  # (B * H * W,): every image counts in classes of its own
     counts = torch.zeros(batch * classes, device=flat.device).index_add_(
         0, flat, torch.ones_like(flat, dtype=torch.float32)
     )
-    counts = counts.view(batch, classes).T
+    counts = counts.view(batch, classes).T  # (C, B)
     return ((counts > 0) & (counts >= area_threshold * prediction[0].numel())).float()
 
 

@@ -36,7 +36,7 @@ class CooperativeLosses(NamedTuple):
 
 def pixel_divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """Kullback-Leibler divergence (B, H, W) of class scores (B, C, H, W); no gradient reaches the teacher."""
-    target = teacher.detach().float().log_softmax(dim=1)
+    target = teacher.detach().float().log_softmax(dim=1)  # (B, C, H, W)
     return (target.exp() * (target - student.float().log_softmax(dim=1))).sum(dim=1)
 
 

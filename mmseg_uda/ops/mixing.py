@@ -24,7 +24,7 @@ def classes_present(label: Tensor, scope: str = 'image', world: World = ALONE) -
     """
     if scope not in SCOPES:
         raise ValueError(f"scope must be one of {SCOPES}, got '{scope}'")
-    flat = label.flatten(1)
+    flat = label.flatten(1)  # (B, H * W)
     present = torch.zeros((flat.shape[0], LABEL_VALUES), dtype=torch.bool, device=label.device)
     present.scatter_(1, flat, torch.ones((), dtype=torch.bool, device=label.device).expand_as(flat))
     if scope == 'image':
@@ -42,7 +42,8 @@ def choose_half(present: Tensor, scores: Tensor) -> Tensor:
     Returns:
         bool (B, K).
     """
-    ranks = scores.masked_fill(~present, float('inf')).argsort(1).argsort(1)
+    # the place of each class in the order of its draws; absent classes come last
+    ranks = scores.masked_fill(~present, float('inf')).argsort(1).argsort(1)  # (B, K)
     count = present.sum(1, keepdim=True)
     return present & (ranks < (count + 1) // 2)
 

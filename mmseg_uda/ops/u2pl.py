@@ -106,7 +106,7 @@ def contrast_masks(
     values, counted = world.gather(entropy_u), world.gather(usable) if valid_only else None
     low = usable & (entropy_u <= percentile(values, low_percent, counted) + tie)
     high = usable & (entropy_u >= percentile(values, high_percent, counted) - tie)
-    masks = torch.stack([torch.cat([known, low]), torch.cat([known, high])], dim=1).float()
+    masks = torch.stack([torch.cat([known, low]), torch.cat([known, high])], dim=1).float()  # (Bl + Bu, 2, H, W)
     small = F.interpolate(masks, size=size, mode='nearest')
     return small[:, :1], small[:, 1:]
 
@@ -128,7 +128,7 @@ def contrast_sets(
         low_mask, high_mask: (B, 1, h, w).
         num_labeled: how many of the B images are labelled.
     """
-    member = onehot.bool()
+    member = onehot.bool()  # (B, C, h, w), as all masks here
     valid = member & low_mask.bool()
     anchors = valid & (prob > rules.anchor_threshold)
     rank = probability_ranks(prob)
@@ -137,10 +137,10 @@ def contrast_sets(
     keys = torch.cat([wrong, doubtful]) & high_mask.bool() & (prob < rules.negative_threshold)
     if rules.official_keys:
         keys = keys & member
-    return ContrastSets(*(part.transpose(0, 1).flatten(1) for part in (valid, anchors, keys)))
+    return ContrastSets(*(part.transpose(0, 1).flatten(1) for part in (valid, anchors, keys)))  # (C, B * h * w)
 
 
-def rank_to_index(mask: Tensor, world: Tensor) -> Tensor:
+def rank_to_index(mask: Tensor, ranks: Tensor) -> Tensor:
     """Position of the r-th (from 0) set entry of each row.
 
     Args:
@@ -149,8 +149,8 @@ def rank_to_index(mask: Tensor, world: Tensor) -> Tensor:
     Returns:
         (C, Q) int64; entries whose rank exceeds the row's count are N - 1 and must not be used.
     """
-    running = mask.cumsum(dim=1)
-    return torch.searchsorted(running, world.contiguous() + 1).clamp(max=mask.shape[1] - 1)
+    running = mask.cumsum(dim=1)  # (C, N); the r-th entry is where the count becomes r + 1
+    return torch.searchsorted(running, ranks.contiguous() + 1).clamp(max=mask.shape[1] - 1)
 
 
 def uniform_ranks(draws: Tensor, counts: Tensor) -> Tensor:
@@ -212,9 +212,11 @@ def contrast_loss(
     Returns:
         Scalar; 0 with a graph when no slot is active.
     """
-    candidates = torch.cat([positives[:, :, None], negatives], dim=2)
-    cosine = F.cosine_similarity(single_precision(anchors)[:, :, None], single_precision(candidates), dim=3)
-    losses = -F.log_softmax(cosine / temperature, dim=2)[..., 0].mean(dim=1)
+    candidates = torch.cat([positives[:, :, None], negatives], dim=2)  # (C, Q, 1 + K, D), the positive first
+    cosine = F.cosine_similarity(
+        single_precision(anchors)[:, :, None], single_precision(candidates), dim=3
+    )  # (C, Q, 1 + K)
+    losses = -F.log_softmax(cosine / temperature, dim=2)[..., 0].mean(dim=1)  # (C,)
     return torch.where(slots.active, losses, torch.zeros_like(losses)).sum() / slots.present.clamp(min=1)
 
 

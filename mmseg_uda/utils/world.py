@@ -46,5 +46,6 @@ def gather_with_gradient(value: Tensor, world: World) -> Tensor:
         return value
     everything = world.gather(value)
     own = get_dist_info()[0] * len(value)
+    # equal to value, but its gradient is world_size times as large: value - value.detach() is 0 with gradient 1
     scaled = value.detach() + (value - value.detach()) * world.world_size
     return torch.cat([everything[:own], scaled, everything[own + len(value) :]])

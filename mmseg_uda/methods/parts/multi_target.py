@@ -42,6 +42,7 @@ class MultiTarget(UDASegmentor):
         return tuple(dict.fromkeys((SOURCE, *self.labeled_target.labeled_streams, TARGET)))
 
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
+        """The method's :meth:`domain_terms`, then the supervised loss of all classifiers on labelled target images."""
         streams = split_streams(batch)
         names = target_names(list(streams))
         if len(names) != self.num_targets:
