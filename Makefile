@@ -1,5 +1,6 @@
 # make demo    everything from an empty machine to the adapted toy segmentor and its report
 # make test    the test suite
+# make quick   ops, utils and components of the suite: seconds, for the edit loop
 # make lint    ruff on the whole tree, mypy on mmseg_uda/ops and mmseg_uda/engine
 # make smoke-full   the smoke part of the suite on mmcv-full, built once into a wheel cache and unpacked beside the environment
 # make full    the production install: replaces mmcv without ops by mmcv-full in the environment
@@ -22,7 +23,7 @@ PY := $(VENV)/bin/python
 SETUP := $(BASE_PYTHON) tools/install/environment.py --venv $(VENV)
 endif
 
-.PHONY: help setup demo test lint smoke-full full
+.PHONY: help setup demo test quick lint smoke-full full
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -35,6 +36,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) --dist worksteal $(ARGS)
+
+quick: setup
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -q -n $(JOBS) tests/ops tests/utils tests/components $(ARGS)
 
 lint: setup
 	$(PY) -m ruff check .

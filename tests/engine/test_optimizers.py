@@ -18,7 +18,8 @@ PARAMWISE = dict(custom_keys={'head': dict(lr_mult=10.0), 'norm': dict(decay_mul
 def _network() -> nn.Module:
     return nn.ModuleDict(
         {
-            'backbone': nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
+            # no bias before batch norm: its gradient is rounding, which Adam would blow up
+            'backbone': nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
             'norm1': nn.LayerNorm(4),
             'head': nn.Conv2d(4, 2, 1),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -27,7 +28,46 @@ def golden_files(topic: str, pattern: str) -> list[Path]:
     return found
 
 
-def load(path: Path) -> dict[str, np.ndarray]:
+class Vector(dict[str, np.ndarray]):
+    """The arrays of one file, which remembers what was asked for. Who goes through all of them has used all of them."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        super().__init__(arrays)
+        self.path = path
+        self.used: set[str] = set()
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        self.used.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.used.add(key)
+        return super().get(key, default)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self.used.add(key)
+        return super().pop(key, *default)
+
+    def items(self) -> Any:
+        self.used.update(super().keys())
+        return super().items()
+
+    def values(self) -> Any:
+        self.used.update(super().keys())
+        return super().values()
+
+    @property
+    def unused(self) -> list[str]:
+        return sorted(set(super().keys()) - self.used)
+
+
+#: files that were opened since the list was cleared
+OPENED: list[Vector] = []
+
+
+def load(path: Path) -> Vector:
     """The arrays of one vector file, without pickles."""
     with np.load(path, allow_pickle=False) as data:
-        return {key: data[key] for key in data.files}
+        vector = Vector(path, {key: data[key] for key in data.files})
+    OPENED.append(vector)
+    return vector

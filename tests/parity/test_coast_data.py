@@ -112,3 +112,7 @@ def test_metrics(path: Path) -> None:
     ):
         if name in data:
             np.testing.assert_allclose(found, data[name], rtol=1e-6, err_msg=name)
+    if 'fwavacc' in data:
+        share = data['hist'].sum(1) / data['hist'].sum()
+        iou = np.nan_to_num(np.asarray(scores['IoU']))
+        np.testing.assert_allclose((share * iou).sum(), data['fwavacc'], rtol=1e-6)

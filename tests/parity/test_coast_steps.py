@@ -126,6 +126,12 @@ def test_mtaf_step(path: Path) -> None:
     np.testing.assert_allclose(everything, np.nan_to_num(data['backward_values']).sum(), rtol=1e-4)
     np.testing.assert_allclose(terms[0].loss.item(), np.nan_to_num(data['backward_values'][0]), rtol=1e-4, atol=1e-6)
     _check_gradients(data, leaves, discriminators)
+    assert len(discriminators) == int(data['n_discriminators'])
+    # the baseline's single discriminator is trained with each target, the others once
+    published = data['adam_steps'].tolist()
+    assert published == [method.num_targets if kind == 'baseline' else 1] * len(discriminators)
+    if kind != 'mtkt':
+        assert data['teacher_active']  # nothing waits for a teacher
 
 
 @family('mtaf_lr*.npz')

@@ -15,7 +15,7 @@ from mmseg.models import build_head
 from torch import Tensor
 
 import mmseg_uda  # noqa: F401
-from mmseg_uda.datasets.label_spaces import lookup_array, table
+from mmseg_uda.datasets.label_spaces import eval_subsets, lookup_array, table
 from mmseg_uda.datasets.splits import labelled_split
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.dstc import DSTC
@@ -141,6 +141,9 @@ def test_label_maps(path: Path) -> None:
     ).items():
         expected = np.where(d[key] < 0, 255, d[key])
         np.testing.assert_array_equal(lookup_array(mapping)[d['raw_ids'][known]], expected[known], err_msg=key)
+    if 'subset13_of_16' in d:
+        sixteen = list(eval_subsets(16))
+        assert [sixteen[i] for i in d['subset13_of_16']] == list(eval_subsets(13))
 
 
 @vectors('split_*.npz')

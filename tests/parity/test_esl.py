@@ -48,6 +48,7 @@ def mostly_equal(actual: torch.Tensor, expected: np.ndarray, pixels: int = 3) ->
 def test_entropy_maps(path: Path) -> None:
     data = load(path)
     logits = tensor(data['logits'], grad=True)
+    close(logits.softmax(1), data['prob'])
     close(self_information(logits), data['self_information'])
     loss = entropy_loss(logits)
     loss.backward()
@@ -79,7 +80,10 @@ def test_domain_loss(path: Path) -> None:
 def test_cross_entropy(path: Path) -> None:
     data = load(path)
     logits = tensor(data['logits'], grad=True)
-    loss = valid_cross_entropy(logits, tensor(data['label']))
+    label = tensor(data['label'])
+    known = (label >= 0) & (label < logits.shape[1])
+    assert int(known.sum()) == int(data['n_valid'])
+    loss = valid_cross_entropy(logits, label)
     loss.backward()
     close(loss, np.nan_to_num(data['loss']))  # the published mean of no pixel is not a number; here it is 0
     close(logits.grad, data['grad_logits'])
@@ -116,9 +120,16 @@ def test_esl_extraction(path: Path) -> None:
         if (
             start + chunk <= len(label) and not data['nan_pixels']
         ):  # else the published code counts pixels that are not there
+            present = data['median'][k] > 0  # the published statistic of an absent class is 0
+            close(statistic[tensor(present)], data['median'][k][present], rtol=1e-12)
             close(exact, data['thres'][k], rtol=1e-12)
             kept = esl.apply_thresholds(*stored[0], exact, criterion)
             np.testing.assert_array_equal(kept.numpy(), data['pseudo_label'][part])
+        else:  # and it keeps no pixel that this package would not keep, but for these
+            published = criterion.thresholds(tensor(data['median'][k]).clamp(min=0))
+            close(published, data['thres'][k], rtol=1e-12)
+            released = tensor(data['pseudo_label'])[part]
+            assert ((released == 255) | (released == stored[0][0])).all()
         computed = [(label[part], entropy[part])]
         statistic, _ = esl.order_statistics(lambda: computed, classes, criterion)  # noqa: B023
         close(exact, data['thres_clean'][k], rtol=1e-4)
@@ -162,6 +173,7 @@ def test_streaming_histogram(path: Path) -> None:
     kept = esl.apply_thresholds(label, codes, thresholds.double(), criterion)
     np.testing.assert_array_equal(kept.numpy(), data['pseudo_label_stream'])
     exact, _ = esl.order_statistics(lambda: [(label, entropy)], classes, criterion)
+    close(criterion.thresholds(exact), data['thres_exact_official'], rtol=1e-12)
     fewer = esl.apply_thresholds(label, entropy, criterion.thresholds(exact), criterion)
     assert ((fewer == 255) | (kept != 255)).all()
     more = esl.class_histogram(label, torch.zeros_like(label), classes, 1, (kept != 255) & (fewer == 255))[:, 0]

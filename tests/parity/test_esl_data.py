@@ -46,6 +46,8 @@ def test_preprocessing(path: Path) -> None:
     assert np.abs(normalised - data['image_out']).max() <= 1 + 1e-4  # Pillow versions differ by a grey level
     assert (np.abs(normalised - data['image_out']) > 1e-4).mean() < 0.01
     np.testing.assert_array_equal(results['gt_semantic_seg'], data['label_out'])
+    # the released data set hands on the shape of its array, channels first
+    assert sorted([*results['img_shape'][:2], 3]) == sorted(data['shape_field'].tolist())
 
 
 @files('mapillary_pad_*.npz')

@@ -99,6 +99,8 @@ def test_deeplabv2(path: Path) -> None:
             network.train(mode == 'train')
             for level, scores in _scores(network, data).items():
                 np.testing.assert_allclose(scores.numpy(), data[f'{mode}_{level}'], rtol=1e-4, atol=1e-4)
+            if not data['multi_level']:
+                assert not data[f'{mode}_aux'].size
     backbone = network.backbone
     np.testing.assert_allclose(backbone.bn1.running_mean.numpy(), data['train_bn1_running_mean'], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(backbone.bn1.running_var.numpy(), data['train_bn1_running_var'], rtol=1e-4, atol=1e-5)

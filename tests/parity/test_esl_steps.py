@@ -150,9 +150,12 @@ def _check_logs(logs: list[dict[str, float]], data: dict[str, np.ndarray]) -> No
     weights = dict(zip(OWN_NAMES.values(), data['lambda_seg']))  # in the heads, as in MMSeg
     for published_level, level in OWN_NAMES.items():
         if single and level == 'aux':
+            for kind in ('seg_src', 'seg_trg', 'ent', 'adv_trg', 'd'):
+                assert not np.any(data.get(f'loss.loss_{kind}_aux', 0))
             continue
         names = {
             f'loss_seg_src_{published_level}': (f'source.{level}.loss_ce', weights[level]),
+            f'loss_seg_trg_{published_level}': (f'target.{level}.loss_ce', weights[level]),
             f'loss_ent_{published_level}': (f'ent.{level}.loss', 1.0),
             f'loss_adv_trg_{published_level}': (f'adv.{level}.loss', 1.0),
             f'loss_d_{published_level}': (f'disc.{level}.target.loss', 2.0),

@@ -101,7 +101,9 @@ def test_patch_read(path: Path) -> None:
     assert np.array_equal(crop, d['crop_rgb_uint8'])
     raw, space = (d['raw_label'], 'gta') if d['raw_label'].ndim == 2 else (d['raw_label'][..., 0], 'synthia')
     ids = lookup_array(table(space))[raw].astype(np.uint8)
-    assert np.array_equal(resized(ids, d['resize_wh'].tolist(), Image.NEAREST)[window], d['patch_label'])
+    patch_label = resized(ids, d['resize_wh'].tolist(), Image.NEAREST)[window]
+    assert np.array_equal(patch_label, d['patch_label'])
+    assert quadmix.accept_patch(torch.from_numpy(patch_label.copy()), int(d['class_id']), 1), 'the class of the patch'
     bgr = torch.from_numpy(crop[..., ::-1].copy()).permute(2, 0, 1)
     for norm in quadmix.PATCH_NORMS:
         patch = quadmix.normalize_patch(bgr[None], [dict(img_norm_cfg=NORM)], norm)
@@ -189,6 +191,9 @@ def test_phase(path: Path) -> None:
         found = quadmix.is_quad_phase(iteration, start, True)
         assert found == bool(quad) and passes == (3 if found else 2)
     assert not quadmix.is_quad_phase(start, start, False)
+    # the released teacher is copied from the student in the iteration of its warm start, and averaged in all later ones
+    updated = d['iter'] > int(d['warm_start_iter'])
+    assert d['teacher_updated'].tolist() == updated.astype(int).tolist()
 
 
 class WarmStarted(nn.Module):

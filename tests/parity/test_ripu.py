@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,17 @@ def test_greedy_select(path: Path) -> None:
     if region:
         picks = acquisition.picks_per_round(truth.size, float(d['ratio']), rounds, radius)
         assert picks == int(d['picks_per_round'])
+        assert int(d['pixels']) > 0  # the budget of points, without effect on regions
     else:
-        picks = int(d['picks_per_round'])
+        # published for points on 1280 x 640 images, which are 2048 x 1024 when they are labelled
+        picks = math.ceil(int(d['pixels']) / rounds / (1280 * 640) * (2048 * 1024))
+        assert picks == int(d['picks_per_round'])
+        assert 0 < float(d['ratio']) <= 1  # the budget of regions, without effect on points
     mask = np.full(truth.shape, 255, dtype=np.uint8)
     selected = np.zeros(truth.shape, dtype=bool)
     for r in range(int(d['n_rounds'])):
         logits = torch.from_numpy(d[f'logits_{r}'])[0]
+        assert len(logits) == int(d['num_classes'])
         score = (
             acquisition.region_score(logits, radius, norm_classes=19)[0]
             if region

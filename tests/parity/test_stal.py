@@ -134,6 +134,10 @@ def test_class_box(path: Path) -> None:
         components, d['component_order'], float(d['area_thresh']), float(d['u_y'].ravel()[0]), d['u_pos'].ravel()
     )
     np.testing.assert_array_equal(adaptive_mix.box_mask(box, d['mask'].shape).numpy(), d['mask'])
+    large = np.bincount(components.ravel())[1:] > float(d['area_thresh']) * components.size
+    assert bool(d['used_random_box']) == (not large.any())
+    # half of the area, as in random_half_area_box; nothing is drawn where a component is large enough
+    assert np.all(d['u_prop'] == (0.5 if d['used_random_box'] else 0))
 
 
 @vectors('stal_cutmix_bank_*.npz')
