@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import numpy as np
+import torch
 
 DEFAULT = Path(__file__).resolve().parents[1] / 'golden'
 
@@ -28,15 +29,15 @@ def golden_files(topic: str, pattern: str) -> list[Path]:
     return found
 
 
-class Vector(dict[str, np.ndarray]):
+class Vector(dict[str, Any]):
     """The arrays of one file, which remembers what was asked for. Who goes through all of them has used all of them."""
 
-    def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, path: Path, arrays: Mapping[str, Any]) -> None:
         super().__init__(arrays)
         self.path = path
         self.used: set[str] = set()
 
-    def __getitem__(self, key: str) -> np.ndarray:
+    def __getitem__(self, key: str) -> Any:
         self.used.add(key)
         return super().__getitem__(key)
 
@@ -65,9 +66,19 @@ class Vector(dict[str, np.ndarray]):
 OPENED: list[Vector] = []
 
 
-def load(path: Path) -> Vector:
-    """The arrays of one vector file, without pickles."""
+def load(path: Path, convert: Callable[[np.ndarray], Any] = lambda array: array) -> Vector:
+    """The arrays of one vector file, without pickles, each passed through ``convert``."""
     with np.load(path, allow_pickle=False) as data:
-        vector = Vector(path, {key: data[key] for key in data.files})
+        vector = Vector(path, {key: convert(data[key]) for key in data.files})
     OPENED.append(vector)
     return vector
+
+
+def tensors(path: Path) -> Vector:
+    """The arrays of one vector file as tensors; texts stay as they are."""
+    return load(path, lambda array: torch.from_numpy(array) if array.dtype.kind in 'fiub' else array)
+
+
+def below(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries whose keys begin with ``prefix``, without it."""
+    return {key[len(prefix) :]: values[key] for key in values if key.startswith(prefix)}

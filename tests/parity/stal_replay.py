@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import pytest
@@ -16,7 +15,7 @@ from mmseg_uda.models.representation import SegmentorOutput
 from mmseg_uda.ops import ael as semi_supervised
 from mmseg_uda.ops import u2pl as contrast
 from tests.harness.synthetic import tiny_model
-from tests.parity.golden import DEFAULT, golden_files, load
+from tests.parity.golden import DEFAULT, golden_files
 
 LOSS = dict(atol=1e-5, rtol=1e-4)
 GRAD = dict(atol=1e-6, rtol=1e-4)
@@ -25,10 +24,6 @@ GRAD = dict(atol=1e-6, rtol=1e-4)
 def vectors(pattern: str) -> Any:
     files = golden_files('stal', pattern)
     return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) for key, value in load(path).items() if value.dtype.kind in 'fiub'}
 
 
 def close(actual: Any, expected: Any, **tolerance: float) -> None:

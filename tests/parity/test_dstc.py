@@ -32,13 +32,14 @@ def vectors(pattern: str) -> Any:
 
 def tensors(path: Path) -> dict[str, Tensor]:
     """Arrays as tensors, labels as int64 with 255 for ignore."""
-    found = {}
-    for key, value in load(path).items():
-        if value.dtype.kind in 'iuf':
-            found[key] = torch.from_numpy(value if value.dtype.kind == 'f' else value.astype(np.int64))
-            if value.dtype.kind == 'i':
-                found[key] = found[key].masked_fill(found[key] == -1, 255)
-    return found
+
+    def convert(array: np.ndarray) -> Any:
+        if array.dtype.kind not in 'iuf':
+            return array
+        values = torch.from_numpy(array if array.dtype.kind == 'f' else array.astype(np.int64))
+        return values.masked_fill(values == -1, 255) if array.dtype.kind == 'i' else values
+
+    return load(path, convert)
 
 
 def close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: float = 1e-5) -> None:

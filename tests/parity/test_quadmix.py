@@ -20,7 +20,7 @@ from mmseg_uda.methods.quadmix import QuadMix
 from mmseg_uda.ops import blur, color, mixing, pseudo_labels, quadmix
 from mmseg_uda.ops.quadmix import Composite, Patches
 from tests.models.networks import plain_config
-from tests.parity.golden import golden_files, load
+from tests.parity.golden import below, golden_files, load, tensors
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
 JITTER = dict(atol=3e-4, rtol=1e-4)
@@ -30,10 +30,6 @@ NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=
 def vectors(pattern: str) -> Any:
     files = golden_files('quadmix', pattern)
     return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) for key, value in load(path).items()}
 
 
 def composite(d: dict[str, Tensor], img: str, label: str, weight: str = '') -> Composite:
@@ -236,10 +232,6 @@ def update_at(teacher: EMATeacher, iteration: int) -> Any:
 
 
 # ---- whole iterations ----------------------------------------------------------------------------------------------
-def below(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
-
-
 def released_method(d: dict[str, Tensor]) -> QuadMix:
     """The method of a recorded iteration, with its networks and templates."""
     head = dict(

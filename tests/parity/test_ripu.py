@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from mmseg_uda.ops import acquisition, partial_label
-from tests.parity.golden import load
-from tests.parity.stal_replay import GRAD, close, or_zero, tensors, vectors
+from tests.parity.golden import load, tensors
+from tests.parity.stal_replay import GRAD, close, or_zero, vectors
 
 
 @vectors('ripu_score_*.npz')

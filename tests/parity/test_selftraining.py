@@ -24,7 +24,7 @@ from mmseg_uda.models.losses.segmentation import head_losses
 from mmseg_uda.ops import blur, color, feature_distance, masking, mixing, pseudo_labels
 from mmseg_uda.ops.ema import ema_alpha, ema_update_
 from tests.models.networks import ParityTinyNet
-from tests.parity.golden import golden_files, load
+from tests.parity.golden import below, golden_files, load, tensors
 
 TENSOR = dict(atol=2e-5, rtol=1e-5)
 JITTER = dict(atol=3e-4, rtol=1e-4)
@@ -36,14 +36,6 @@ THINGS = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
 def vectors(pattern: str) -> Any:
     files = golden_files('selftraining', pattern)
     return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) for key, value in load(path).items()}
-
-
-def below(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)}
 
 
 # ---- mixing and augmentation ---------------------------------------------------------------------------------------

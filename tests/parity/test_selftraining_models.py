@@ -13,7 +13,6 @@ import torch
 from mmseg.models import build_head, build_segmentor
 from torch import Tensor
 
-from mmseg_uda.compat.keys import below
 from mmseg_uda.compat.keys_mit import mit_from_mmseg, mit_to_mmseg
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.models.backbones.mit import MixTransformer
@@ -22,7 +21,7 @@ from mmseg_uda.models.training_interface import logits, reference_views, segment
 from mmseg_uda.ops import hrda
 from mmseg_uda.ops.feature_distance import class_cells, downscale_label_ratio, feature_distance
 from tests.models.networks import BN, daformer_head_config, hrda_config
-from tests.parity.golden import golden_files, load
+from tests.parity.golden import below, golden_files, load, tensors
 
 THINGS = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
 LOGITS = dict(atol=1e-4, rtol=1e-5)
@@ -33,10 +32,6 @@ SCALAR = dict(atol=1e-7, rtol=1e-6)
 def vectors(pattern: str) -> Any:
     files = golden_files('selftraining', pattern)
     return pytest.mark.parametrize('path', files, ids=[path.stem for path in files])
-
-
-def tensors(path: Path) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) for key, value in load(path).items()}
 
 
 def close(actual: Any, expected: Any, **tolerance: float) -> None:

@@ -25,7 +25,7 @@ from mmseg_uda.ops import acquisition, adaptive_mix, scale_crop
 from mmseg_uda.ops import ael as semi_supervised
 from mmseg_uda.ops import u2pl as contrast
 from mmseg_uda.ops.ema import ema_alpha
-from tests.parity.golden import load
+from tests.parity.golden import load, tensors
 from tests.parity.stal_replay import (
     GRAD,
     close,
@@ -36,7 +36,6 @@ from tests.parity.stal_replay import (
     or_zero,
     presence_by_image,
     replay_iteration,
-    tensors,
     vectors,
 )
 

@@ -21,19 +21,18 @@ from mmseg_uda.ops.distillation import feature_distillation
 from mmseg_uda.ops.layer_decay import warmup_linear_factor
 from mmseg_uda.ops.position_embedding import resize_position_table
 
-from .golden import golden_files, load
+from .golden import below, golden_files, load
 
 OPERATOR = dict(atol=2e-5, rtol=0)
 
 
 def tensors(path: Path) -> dict[str, Any]:
     """The arrays of a file as tensors; half precision only saves space."""
-    values = {key: torch.from_numpy(value) for key, value in load(path).items()}
-    return {key: value.float() if value.dtype == torch.float16 else value for key, value in values.items()}
+    return load(path, lambda array: torch.from_numpy(array.astype(np.float32) if array.dtype == np.float16 else array))
 
 
 def weights(data: dict[str, Tensor], prefix: str = 'sd/') -> dict[str, Tensor]:
-    return {key[len(prefix) :]: value for key, value in data.items() if key.startswith(prefix)}
+    return below(data, prefix)
 
 
 def files(pattern: str) -> Any:
