@@ -18,8 +18,7 @@ PARAMWISE = dict(custom_keys={'head': dict(lr_mult=10.0), 'norm': dict(decay_mul
 def _network() -> nn.Module:
     return nn.ModuleDict(
         {
-            # no bias before batch norm: its gradient is rounding, which Adam would blow up
-            'backbone': nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
+            'backbone': nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3)),
             'norm1': nn.LayerNorm(4),
             'head': nn.Conv2d(4, 2, 1),
         }
@@ -51,12 +50,11 @@ def test_merged_groups_train_like_one_group_per_parameter() -> None:
         torch.manual_seed(0)
         network = _network()
         optimizer = build(network)
+        # the same gradients for both: those of a backward pass differ by rounding, which Adam would blow up to a step
+        generator = torch.Generator().manual_seed(1)
         for _ in range(3):
-            optimizer.zero_grad()
-            features = network['backbone'](torch.ones(2, 3, 8, 8) * torch.linspace(-1, 1, 8))
-            network['head'](
-                network['norm1'](features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-            ).square().mean().backward()
+            for parameter in network.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
             optimizer.step()
         networks.append(network)
     for left, right in zip(networks[0].parameters(), networks[1].parameters()):

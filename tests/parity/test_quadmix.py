@@ -120,6 +120,7 @@ def test_patch_rejection(path: Path) -> None:
 def test_compose(path: Path) -> None:
     d = tensors(path)
     masks = [d[f'{name}_mask'][None, None] for name in ('source', 'target')]
+    assert torch.equal(masks[1] * d['trg_tmpl_confident'], masks[1]), 'only confident pixels are cut out'
     source = (masks[0], composite(d, 'src_tmpl_img', 'src_tmpl_label'))
     target = (masks[1], composite(d, 'trg_tmpl_img', 'trg_tmpl_pseudo_label', 'trg_tmpl_weight'))
     contexts = {
@@ -139,6 +140,7 @@ def test_compose(path: Path) -> None:
 def test_confidence_mask(path: Path) -> None:
     d = tensors(path)
     assert torch.equal(pseudo_labels.confidence_mask(d['logits'], float(d['threshold'])), d['confident'].bool())
+    torch.testing.assert_close(d['logits'].softmax(1).amax(1), d['max_prob'], **TENSOR)
 
 
 @vectors('quad_step_*.npz')

@@ -17,6 +17,7 @@ from tests.parity.stal_replay import GRAD, close, or_zero, vectors
 def test_region_score(path: Path) -> None:
     d = tensors(path)
     logits, radius = d['logits'][0], int(d['radius'])
+    assert len(logits) == int(d['num_classes'])
     for actual, key in zip(
         acquisition.region_score(logits, radius, norm_classes=19), ('score', 'impurity', 'uncertainty')
     ):

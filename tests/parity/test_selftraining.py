@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmcv import Config
 from mmcv.runner.hooks.lr_updater import PolyLrUpdaterHook
 from mmseg.models import build_head
@@ -21,6 +22,7 @@ from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.self_training import SelfTraining
 from mmseg_uda.models.losses.segmentation import head_losses
+from mmseg_uda.models.training_interface import logits as scores_of_network
 from mmseg_uda.ops import blur, color, feature_distance, masking, mixing, pseudo_labels
 from mmseg_uda.ops.ema import ema_alpha, ema_update_
 from tests.models.networks import ParityTinyNet
@@ -110,6 +112,7 @@ def test_masked_batch(path: Path) -> None:
         mode, d['img'], d['label'], d['target_img'], d['pseudo_label'], d['pseudo_weight']
     )
     mask = masking.block_mask(d['noise'], *d['img'].shape[2:], float(d['ratio']))
+    assert list(d['noise'].shape[-2:]) == [round(side / int(d['block'])) for side in d['img'].shape[2:]]
     assert torch.equal(batch.img * mask, d['out_img']) and torch.equal(batch.label, d['out_label'])
     assert (batch.weight is None) == ('out_weight' not in d)
     if batch.weight is not None:
@@ -185,6 +188,9 @@ def test_segmentation_loss(path: Path) -> None:
     loss.backward()
     torch.testing.assert_close(loss.detach(), d['loss'], **SCALAR)
     torch.testing.assert_close(logits.grad, d['grad_logits'], **TENSOR)
+    enlarged = F.interpolate(logits, size=d['label'].shape[2:], mode='bilinear', align_corners=False)
+    right = enlarged.argmax(1) == d['label'][:, 0]  # the released accuracy counts ignored pixels as wrong
+    assert float(d['acc']) == pytest.approx(100 * float(right.float().mean()), abs=1e-3)
 
 
 @vectors('dacs2020_losses_*.npz')
@@ -317,6 +323,11 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in below(d, 'out_teacher/').items():
         torch.testing.assert_close(method.teacher.model.state_dict()[name], value, **TENSOR)
     assert torch.equal(method.views['target']['pseudo_label'], d['pseudo_label'].long())
+    with torch.no_grad():
+        scores = scores_of_network(method.teacher.model, d['target_img'])
+    torch.testing.assert_close(scores[..., ::4, ::4], d['teacher_logits_sub'], **TENSOR)
+    _, share = pseudo_labels.pseudo_label(scores, float(method.pseudo_labeler.threshold))
+    torch.testing.assert_close(share.amax(), d['pseudo_weight_value'].float().reshape(()), **SCALAR)
     assert torch.equal(method.views['mixed']['label'], d['mixed_label'].long())
     torch.testing.assert_close(method.views['mixed']['weight'], d['mixed_weight'], **TENSOR)
     torch.testing.assert_close(method.views['mixed']['img'].sum(), d['mixed_img_sum'], rtol=1e-4, atol=1e-3)

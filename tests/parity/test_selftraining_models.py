@@ -150,6 +150,7 @@ def test_hrda_slide_boxes(path: Path) -> None:
 def test_hrda_merge(path: Path) -> None:
     d = tensors(path)
     boxes = [box_of(box) for box in d['boxes_y1y2x1x2']]
+    assert len(d['crop_logits']) == int(d['batch']) * len(boxes)
     close(hrda.merge_windows(d['crop_logits'], boxes, int(d['os'])), d['out'])
 
 
@@ -193,6 +194,7 @@ def test_hrda_fuse(path: Path) -> None:
 def hrda_model(d: dict[str, Tensor], weights: str, **options: Any) -> Any:
     scale = 'all' if options.pop('all_scales', False) else 0.5
     segmentor = build_segmentor(mmcv.ConfigDict(hrda_config(int(d['hr_crop']), feature_scale=scale, **options)))
+    segmentor.decode_head.hr_loss_weight = float(d['hr_loss_weight'])
     mmcv.runner.load_state_dict(segmentor, below(d, weights), strict=False)
     return segmentor
 
@@ -212,7 +214,9 @@ def test_hrda_training_pass(path: Path) -> None:
     assert set(losses) == set(expected)
     for name, value in expected.items():
         close(losses[name], value, **SCALAR)
-    sum(losses.values()).backward()
+    total = sum(losses.values())
+    close(total, d['total'], **SCALAR)
+    total.backward()
     for name, parameter in segmentor.named_parameters():
         close(parameter.grad, d[f'grad/{name}'])
 

@@ -70,7 +70,7 @@ def test_ohem_cross_entropy(path: Path) -> None:
         close(torch.autograd.grad(loss_main, main, retain_graph=True)[0], d['grad_main'], **GRAD)
         close(torch.autograd.grad(loss, aux)[0], d['grad_aux'], **GRAD)
     else:
-        assert torch.isnan(loss)
+        assert torch.isnan(loss) and torch.isnan(d['loss_main']) and not d['kept_main'].any()
         corrected = semi_supervised.ohem_cross_entropy(main, d['target'], **options)
         assert corrected == 0 and not torch.autograd.grad(corrected, main)[0].any()
 
@@ -143,6 +143,8 @@ def test_class_box(path: Path) -> None:
 def test_presence_bank(path: Path) -> None:
     d = tensors(path)
     ids = [int(d['img_id']), int(d['sample_id'])]
+    counts = torch.stack([torch.bincount(one.flatten(), minlength=len(d['bank'])) for one in d['pred_class']])
+    assert torch.equal(counts, d['pixel_counts'])
     assert torch.equal(
         adaptive_mix.update_presence_bank(d['bank'], d['pred_class'], ids, float(d['area_thresh'])), d['bank_after']
     )
@@ -156,6 +158,7 @@ def test_batch_mix(path: Path) -> None:
     size = tuple(d['target'].shape[1:])
     if mode == 'classmix':
         masks = [adaptive_mix.classmix_mask(label, d[f'perm_{i}'].tolist()) for i, label in enumerate(d['target'])]
+        assert len(masks) == int(d['n_perm'])
     else:
         masks = [adaptive_mix.cutout_mask(size, *draw) for draw in d['draw_w_x_y'].tolist()]
     stacked = torch.stack(masks)
@@ -188,7 +191,7 @@ def test_queue(path: Path) -> None:
         keys = d[f'keys_{step}']
         bank = contrast.fifo_enqueue(bank, keys, size)
         ring.enqueue(keys, torch.ones(1, len(keys), dtype=torch.bool))
-        assert torch.equal(bank, d[f'bank_{step}'])
+        assert torch.equal(bank, d[f'bank_{step}']) and len(keys) == int(d[f'ret_{step}'])
         assert torch.equal(ring.contents(0), d[f'bank_{step}'])
 
 
@@ -211,6 +214,7 @@ def test_memory_bank_contrastive_loss(path: Path) -> None:
     assert torch.equal(bank.lengths, d['bank_len_after'])
     close(torch.cat([bank.contents(c) for c in range(classes)]), d['bank_after'])
     slots = contrast.contrast_slots(sets, bank.lengths, official=True)
+    assert int(slots.active.sum()) == int(d['n_active_slots'])
     ranks = [torch.zeros(classes, d[key].shape[1], dtype=torch.int64) for key in ('anchor_idx', 'negative_idx')]
     for drawn, key in zip(ranks, ('anchor_idx', 'negative_idx')):
         drawn[slots.active] = d[key]
@@ -258,6 +262,7 @@ def test_whole_iteration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     close(inputs['teacher_weak'], d['teacher_in_weak'])
     close(inputs['student_unsup'], d['student_in_unsup'])
+    close(inputs['teacher_strong'], d['teacher_in_strong'])
     assert networks.modes == {
         'student': d['student_modes_train'].tolist(),
         'teacher': d['teacher_modes_train'].tolist(),

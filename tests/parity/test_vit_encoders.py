@@ -58,6 +58,10 @@ def test_official_weights_give_official_maps(path: Path, tmp_path: Path) -> None
     state = weights(data)
     torch.save(state, tmp_path / 'official.pth')
     options = encoder_options(data, state)
+    patch = state['patch_embed.proj.weight'].shape[-1]
+    assert patch == int(data['patch_size'])
+    if 'grid' in data:
+        assert options['img_size'] == int(data['grid']) * patch
     maps = maps_of(dict(options, out_indices=range(options['depth'])), data['img'], tmp_path / 'official.pth')
     for i, mine in enumerate(maps):
         torch.testing.assert_close(mine, data[f'raw{i}'], **ENCODER)
@@ -111,6 +115,7 @@ def test_vfm_uda_network(path: Path) -> None:
     ours = vfm_to_ours(released)
     segmentor.load_state_dict(ours)
     with torch.no_grad():
+        assert [side * 11 // 10 // 14 * 14 for side in data['img'].shape[2:]] == [int(data['vit_in_img_size'])] * 2
         (feature,) = segmentor.backbone(data['img'])
         scores = logits(segmentor, data['img'])
     torch.testing.assert_close(feature, data['feat'], **ENCODER)
