@@ -27,3 +27,4 @@ def __getattr__(name: str) -> Any:
     if name == 'build_train_model':
         return getattr(importlib.import_module('.builder', __package__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+FLOW_SOURCES = Registry('optical flow source')

@@ -8,6 +8,8 @@ name            classes  use
 ``city19``      19       Cityscapes train ids, the default of every street data set
 ``city16``      16       SYNTHIA's classes with contiguous ids (19 without terrain, truck, train; DSTC, RIPU, ADVENT)
 ``super7``      7        the super classes of the multi-target benchmarks (MTAF, CoaST)
+``viper15``     15       VIPER -> Cityscapes-Seq (video)
+``synthia_seq12``  12    SYNTHIA-Seq -> Cityscapes-Seq (video; fence is not scored)
 ==============  =======  ==========================================================================================
 
 The 16- and 13-class scores of SYNTHIA -> Cityscapes are means over a subset of the 19 classes: :func:`eval_subsets`.
@@ -21,6 +23,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from ..ops.labels import IGNORE
+from . import video_spaces
 
 CITY19 = (
     'road',
@@ -102,6 +105,10 @@ SPACES: dict[str, tuple[Sequence[str], list[list[int]]]] = {
     'city19': (CITY19, CITY19_PALETTE),
     'city16': (tuple(CITY19[i] for i in _CITY16_KEPT), [CITY19_PALETTE[i] for i in _CITY16_KEPT]),
     'super7': (SUPER7, SUPER7_PALETTE),
+    **{
+        space: (names, [CITY19_PALETTE[CITY19.index(name)] for name in names])
+        for space, names in (('viper15', video_spaces.VIPER15), ('synthia_seq12', video_spaces.SYNTHIA_SEQ12))
+    },
 }
 
 
@@ -218,11 +225,31 @@ for _tables in RAW_TABLES.values():
     _tables['city16'] = {raw: _19_TO_16[train] for raw, train in _tables['city19'].items() if train in _19_TO_16}
 
 # Number of the highest raw id that a file of the data set may hold, besides 255.
-RAW_ID_LIMIT = {'gta': 34, 'cityscapes': 34, 'synthia': 22, 'idd': 39, 'mapillary': 65}
+RAW_ID_LIMIT = {'gta': 34, 'cityscapes': 34, 'synthia': 22, 'idd': 39, 'mapillary': 65, 'viper': 31, 'synthia_seq': 22}
 # Raw id of what belongs to no class.
-VOID_RAW_IDS = {'gta': 0, 'cityscapes': 0, 'synthia': 0, 'idd': 255, 'mapillary': 65, 'train_ids': IGNORE}
+VOID_RAW_IDS = {
+    'gta': 0,
+    'cityscapes': 0,
+    'synthia': 0,
+    'idd': 255,
+    'mapillary': 65,
+    'viper': 0,
+    'synthia_seq': 0,
+    'train_ids': IGNORE,
+}
 
-TRAIN_ID_TABLES: dict[str, dict[int, int]] = {'city19': {i: i for i in range(19)}, 'city16': _19_TO_16}
+TRAIN_ID_TABLES: dict[str, dict[int, int]] = {
+    'city19': {i: i for i in range(19)},
+    'city16': _19_TO_16,
+    'viper15': video_spaces.tables(video_spaces.VIPER15, CITY19, {'rider': 'person'}),
+    'synthia_seq12': video_spaces.tables(video_spaces.SYNTHIA_SEQ12, CITY19, {}),
+}
+for _space in ('viper15', 'synthia_seq12'):
+    RAW_TABLES['cityscapes'][_space] = {
+        raw: TRAIN_ID_TABLES[_space][train] for raw, train in _CITY_TO_19.items() if train in TRAIN_ID_TABLES[_space]
+    }
+RAW_TABLES['viper'] = {'viper15': video_spaces.VIPER_TO_15}
+RAW_TABLES['synthia_seq'] = {'synthia_seq12': video_spaces.SYNTHIA_SEQ_TO_12}
 
 
 def table(data_set: str, space: str = 'city19') -> dict[int, int]:

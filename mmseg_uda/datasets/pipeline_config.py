@@ -5,7 +5,7 @@ Clear errors, deferred normalisation, unlabelled targets, margins. ``tools/print
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from ..utils.config import check_options, option_names
 from .step_properties import property_of
@@ -27,6 +27,8 @@ _DEFAULT_META_KEYS = (
 )
 
 
+#: of the ADVENT lineage and its video descendants
+BGR_NORM = dict(mean=[104.00698793, 116.66876762, 122.67891434], std=[1.0, 1.0, 1.0], to_rgb=False)
 IMAGENET_NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
 
 
@@ -79,6 +81,60 @@ def training_crops(
     ]
 
 
+def training_clips(
+    size: Sequence[int],
+    crop_size: Optional[Sequence[int]] = None,
+    cut_bottom: float = 0.0,
+    own_car: Optional[int] = None,
+    far: bool = False,
+    labels: bool = False,
+    flow: Optional[Mapping[str, Any]] = None,
+    occlusion: Optional[str] = None,
+    flip_prob: float = 0.0,
+    distortion: bool = False,
+    img_norm_cfg: Mapping[str, Any] = BGR_NORM,
+) -> list[dict[str, Any]]:
+    """The steps of ``dict(type='TrainingClips', ...)``: the published training pipeline of video adaptation, and what
+    image methods add.
+
+    Args:
+        size: (width, height) of the resize, Pillow bicubic.
+        crop_size: (height, width) of a random window of the clip, or None for whole frames.
+        cut_bottom: share of the height that is cut off below (SYNTHIA-Seq: 120 / 760).
+        own_car: class id of cars where the own car is to be ignored (VIPER), or None.
+        far: also the frame two steps back.
+        labels: also the label of the key frame (video QuadMix pastes by it).
+        flow, occlusion: see :class:`~mmseg_uda.datasets.clips.LoadClip`.
+        flip_prob: probability of mirroring the clip.
+        distortion: ``PhotoMetricDistortion`` with the same draws for all frames of a clip.
+        img_norm_cfg: options of ``Normalize``; by default BGR minus the ImageNet means, undivided.
+    """
+    frames = ['key_frame', 'far_frame'] if far else ['key_frame']
+    flows = ['flow', 'flow_far', 'flow_key_far'] if far else ['flow']
+    extra = ['occlusion'] * (occlusion is not None) + ['key_label'] * labels
+    return [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='LoadClip', far=far, labels=labels, flow=flow, occlusion=occlusion),
+        dict(type='ClipResize', size=tuple(size)),
+        *([dict(type='CutBottom', share=cut_bottom)] if cut_bottom else []),
+        *([dict(type='IgnoreOwnCar', car=own_car)] if own_car is not None else []),
+        *([dict(type='ClipCrop', crop_size=tuple(crop_size))] if crop_size is not None else []),
+        dict(type='ClipFlip', prob=flip_prob),
+        *([dict(type='OnEveryFrame', transform=dict(type='PhotoMetricDistortion'))] if distortion else []),
+        dict(type='Normalize', **img_norm_cfg),
+        dict(type='DefaultFormatBundle'),
+        dict(type='Collect', keys=['img', 'gt_semantic_seg', *frames, *flows, *extra]),
+    ]
+
+
+#: pipelines in one step
+_SHORTHANDS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    'TrainingCrops': training_crops,
+    'TrainingClips': training_clips,
+}
+
+
 def _renamed(step: Any, names: Mapping[str, str]) -> Any:
     if isinstance(step, Mapping) and step.get('type') in names:
         return {**step, 'type': names[step['type']]}
@@ -86,16 +142,16 @@ def _renamed(step: Any, names: Mapping[str, str]) -> Any:
 
 
 def flattened(pipeline: Sequence[Any]) -> list[Any]:
-    """Copies of the steps, with those of ``Compose`` and ``TrainingCrops`` in line."""
+    """Copies of the steps, with those of ``Compose``, ``TrainingCrops`` and ``TrainingClips`` in line."""
     steps: list[Any] = []
     for step in pipeline:
         kind = step.get('type') if isinstance(step, Mapping) else None
         if kind == 'Compose':
             steps += flattened(step['transforms'])
-        elif kind == 'TrainingCrops':
+        elif kind in _SHORTHANDS:
             options = {key: value for key, value in step.items() if key != 'type'}
-            check_options(options, option_names(training_crops) or (), 'TrainingCrops')
-            steps += training_crops(**options)
+            check_options(options, option_names(_SHORTHANDS[kind]) or (), kind)
+            steps += flattened(_SHORTHANDS[kind](**options))
         else:
             steps.append(dict(step) if isinstance(step, Mapping) else step)
     return steps

@@ -357,7 +357,26 @@ class StreamFormatBundle(DefaultFormatBundle):
         if mask is not None:
             valid = torch.from_numpy((mask == 1).astype(np.uint8)[None])
             results['valid_pseudo_mask'] = DataContainer(valid, stack=True)
+        self._format_clip(results)
         return results
+
+    @staticmethod
+    def _format_clip(results: dict[str, Any]) -> None:
+        """Frames uint8 (3, H, W), flows float32 (2, h, w), label and mask of the key frame (1, H, W)."""
+        size = results['img'].data.shape[-2:] if isinstance(results['img'], DataContainer) else None
+        for key in results.get('clip_frames', ()):
+            frame = results[key]
+            if size is not None and frame.shape[:2] != tuple(size):
+                raise ValueError(
+                    f'the {key} of a clip is {frame.shape[1]}x{frame.shape[0]}, its image {size[1]}x{size[0]}: resize, '
+                    'crop and pad clips with ClipResize, ClipCrop or TrainingClips'
+                )
+            results[key] = DataContainer(torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))), stack=True)
+        for key in results.get('clip_flows', ()):
+            results[key] = DataContainer(torch.from_numpy(np.ascontiguousarray(results[key])), stack=True)
+        for key, kind in (('key_label', np.int64), ('occlusion', np.uint8)):
+            if isinstance(results.get(key), np.ndarray):
+                results[key] = DataContainer(torch.from_numpy(results[key][None].astype(kind)), stack=True)
 
 
 @PIPELINES.register_module()

@@ -1,3 +1,4 @@
+from .flow_fused import FlowFusedSegmentor
 from .hrda import HRDAEncoderDecoder
 
-__all__ = ['HRDAEncoderDecoder']
+__all__ = ['FlowFusedSegmentor', 'HRDAEncoderDecoder']
