@@ -11,6 +11,7 @@ from ..ops.labels import IGNORE
 from ..ops.mixing import LABEL_VALUES, class_mask, classes_present
 from ..ops.quadmix import (
     EXCLUSIONS,
+    PASTE_ORDER,
     PATCH_NORMS,
     PATCH_WEIGHTS,
     Composite,
@@ -55,6 +56,9 @@ class QuadMixer:
         template_ignore: 255 may be drawn from the source template like a class (released code).
         patch_norm: ``consistent`` or ``legacy`` (released code), see :func:`~mmseg_uda.ops.quadmix.normalize_patch`.
         patch_weight: pixels of class patches weigh ``one`` or ``keep`` the weight of what they cover (released code).
+        paste_order: what lies over what, from below: the released video code has ``('source', 'patches', 'target')``.
+        always_paste: classes (ids) that are pasted from every source template besides the drawn ones (the long-tail
+            classes in the released video code); target patches may carry them too.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class QuadMixer:
         template_ignore: bool = False,
         patch_norm: str = 'consistent',
         patch_weight: str = 'one',
+        paste_order: Sequence[str] = PASTE_ORDER,
+        always_paste: Sequence[int] = (),
     ) -> None:
         unknown = [direction for direction in directions if direction not in DIRECTIONS]
         if unknown or not directions:
@@ -78,6 +84,10 @@ class QuadMixer:
         for name, value, valid in choices:
             if value not in valid:
                 raise ValueError(f"quad.{name} must be one of {', '.join(valid)}, got '{value}'")
+        if sorted(paste_order) != sorted(PASTE_ORDER):
+            raise ValueError(f'quad.paste_order takes {PASTE_ORDER} in any order, got {tuple(paste_order)}')
+        if any(not 0 <= cls < IGNORE for cls in always_paste):
+            raise ValueError(f'quad.always_paste takes class ids, got {tuple(always_paste)}')
         if min(num_source_classes, num_target_classes) < 0:
             raise ValueError(
                 f'quad.num_source_classes and num_target_classes must not be negative, got {num_source_classes}, '
@@ -90,6 +100,8 @@ class QuadMixer:
         self.template_ignore = template_ignore
         self.patch_norm = patch_norm
         self.patch_weight = patch_weight
+        self.paste_order = tuple(paste_order)
+        self.always_paste = tuple(always_paste)
 
     @property
     def passes(self) -> tuple[str, ...]:
@@ -98,18 +110,36 @@ class QuadMixer:
             name for name, domain in PASSES.items() if any(direction[1] == domain for direction in self.directions)
         )
 
-    def draw_masks(self, templates: Templates, rng: StepRng) -> tuple[Tensor, Tensor]:
-        """Regions of the source and of the target templates, bool (B, 1, H, W)."""
-        batch = len(templates.source.label)
-        scores = rand_per_sample(rng.samples, batch, 2, LABEL_VALUES).to(templates.confident.device, non_blocking=True)
-        present = classes_present(templates.source.label)
+    def draw_classes(self, source_label: Tensor, target_label: Tensor, rng: StepRng) -> tuple[Tensor, Tensor]:
+        """The drawn classes of each pair of labels (B, 1, H, W): bool (B, 256) of the source, and of the target."""
+        batch = len(source_label)
+        scores = rand_per_sample(rng.samples, batch, 2, LABEL_VALUES).to(source_label.device, non_blocking=True)
+        present = classes_present(source_label)
         if not self.template_ignore:
             present[:, IGNORE] = False
         chosen = draw_classes(present, scores[:, 0], self.num_source_classes)
-        candidates = classes_present(templates.target.label) & ~excluded_classes(present, chosen, self.exclude)
-        taken = draw_classes(candidates, scores[:, 1], self.num_target_classes)
+        candidates = classes_present(target_label) & ~excluded_classes(present, chosen, self.exclude)
+        return chosen, draw_classes(candidates, scores[:, 1], self.num_target_classes)
+
+    def draw_target_classes(self, label: Tensor, excluded: Optional[Tensor], rng: StepRng) -> Tensor:
+        """Classes of labels (B, 1, H, W) without the excluded ones (bool (B, 256)), drawn as those of target patches."""
+        scores = rand_per_sample(rng.samples, len(label), LABEL_VALUES).to(label.device, non_blocking=True)
+        candidates = classes_present(label)
+        return draw_classes(candidates if excluded is None else candidates & ~excluded, scores, self.num_target_classes)
+
+    def source_mask(self, label: Tensor, chosen: Tensor) -> Tensor:
+        """The source template's region, bool like ``label`` (B, 1, H, W): drawn classes, and those that are always
+        pasted."""
+        if self.always_paste:
+            chosen = chosen.clone()
+            chosen[:, list(self.always_paste)] = True
+        return class_mask(label, chosen).bool()
+
+    def draw_masks(self, templates: Templates, rng: StepRng) -> tuple[Tensor, Tensor]:
+        """Regions of the source and of the target templates, bool (B, 1, H, W)."""
+        chosen, taken = self.draw_classes(templates.source.label, templates.target.label, rng)
         target_mask = class_mask(templates.target.label, taken).bool() & templates.confident
-        return class_mask(templates.source.label, chosen).bool(), target_mask
+        return self.source_mask(templates.source.label, chosen), target_mask
 
     @torch.no_grad()
     def __call__(
@@ -132,7 +162,9 @@ class QuadMixer:
             overlay = overlays.get(name)
             if overlay is not None:  # several targets: more patches than source images
                 overlay = Overlay(*(value[:count] for value in overlay))
-            mixed[name] = compose_quad(contexts[name], pasted[0], pasted[1], overlay, self.patch_weight)
+            mixed[name] = compose_quad(
+                contexts[name], pasted[0], pasted[1], overlay, self.patch_weight, self.paste_order
+            )
         return mixed
 
     def overlays(

@@ -45,6 +45,9 @@ class ClassPatches:
         min_file_pixels: a file is a candidate for a class when it holds more pixels of it than this, at native
             resolution.
         workers: processes that count the classes when no statistics are stored.
+        cut_bottom: share of the resized height below that is never used (SYNTHIA-Seq: 120 / 760).
+        ascending: patches are pasted in the order of their class ids.
+        counts: also bring ``class_patch_counts`` uint8 (passes, H, W): how many patches lie on a pixel.
 
     Raises:
         ValueError: a class of the pool that no file holds, or a scale below the crop size.
@@ -64,14 +67,21 @@ class ClassPatches:
         min_file_pixels: int = 0,
         auto_classes: int = 9,
         workers: int = 4,
+        cut_bottom: float = 0.0,
+        ascending: bool = False,
+        counts: bool = False,
     ) -> None:
         if min(num, max_tries, passes, images_per_draw) < 1 or min(min_pixels, min_file_pixels) < 0:
             raise ValueError(
                 'class_patches: num, max_tries, passes, images_per_draw must be at least 1, min_pixels and '
                 'min_file_pixels at least 0'
             )
+        if not 0 <= cut_bottom < 1:
+            raise ValueError(f'class_patches.cut_bottom must lie in [0, 1), got {cut_bottom}')
         self.stream = stream
         self.scale = (int(scale[0]), int(scale[1]))
+        self.height = self.scale[1] - round(self.scale[1] * cut_bottom)
+        self.ascending, self.counts = ascending, counts
         self.num, self.min_pixels, self.max_tries, self.passes, self.images_per_draw = (
             num,
             min_pixels,
@@ -80,7 +90,7 @@ class ClassPatches:
             images_per_draw,
         )
         self.crop_size = tuple(crop_size) if crop_size is not None else crop_size_of(stream.first)
-        if self.scale[0] < self.crop_size[1] or self.scale[1] < self.crop_size[0]:
+        if self.scale[0] < self.crop_size[1] or self.height < self.crop_size[0]:
             raise ValueError(
                 f'class_patches.scale={self.scale} (width, height) is smaller than the crop of {self.crop_size} '
                 '(height, width)'
@@ -123,12 +133,15 @@ class ClassPatches:
             nothing is pasted, and ``class_patches_missing``, how many were not found.
         """
         classes = self.classes_at(position)
-        overlays, missing = [], 0
+        overlays, missing, counts = [], 0, []
         for number in range(self.passes):
             patches = [self._find(cls, (position, number, k)) for k, cls in enumerate(classes)]
             missing += sum(patch is None for patch in patches)
             overlays.append(self._merged(classes, patches))
+            counts.append(self._count(classes, patches))
+        extra = dict(class_patch_counts=DataContainer(torch.stack(counts), stack=True)) if self.counts else {}
         return dict(
+            **extra,
             class_patches=DataContainer(torch.cat([overlay.img for overlay in overlays]), stack=True),
             class_patch_labels=DataContainer(torch.cat([overlay.label for overlay in overlays]), stack=True),
             class_patches_missing=torch.tensor(missing),
@@ -137,7 +150,16 @@ class ClassPatches:
     def classes_at(self, position: int) -> list[int]:
         """The classes of a position, in pasting order."""
         rng = numpy_generator(self.stream.seed, self.stream.name, 'patch classes', position // self.images_per_draw)
-        return [self.pool[i] for i in rng.permutation(len(self.pool))[: self.num]]
+        drawn = [self.pool[i] for i in rng.permutation(len(self.pool))[: self.num]]
+        return sorted(drawn) if self.ascending else drawn
+
+    def _count(self, classes: Sequence[int], patches: Sequence[Optional[tuple[Tensor, Tensor]]]) -> Tensor:
+        """How many patches lie on a pixel, uint8 (H, W)."""
+        count = torch.zeros(self.crop_size, dtype=torch.uint8)
+        for cls, patch in zip(classes, patches):
+            if patch is not None:
+                count += (patch[1] == cls).to(torch.uint8)
+        return count
 
     def _merged(self, classes: Sequence[int], patches: Sequence[Optional[tuple[Tensor, Tensor]]]) -> Overlay:
         img, label = (
@@ -154,7 +176,8 @@ class ClassPatches:
         rng = numpy_generator(self.stream.seed, self.stream.name, 'patch', *key)
         for _ in range(self.max_tries):
             index = self.files[cls][int(rng.integers(len(self.files[cls])))]
-            left, top = (int(rng.integers(full - cut + 1)) for full, cut in zip(self.scale, self.crop_size[::-1]))
+            full = (self.scale[0], self.height)
+            left, top = (int(rng.integers(side - cut + 1)) for side, cut in zip(full, self.crop_size[::-1]))
             window = (slice(top, top + self.crop_size[0]), slice(left, left + self.crop_size[1]))
             try:
                 dataset, results = self.stream.results(index)

@@ -11,6 +11,7 @@ from ..registry import MIXERS, UDA
 from ..streams import LABELED_TARGET, PASTE, SOURCE, Stream, split_streams
 from ..utils.config import build_from_config
 from .base import LossTerm, TrainingEvent, UDASegmentor
+from .parts.frames import with_key_frame
 from .parts.labeled_target import LabeledTarget
 from .parts.supervised import Weighted, supervised_terms
 
@@ -57,7 +58,7 @@ class SourceOnly(UDASegmentor):
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[TrainingEvent]:
         """One term per labelled stream, logged as MMSeg logs them (the source without a prefix); with a mixer
         ``mixed_labeled``."""
-        streams = split_streams(batch)
+        streams = {name: with_key_frame(self.student, stream) for name, stream in split_streams(batch).items()}
         if self.mixer is not None:
             yield from self._mixed_terms(streams[SOURCE], streams[LABELED_TARGET])
             return

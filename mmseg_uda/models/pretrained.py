@@ -15,7 +15,7 @@ from mmcv.utils import print_log
 from mmseg.utils import get_root_logger
 from torch import Tensor, nn
 
-from ..compat.keys import below
+from ..compat.keys import below, published_to_ours
 from ..compat.keys_transformers import is_transformers_encoder, is_transformers_mit, mit_to_original
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 
@@ -189,6 +189,27 @@ def _is_further_block(key: str, backbone: nn.Module) -> bool:
     parts = key.split('.')
     known = max(next((i for i, pair in enumerate(zip(parts, name)) if pair[0] != pair[1]), 0) for name in own)
     return known > 0 and parts[known].isdigit()
+
+
+def load_segmentor(segmentor: nn.Module, name: str, option: str) -> None:
+    """Load the weights of a trained segmentor strictly: a checkpoint of this package (the student), of MMSegmentation,
+    or a published one of the video methods. A file without fusion layer leaves that as it is.
+
+    Args:
+        option: the config key that gave ``name``, for messages.
+
+    Raises:
+        CheckpointError: no such file, or weights of another network.
+    """
+    if not Path(name).is_file():
+        raise CheckpointError(f"{option}='{name}' does not exist: train that network first, or point to its checkpoint")
+    state = {k: v for k, v in state_dict_of(load_checkpoint_file(name)).items() if not k.startswith('uda.')}
+    if any(key.endswith('sf_layer.weight') for key in state):
+        state = published_to_ours(state)
+    own = segmentor.state_dict()
+    if 'fusion.weight' in own:
+        state.setdefault('fusion.weight', own['fusion.weight'])
+    load_backbone_weights(segmentor, state, name)
 
 
 def pretrained_source(segmentor: nn.Module) -> Optional[str]:

@@ -17,12 +17,14 @@ from mmseg.models.decode_heads import PointHead
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
+from ..ops.clips import FRAME_CHANNELS, unpack_clip
 from ..ops.hrda import Box, Generator
 from ..utils.rng import StepRng
 from .heads import decision_scores, heads_of, is_hrda, scores_of
 from .losses.points import point_losses, point_output
 from .losses.segmentation import head_losses
 from .own_training import forward_train
+from .segmentors.flow_fused import ClipFeatures, FlowFusedSegmentor
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def training_features(
 
     Args:
         segmentor: an ``EncoderDecoder`` or ``HRDAEncoderDecoder``.
-        img: normalised images (B, 3, H, W).
+        img: normalised images (B, 3, H, W), or packed clips for a ``FlowFusedSegmentor``.
         rng: HRDA draws the detail crop of this pass from ``rng.shared`` (or from a torch or NumPy generator); unused
             otherwise.
         box: take this detail crop instead of drawing one.
@@ -92,6 +94,9 @@ def training_features(
         return Features(
             features, tuple(FeatureView(maps, where) for maps, where in segmentor.feature_views(img, features))
         )
+    if isinstance(segmentor, FlowFusedSegmentor) and img.shape[1] > FRAME_CHANNELS:
+        clip = segmentor.extract_clip(unpack_clip(img))
+        return Features(clip, (FeatureView(clip.current),))
     maps, inputs = encode(segmentor, img)
     return Features(inputs, (FeatureView(maps),))
 
@@ -162,6 +167,8 @@ def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[s
     """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or
     ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
+    if isinstance(inputs, ClipFeatures):
+        return segmentor.training_outputs(inputs)
     outputs: dict[str, tuple[nn.Module, Any]] = {}
     stage: tuple[Any, ...] = ()  # what the stage before in a cascade has said
     for name, head in heads_of(segmentor).items():

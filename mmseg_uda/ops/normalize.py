@@ -101,3 +101,28 @@ def as_picture(img: Tensor, meta: Mapping[str, Any]) -> Tensor:
     out = ((img[:shown] * std + (mean - black)) * (255 / (white - black))).round().clamp(0, 255).to(torch.uint8)
     out = out.expand(3, -1, -1) if shown == 1 else out
     return out if config.get('to_rgb', True) else out.flip(0)
+
+
+def image_values(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
+    """Normalised images as RGB values in [0, 255], not rounded: (B, 3, H, W) -> float32 (B, 3, H, W).
+
+    Args:
+        metas: that of the first image counts (``img_norm_cfg``).
+    """
+    mean, std, to_rgb = _norm_of(metas)
+    out = img.float() * _constant(std, img.device) + _constant(mean, img.device)
+    return out if to_rgb else out.flip(1)
+
+
+def normalized_values(rgb: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor:
+    """Inverse of :func:`image_values`."""
+    mean, std, to_rgb = _norm_of(metas)
+    return ((rgb if to_rgb else rgb.flip(1)) - _constant(mean, rgb.device)) / _constant(std, rgb.device)
+
+
+def _norm_of(metas: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+    if not metas or 'img_norm_cfg' not in metas[0]:
+        raise KeyError("grey values need 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline")
+    config = metas[0]['img_norm_cfg']
+    mean, std = (tuple(float(value) for value in config[key]) for key in ('mean', 'std'))
+    return mean, std, bool(config.get('to_rgb', True))

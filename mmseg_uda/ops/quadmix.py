@@ -13,6 +13,8 @@ from .normalize import normalize_on_device
 EXCLUSIONS = ('class_id', 'position')
 PATCH_NORMS = ('consistent', 'legacy')
 PATCH_WEIGHTS = ('one', 'keep')
+#: what is pasted, from below to the top
+PASTE_ORDER = ('source', 'target', 'patches')
 #: label of the pixels that an overlay leaves as they are
 NOTHING = 255
 _LEGACY_MEAN = (123.675, 116.28, 103.53)
@@ -116,16 +118,23 @@ def compose_quad(
     target: Optional[Region] = None,
     overlay: Optional[Overlay] = None,
     patch_weight: str = 'one',
+    order: Sequence[str] = PASTE_ORDER,
 ) -> Composite:
     """The source template's regions over the context image, the target template's over both, class patches on top.
 
     Args:
         context: current source images (gives tss) or target images with pseudo-labels (gives tst).
         source, target: of each domain the mask (B, 1, H, W) and the template, or None to paste nothing.
+        order: another order of the three, from below to the top.
     """
-    mixed = context if source is None else paste(*source, context)
-    mixed = mixed if target is None else paste(*target, mixed)
-    return mixed if overlay is None else paste_overlay(mixed, overlay, patch_weight)
+    mixed = context
+    for layer in order:
+        if layer == 'patches':
+            mixed = mixed if overlay is None else paste_overlay(mixed, overlay, patch_weight)
+        else:
+            region = source if layer == 'source' else target
+            mixed = mixed if region is None else paste(*region, mixed)
+    return mixed
 
 
 def is_quad_phase(iteration: int, start: int, filled: bool) -> bool:

@@ -193,8 +193,8 @@ def mmd(source: Tensor, target: Tensor, used: Optional[Tensor] = None) -> Tensor
 
 # ---- DA-VSN --------------------------------------------------------------------------------------------------------
 class Propagated(NamedTuple):
-    """What the key frame says about the current one: probabilities (B, C, h, w), entropies (B, h, w) of both frames
-    and the weight (B, h, w) of a pixel."""
+    """What the key frame says about the current one: probabilities (B, C, h, w), entropies (B, h, w) of both frames as
+    the mean over classes of -p log2 p / log2 C, and the weight (B, h, w) of a pixel."""
 
     prob: Tensor
     entropy: Tensor
@@ -210,9 +210,10 @@ def propagate_by_splat(scores: Tensor, key_scores: Tensor, flow: Tensor) -> Prop
         flow: current to key on the same grid.
     """
     key_prob = single_precision(key_scores).softmax(1)
-    entropy = normalized_entropy(single_precision(scores).softmax(1))
+    classes = scores.shape[1]
+    entropy = normalized_entropy(single_precision(scores).softmax(1)) / classes
     prob, _ = splat(key_prob, flow)
-    key_entropy, _ = splat(normalized_entropy(key_prob).unsqueeze(1), flow)
+    key_entropy, _ = splat(normalized_entropy(key_prob).unsqueeze(1) / classes, flow)
     surer = (key_entropy[:, 0] < entropy).to(prob.dtype)
     return Propagated(prob, entropy, key_entropy[:, 0], prob.sum(1) * surer)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import Sequence, Union
+from typing import Iterator, Sequence, Union
 
 import cv2
 import numpy as np
@@ -55,6 +56,11 @@ class Canvas:
         self.color = np.zeros((*shape, 3), np.float32)
         self.label = np.full(shape, VOID, np.uint8)
         self.distance = np.full(shape, 1000.0, np.float32)
+
+    @contextlib.contextmanager
+    def thing(self, kind: str, x: float, z: float) -> Iterator[Point]:
+        """Where something of a kind is painted: (x, z) in metres. A canvas that knows about time moves it."""
+        yield x, z
 
     def polygon(self, points: Sequence[Point], color: Color, label: int, z: float) -> None:
         """Fill a polygon given in pixels."""

@@ -26,24 +26,43 @@ def render(look: Appearance, width: int, height: int, rng: np.random.Generator) 
         image (H, W, 3) uint8 RGB, label (H, W) uint8: train ids, 255, or the extra values of :mod:`.canvas`.
     """
     canvas = paint_scene(look, width * OVERSAMPLING, height * OVERSAMPLING, rng)
-    size = (width, height)
-    color = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
-    label = np.ascontiguousarray(canvas.label[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING])
-    distance = np.ascontiguousarray(
-        canvas.distance[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING]
-    )
-    color = _texture(color, label, distance, look, rng)
+    fields = texture_fields(look, width, height, rng)
+    return develop(canvas, look, fields, rng.uniform(0.94, 1.06), rng)
+
+
+def sampled(values: np.ndarray) -> np.ndarray:
+    """The values of a canvas at the pixels of the picture."""
+    return np.ascontiguousarray(values[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING])
+
+
+def develop(
+    canvas: Canvas,
+    look: Appearance,
+    fields: tuple[np.ndarray, np.ndarray],
+    exposure: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The picture of a painted canvas, and its label.
+
+    Args:
+        fields: noise of the surfaces, see :func:`texture_fields`.
+        exposure: factor of the brightness.
+        rng: of the sensor's noise.
+    """
+    height, width = canvas.label.shape[0] // OVERSAMPLING, canvas.label.shape[1] // OVERSAMPLING
+    color = cv2.resize(canvas.color, (width, height), interpolation=cv2.INTER_AREA)
+    label, distance = sampled(canvas.label), sampled(canvas.distance)
+    color = _texture(color, label, distance, look, fields)
     if look.night:
         color = _night(color, label, distance, look, canvas)
     color = _air(color, label, distance, look)
-    return _sensor(color, look, rng), label
+    return _sensor(color, look, exposure, rng), label
 
 
-def _texture(
-    color: np.ndarray, label: np.ndarray, distance: np.ndarray, look: Appearance, rng: np.random.Generator
-) -> np.ndarray:
-    """Surface texture, stronger on plants and ground, weaker far away; none in the sky."""
-    height, width = label.shape
+def texture_fields(
+    look: Appearance, width: int, height: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fine and coarse noise (height, width)."""
     coarse = (max(int(height / look.grain), 2), max(int(width / look.grain), 2))
     noise = cv2.resize(rng.standard_normal(coarse, dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     patches = cv2.resize(
@@ -51,6 +70,18 @@ def _texture(
         (width, height),
         interpolation=cv2.INTER_CUBIC,
     )
+    return noise, patches
+
+
+def _texture(
+    color: np.ndarray,
+    label: np.ndarray,
+    distance: np.ndarray,
+    look: Appearance,
+    fields: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Surface texture, stronger on plants and ground, weaker far away; none in the sky."""
+    noise, patches = fields
     gain = np.full(256, 0.7, np.float32)
     gain[[ID['vegetation'], ID['terrain']]] = (2.2, 1.6)
     gain[[ID['road'], ID['sidewalk'], ID['building'], ID['wall']]] = (0.9, 1.0, 1.0, 1.3)
@@ -77,12 +108,12 @@ def _air(color: np.ndarray, label: np.ndarray, distance: np.ndarray, look: Appea
     return color * (1 - share) + np.asarray(look.sky[1], np.float32) * share
 
 
-def _sensor(color: np.ndarray, look: Appearance, rng: np.random.Generator) -> np.ndarray:
+def _sensor(color: np.ndarray, look: Appearance, exposure: float, rng: np.random.Generator) -> np.ndarray:
     color = color * np.asarray(look.tint, np.float32)
     grey = color.mean(-1, keepdims=True)
     color = grey + look.saturation * (color - grey)
     color = (color - 118) * look.contrast + 118
-    color = color * look.brightness * rng.uniform(0.94, 1.06)
+    color = color * look.brightness * exposure
     if look.blur > 0:
         color = cv2.GaussianBlur(color, (0, 0), look.blur)
     height, width = color.shape[:2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 
 from .appearance import Appearance
@@ -33,13 +35,16 @@ FURNITURE = (
 )
 
 
-def paint_scene(look: Appearance, width: int, height: int, rng: Rng) -> Canvas:
+def paint_scene(
+    look: Appearance, width: int, height: int, rng: Rng, make_canvas: Callable[[Camera], Canvas] = Canvas
+) -> Canvas:
     """Paint one scene.
 
     Args:
         look: the appearance; its camera and layout habits are used here, its light and sensor in :mod:`.render`.
         width, height: in pixels.
         rng: the only source of randomness.
+        make_canvas: gives the canvas for the drawn camera; one of :mod:`.motion` shows the scene at another time.
 
     Returns:
         Colour, label (train ids and the extra values of :mod:`.canvas`) and distance.
@@ -52,7 +57,7 @@ def paint_scene(look: Appearance, width: int, height: int, rng: Rng) -> Canvas:
         centre=width * rng.uniform(0.42, 0.58),
         elevation=rng.uniform(*look.elevation),
     )
-    canvas = Canvas(camera)
+    canvas = make_canvas(camera)
     half = rng.uniform(*look.road)
     walk = half + rng.uniform(1.8, 3.6)
     front = walk + rng.choice([0.0, rng.uniform(1.0, 5.0)])
@@ -241,7 +246,8 @@ def _furniture(canvas: Canvas, look: Appearance, rng: Rng, half: float, walk: fl
             continue  # vehicles do not stand in one another
         if length:
             blocked.append((z, z + length, x))
-        DRAWERS[kind](canvas, look, rng, x, z)
+        with canvas.thing(kind, x, z) as (now_x, now_z):
+            DRAWERS[kind](canvas, look, rng, now_x, now_z)
 
 
 def _bonnet(canvas: Canvas, rng: Rng) -> None:

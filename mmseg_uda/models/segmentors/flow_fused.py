@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from ...ops.clips import Clip, unpack_clip
 from ...ops.flow import SCALES, resize_flow, splat, warp
 from ...utils.config import check_options
+from ..heads import heads_of
 from ..losses.segmentation import head_losses
 from ..modes import kept_running_statistics
 
 WARPS = ('backward', 'splat')
 PLACES = ('scores', 'image')
 KEY_BN = ('update', 'keep')
-Levels = Mapping[str, Tensor]
 
 
 class ScoreFusion(nn.Conv2d):
@@ -85,7 +85,7 @@ class ClipFeatures(NamedTuple):
 
 
 class ClipScores(NamedTuple):
-    """Scores by classifier level (``main``, ``aux``): fused ones, and those of either frame alone."""
+    """Scores by head (``decode``, ``aux``): fused ones, and those of either frame alone."""
 
     fused: dict[str, Tensor]
     current: dict[str, Tensor]
@@ -131,16 +131,6 @@ class FlowFusedSegmentor(EncoderDecoder):
         state.setdefault(f'{prefix}fusion.weight', self.fusion.weight.detach().clone())
         super()._load_from_state_dict(state, prefix, *args)
 
-    def level_heads(self) -> dict[str, nn.Module]:
-        """The classifiers by level."""
-        heads: dict[str, nn.Module] = {'main': self.decode_head}
-        auxiliary = getattr(self, 'auxiliary_head', None)
-        if isinstance(auxiliary, nn.ModuleList):
-            heads.update({f'aux_{i}': head for i, head in enumerate(auxiliary)})
-        elif auxiliary is not None:
-            heads['aux'] = auxiliary
-        return heads
-
     # ---- features and scores ---------------------------------------------------------------------------------------
     def extract_feat(self, img: Tensor) -> Sequence[Tensor]:
         """Features of the current frame of a packed clip, or of a frame."""
@@ -161,51 +151,57 @@ class FlowFusedSegmentor(EncoderDecoder):
     def scores_of_features(
         self,
         features: ClipFeatures,
-        levels: Optional[Sequence[str]] = None,
+        heads: Optional[Sequence[str]] = None,
         size: Optional[tuple[int, int]] = None,
         clamp_overlay: bool = True,
     ) -> ClipScores:
         """Scores of the heads on the features of both frames.
 
         Args:
-            levels: classifiers that are asked; None = all.
+            heads: names of heads that are asked; None = all.
             size: bring scores to this size before they are warped and fused; None = fuse at score resolution.
         """
         found = ClipScores({}, {}, {})
-        heads = self.level_heads()
-        for level in levels or tuple(heads):
-            current = self._sized(heads[level](features.current), size)
-            found.current[level] = found.fused[level] = current
+        modules = heads_of(self)
+        for name in heads or tuple(modules):
+            current = self._scores(modules[name], features.current, size)
+            found.current[name] = found.fused[name] = current
             if features.key is not None and features.flow is not None:
                 with torch.no_grad(), self._key_statistics():
-                    found.key[level] = self._sized(heads[level](features.key), size)
-                found.fused[level] = self.fusion(
-                    current, found.key[level], features.flow, features.overlay, clamp_overlay
+                    found.key[name] = self._scores(modules[name], features.key, size)
+                found.fused[name] = self.fusion(
+                    current, found.key[name], features.flow, features.overlay, clamp_overlay
                 )
         return found
 
-    def clip_scores(self, clip: Clip, levels: Optional[Sequence[str]] = None, at: str = 'scores') -> ClipScores:
+    def clip_scores(
+        self, clip: Clip, heads: Optional[Sequence[str]] = None, at: str = 'scores', clamp_overlay: bool = True
+    ) -> ClipScores:
         """Scores of a clip, fused at ``scores`` resolution or at ``image`` size."""
         if at not in PLACES:
             raise ValueError(f"scores are fused at one of {', '.join(PLACES)}, not at '{at}'")
         size = (clip.img.shape[2], clip.img.shape[3]) if at == 'image' else None
-        return self.scores_of_features(self.extract_clip(clip), levels, size)
+        return self.scores_of_features(self.extract_clip(clip), heads, size, clamp_overlay)
 
-    def _sized(self, scores: Tensor, size: Optional[tuple[int, int]]) -> Tensor:
-        if size is None:
+    def _scores(self, head: Any, features: Sequence[Tensor], size: Optional[tuple[int, int]]) -> Tensor:
+        return self.resized(head.forward_test(features, None, None).float(), size)
+
+    def resized(self, scores: Tensor, size: Optional[Sequence[int]]) -> Tensor:
+        """Scores at (H, W) ``size``, bilinear as ``score_align_corners`` says; None leaves them."""
+        if size is None or tuple(size) == tuple(scores.shape[2:]):
             return scores
-        return resize(scores.float(), size=size, mode='bilinear', align_corners=self.align_corners)
+        return resize(scores, size=tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def training_outputs(self, features: ClipFeatures) -> dict[str, tuple[nn.Module, Tensor]]:
         """Every head with its fused scores, by the name of its losses: ``decode``, ``aux`` (``aux_0`` ...)."""
-        fused, heads = self.scores_of_features(features).fused, self.level_heads()
-        return {('decode' if level == 'main' else level): (heads[level], value) for level, value in fused.items()}
+        fused, heads = self.scores_of_features(features).fused, heads_of(self)
+        return {name: (heads[name], value) for name, value in fused.items()}
 
     # ---- entry points of MMSegmentation ----------------------------------------------------------------------------
     def encode_decode(self, img: Tensor, img_metas: Any = None) -> Tensor:
         """Fused class scores (B, C, H, W) at the input's size."""
-        scores = self.scores_of_features(self.extract_clip(unpack_clip(img)), ('main',)).fused['main']
-        return resize(scores, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        scores = self.scores_of_features(self.extract_clip(unpack_clip(img)), ('decode',)).fused['decode']
+        return self.resized(scores, img.shape[2:])
 
     def forward_train(
         self, img: Tensor, img_metas: Any, gt_semantic_seg: Tensor, seg_weight: Optional[Tensor] = None
