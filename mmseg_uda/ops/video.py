@@ -30,11 +30,11 @@ def match_histograms(source: Tensor, target: Tensor) -> Tensor:
         target: float (B, C, h, w).
     """
     shape = source.shape
-    values, template = source.flatten(2).contiguous(), target.flatten(2).sort(-1).values
+    values, template = source.flatten(2).contiguous(), target.flatten(2).sort(-1).values.contiguous()
     size, count = values.shape[-1], template.shape[-1]
-    below = torch.searchsorted(values.sort(-1).values, values, right=True)  # pixels up to this value
+    below = torch.searchsorted(values.sort(-1).values, values, right=True)  # (B, C, N), pixels up to this value
     index = (below * count + size - 1).div(size, rounding_mode='floor') - 1
-    upper = template.gather(-1, index)
+    upper = template.gather(-1, index).contiguous()
     first = torch.searchsorted(template, upper)
     after = torch.searchsorted(template, upper, right=True)
     lower = template.gather(-1, (first - 1).clamp(min=0)).double()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Iterator, Sequence, Union
+from typing import Any, Iterator, Sequence, Union
 
 import cv2
 import numpy as np
@@ -57,6 +57,10 @@ class Canvas:
         self.label = np.full(shape, VOID, np.uint8)
         self.distance = np.full(shape, 1000.0, np.float32)
 
+    def _layers(self, color: Color, label: int, z: float) -> list[tuple[np.ndarray, Any]]:
+        """The buffers that a primitive is painted into, with its value in each."""
+        return [(self.color, tuple(float(c) for c in color)), (self.label, int(label)), (self.distance, float(z))]
+
     @contextlib.contextmanager
     def thing(self, kind: str, x: float, z: float) -> Iterator[Point]:
         """Where something of a kind is painted: (x, z) in metres. A canvas that knows about time moves it."""
@@ -65,9 +69,8 @@ class Canvas:
     def polygon(self, points: Sequence[Point], color: Color, label: int, z: float) -> None:
         """Fill a polygon given in pixels."""
         corners = np.round(np.clip(np.asarray(points, np.float64), -8000, 8000)).astype(np.int32)
-        cv2.fillPoly(self.color, [corners], tuple(float(c) for c in color))
-        cv2.fillPoly(self.label, [corners], int(label))
-        cv2.fillPoly(self.distance, [corners], float(z))
+        for buffer, value in self._layers(color, label, z):
+            cv2.fillPoly(buffer, [corners], value)
 
     def line(self, start: Point, end: Point, width: float, color: Color, label: int, z: float) -> None:
         """A line of at least one pixel."""
@@ -77,9 +80,8 @@ class Canvas:
             (int(np.clip(x0, -8000, 8000)), int(np.clip(y0, -8000, 8000))),
             (int(np.clip(x1, -8000, 8000)), int(np.clip(y1, -8000, 8000))),
         )
-        cv2.line(self.color, *ends, tuple(float(c) for c in color), thickness)
-        cv2.line(self.label, *ends, int(label), thickness)
-        cv2.line(self.distance, *ends, float(z), thickness)
+        for buffer, value in self._layers(color, label, z):
+            cv2.line(buffer, *ends, value, thickness)
 
     def ellipse(
         self, centre: Point, radii: tuple[float, float], color: Color, label: int, z: float, hollow: float = 0
@@ -88,9 +90,8 @@ class Canvas:
         thickness = -1 if hollow <= 0 else max(int(round(hollow)), 1)
         where = (int(np.clip(centre[0], -8000, 8000)), int(np.clip(centre[1], -8000, 8000)))
         axes = (max(int(round(radii[0])), 1), max(int(round(radii[1])), 1))
-        cv2.ellipse(self.color, where, axes, 0, 0, 360, tuple(float(c) for c in color), thickness)
-        cv2.ellipse(self.label, where, axes, 0, 0, 360, int(label), thickness)
-        cv2.ellipse(self.distance, where, axes, 0, 0, 360, float(z), thickness)
+        for buffer, value in self._layers(color, label, z):
+            cv2.ellipse(buffer, where, axes, 0, 0, 360, value, thickness)
 
     def ground(
         self, left: tuple[float, float], right: tuple[float, float], near: float, far: float, color: Color, label: int

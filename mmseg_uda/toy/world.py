@@ -21,7 +21,9 @@ import numpy as np
 from ..utils.parallel import map_files
 from .appearance import between
 from .looks import APPEARANCES, GAME
+from .options import WorldOptions
 from .render import render
+from .sequences import IMAGE_DIRS, Clip, clips, write_clip
 from .square_looks import SQUARE_LOOKS, render_square
 from .writers import Item, items, make_folders, write_item, write_lists
 
@@ -30,6 +32,8 @@ DRAWING = (
     *('appearance', 'canvas', 'looks', 'objects', 'render', 'scene', 'writers'),
     *('aerial', 'endoscopy', 'square_items', 'square_looks'),
 )
+#: and what a file of a video data set holds
+DRAWING_VIDEO = ('motion', 'sequences')
 MANIFEST = 'toy_world.json'
 #: pictures per split
 TOY_DATASETS: dict[str, dict[str, int]] = {
@@ -45,34 +49,11 @@ TOY_DATASETS: dict[str, dict[str, int]] = {
     'potsdam_irrg': dict(train=300, val=40),
     'vaihingen': dict(train=300, val=60),
     'polyps': {'hospital_a/train': 300, 'hospital_b/train': 300, 'hospital_b/val': 60},
+    # clips of three frames
+    'viper_seq': dict(train=200),
+    'synthia_seq': dict(train=150),
+    'cityscapes_seq': dict(train=150, val=40),
 }
-
-
-@dataclass(frozen=True)
-class WorldOptions:
-    """What decides the content of a toy data set.
-
-    Attributes:
-        width, height: of the pictures in pixels; the edge of square ones (aerial, medical) is the height.
-        seed: other seeds draw other scenes.
-        gap: 1 = the appearances as they are; towards 0 every street data set's colours and light approach those of
-            the rendered game.
-        scale: factor on the number of pictures.
-    """
-
-    width: int = 256
-    height: int = 128
-    seed: int = 0
-    gap: float = 1.0
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width < 32 or self.height < 32:
-            raise ValueError(f'toy pictures need at least 32 x 32 pixels, got {self.width} x {self.height}')
-        if not 0 <= self.gap <= 2:
-            raise ValueError(f'gap must lie in [0, 2], got {self.gap}')
-        if self.scale <= 0:
-            raise ValueError(f'scale must be positive, got {self.scale}')
 
 
 def draw(item: Item, options: WorldOptions) -> tuple[np.ndarray, np.ndarray]:
@@ -88,10 +69,18 @@ def draw(item: Item, options: WorldOptions) -> tuple[np.ndarray, np.ndarray]:
     return render(look, options.width, options.height, rng)
 
 
-def _draw_and_write(item: Item, root: Path, options: WorldOptions) -> None:
+def pictures_of(name: str, counts: dict[str, int]) -> Sequence[Union[Item, Clip]]:
+    """What a data set is made of: pictures, or clips of a video."""
+    return clips(name, counts) if name in IMAGE_DIRS else items(name, counts)
+
+
+def _draw_and_write(picture: Union[Item, Clip], root: Path, options: WorldOptions) -> None:
     if multiprocessing.parent_process() is not None:
         cv2.setNumThreads(0)  # one worker per core already; OpenCV's own threads do not survive a fork
-    write_item(root, item, *draw(item, options))
+    if isinstance(picture, Clip):
+        write_clip(root, picture, options)
+    else:
+        write_item(root, picture, *draw(picture, options))
 
 
 def ensure_toy_world(
@@ -165,14 +154,16 @@ def _counts(name: str, options: WorldOptions) -> dict[str, int]:
 
 
 @functools.lru_cache(maxsize=None)
-def _drawing_version() -> str:
+def _drawing_version(video: bool = False) -> str:
     """Digest of the drawing modules' source, so that any change of the drawing redraws the world."""
     folder = Path(__file__).parent
-    return hashlib.sha256(b''.join((folder / f'{name}.py').read_bytes() for name in DRAWING)).hexdigest()[:16]
+    modules = (*DRAWING, *(DRAWING_VIDEO if video else ()))
+    return hashlib.sha256(b''.join((folder / f'{name}.py').read_bytes() for name in modules)).hexdigest()[:16]
 
 
 def _manifest(name: str, options: WorldOptions) -> dict[str, Any]:
-    return dict(drawing=_drawing_version(), dataset=name, counts=_counts(name, options), **asdict(options))
+    drawing = _drawing_version(name in IMAGE_DIRS)
+    return dict(drawing=drawing, dataset=name, counts=_counts(name, options), **asdict(options))
 
 
 def _is_current(folder: Path, name: str, options: WorldOptions) -> bool:
@@ -181,7 +172,7 @@ def _is_current(folder: Path, name: str, options: WorldOptions) -> bool:
             return False
     except (FileNotFoundError, ValueError):  # ValueError: not JSON, not text
         return False
-    paths = (path for item in items(name, _counts(name, options)) for path in (item.image, item.label) if path)
+    paths = (path for picture in pictures_of(name, _counts(name, options)) for path in picture.files)
     return all((folder / path).exists() for path in paths)
 
 
@@ -195,7 +186,7 @@ def _build(folder: Path, name: str, options: WorldOptions, workers: int, quiet: 
     _remove_leftovers(folder.parent, mine)
     temporary = Path(tempfile.mkdtemp(prefix=f'{mine}{os.getpid()}.', dir=folder.parent))
     try:
-        pictures = items(name, _counts(name, options))
+        pictures = pictures_of(name, _counts(name, options))
         make_folders(temporary / 'new', pictures)
         work = functools.partial(_draw_and_write, root=temporary / 'new', options=options)
         for _ in map_files(work, pictures, f'toy {name}', workers, quiet):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -35,6 +35,11 @@ class Item:
     number: int
     image: str
     label: Optional[str]
+
+    @property
+    def files(self) -> list[str]:
+        """All files of the picture below the data set's root."""
+        return [name for name in (self.image, self.label) if name]
 
 
 def raw_lookup(dataset: str) -> np.ndarray:
@@ -149,16 +154,17 @@ _ITEM = dict(
 )
 
 
-def make_folders(root: Path, written: Sequence[Item]) -> None:
+def make_folders(root: Path, written: Sequence[Any]) -> None:
     """Create the folders of all pictures.
 
     Workers do not: one that outlives a killed build must not bring back what the next build has cleared away.
     """
-    for folder in {(root / name).parent for item in written for name in (item.image, item.label) if name}:
+    for folder in {(root / name).parent for picture in written for name in picture.files}:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _write(path: Path, picture: np.ndarray, options: Sequence[int] = ()) -> None:
+def write_picture(path: Path, picture: np.ndarray, options: Sequence[int] = ()) -> None:
+    """Write an image with OpenCV (BGR); a failure is an error."""
     if not cv2.imwrite(str(path), picture, list(options)):
         raise OSError(f"cannot write '{path}': is the disk full?")
 
@@ -173,7 +179,7 @@ def write_item(root: Path, item: Item, image: np.ndarray, label: np.ndarray) -> 
     """
     target = root / item.image
     options = [cv2.IMWRITE_JPEG_QUALITY, 90] if target.suffix == '.jpg' else [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    _write(target, image[..., ::-1], options)
+    write_picture(target, image[..., ::-1], options)
     if item.label is not None:
         _write_label(root / item.label, item.dataset, label)
 
@@ -185,7 +191,7 @@ def _write_label(path: Path, dataset: str, label: np.ndarray) -> None:
     ids = raw_lookup('train_ids' if dataset in ('acdc', 'dark_zurich') else dataset)[label]
     if dataset == 'synthia':  # 16 bit, class in the red channel, instance in green
         planes = np.stack([np.zeros_like(ids), np.zeros_like(ids), ids], -1).astype(np.uint16)
-        _write(path, planes)
+        write_picture(path, planes)
         return
     picture = Image.fromarray(ids)
     if dataset in ('gta', 'mapillary'):
