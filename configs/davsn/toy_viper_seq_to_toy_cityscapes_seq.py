@@ -6,4 +6,8 @@ _base_ = [
     '../_base_/uda/davsn.py',
     '../_base_/schedules/adversarial_toy_500.py',
 ]
-uda = dict(lambda_u=dict(_delete_=True, decode=0.001), consistency=dict(_delete_=True, decode=0.001), discriminator=dict(ndf=16))
+uda = dict(
+    lambda_u=dict(_delete_=True, decode=0.001),
+    consistency=dict(_delete_=True, decode=0.001),
+    discriminator=dict(ndf=16),
+)

@@ -28,6 +28,7 @@ from .keys_dstc import dstc_to_ours, is_dstc
 from .keys_mit import is_original_mit, mit_from_mmseg, mit_to_mmseg
 from .keys_transformers import is_transformers_mit, mit_to_original
 from .keys_vfm import is_vfm, vfm_to_ours
+from .keys_video import is_video, video_to_ours
 
 State = Mapping[str, Tensor]
 
@@ -70,6 +71,8 @@ def published_to_ours(state: State) -> dict[str, Tensor]:
         return dstc_to_ours(state)
     if any(key.startswith(SCALE) for key in state):
         return without_scale(state)
+    if is_video(state):
+        return segmentor_to_ours(video_to_ours(state))
     if is_advent(state):
         return advent_to_ours(state)
     if not any(key.startswith(STUDENT) for key in state):

@@ -55,7 +55,9 @@ class ClipAugmentation:
         if self.legacy:
             return [self._augment(wrap_to_bytes(frame), draws) for frame in frames]
         if not metas or 'img_norm_cfg' not in metas[0]:
-            raise KeyError("the augmentation needs 'img_norm_cfg' in img_metas: put dict(type='Normalize') into the pipeline")
+            raise KeyError(
+                "the augmentation needs 'img_norm_cfg' in img_metas: put dict(type='Normalize') into the pipeline"
+            )
         norm, like = metas[0]['img_norm_cfg'], frames[0]
         mean, std = (
             torch.tensor([float(v) for v in norm[key]], device=like.device).view(3, 1, 1) for key in ('mean', 'std')
@@ -77,9 +79,7 @@ class ClipAugmentation:
     def _color(self, rgb: Tensor, draw: Sequence[float]) -> Tensor:
         if draw[2] < self.jitter_prob:
             low = [1 - limit for limit in self.jitter.tolist()[:3]]
-            brightness, contrast, saturation = (
-                start + 2 * (1 - start) * value for start, value in zip(low, draw[3:6])
-            )
+            brightness, contrast, saturation = (start + 2 * (1 - start) * value for start, value in zip(low, draw[3:6]))
             rgb = colors.adjust_brightness(rgb, brightness)
             rgb = colors.adjust_contrast(rgb, contrast)
             rgb = colors.adjust_saturation(rgb, saturation)

@@ -22,7 +22,7 @@ class ClipLabeler(nn.Module):
 
     Args:
         student: the network in training.
-        network: ``ema`` (a mean teacher), ``student`` (TPS, and the released QuadMix from 8000 or 4000 iterations on) or
+        network: ``ema`` (a mean teacher), ``student`` (TPS, and the released QuadMix later on) or
             ``frozen`` (a trained network from a file).
         until: iteration from which ``then`` takes the place of the frozen network; None = never.
         then: ``student`` or ``ema``.

@@ -122,7 +122,7 @@ class QuadMixer:
         return chosen, draw_classes(candidates, scores[:, 1], self.num_target_classes)
 
     def draw_target_classes(self, label: Tensor, excluded: Optional[Tensor], rng: StepRng) -> Tensor:
-        """Classes of labels (B, 1, H, W) without the excluded ones (bool (B, 256)), drawn as those of target patches."""
+        """Classes of labels (B, 1, H, W), without the excluded ones (bool (B, 256)), as those of target patches."""
         scores = rand_per_sample(rng.samples, len(label), LABEL_VALUES).to(label.device, non_blocking=True)
         candidates = classes_present(label)
         return draw_classes(candidates if excluded is None else candidates & ~excluded, scores, self.num_target_classes)

@@ -2,8 +2,8 @@
 
 A clip is the ``results`` of an image, in which ``LoadClip`` has put more: ``key_frame``, ``far_frame`` (uint8 BGR), the
 flows ``flow`` (current to key), ``flow_far`` (current to far), ``flow_key_far`` (key to far), ``occlusion`` and
-``key_label``. The names of those that are there stand in ``clip_frames`` and ``clip_flows``. A flow keeps the grid of its
-source until a crop needs it at the frames' size.
+``key_label``. The names of those that are there stand in ``clip_frames`` and ``clip_flows``. A flow keeps the grid of
+its source until a crop needs it at the frames' size.
 """
 
 from __future__ import annotations
@@ -280,9 +280,7 @@ class PackClip:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        frames = [
-            mmcv.imnormalize(results[key], self.mean, self.std, self.to_rgb) for key in ('img', 'key_frame')
-        ]
+        frames = [mmcv.imnormalize(results[key], self.mean, self.std, self.to_rgb) for key in ('img', 'key_frame')]
         flow = resize_flow(torch.from_numpy(np.ascontiguousarray(results['flow']))[None], (height, width))[0]
         planes = [*frames, flow.permute(1, 2, 0).numpy()]
         if 'occlusion' in results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import os.path as osp
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional, Sequence
@@ -37,16 +38,16 @@ class Frame:
         return hashlib.blake2b(np.ascontiguousarray(self.img), digest_size=12).hexdigest()
 
 
-class FlowSource:
+class FlowSource(ABC):
     """Gives the flow from the current to the earlier frame of a pair, float32 (2, h, w) in pixels of its own grid."""
 
+    @abstractmethod
     def __call__(self, current: Frame, earlier: Frame, name: str) -> np.ndarray:
         """The flow.
 
         Args:
             name: file name of the pair by the data set's rule.
         """
-        raise NotImplementedError
 
 
 @FLOW_SOURCES.register_module()
@@ -76,13 +77,13 @@ class ComputedFlow(FlowSource):
         self.cache = None if cache is None else str(cache)
         self.computed = 0
 
+    @abstractmethod
     def options(self) -> str:
         """What else the result depends on, as text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, current: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         """Flow (2, h, w) of two images (h, w, 3), uint8 BGR."""
-        raise NotImplementedError
 
     def cache_file(self, current: Frame, earlier: Frame) -> Optional[Path]:
         """Where the pair's flow is kept."""
@@ -125,9 +126,7 @@ class DISFlow(ComputedFlow):
         grid, cache: see :class:`ComputedFlow`.
     """
 
-    def __init__(
-        self, preset: str = 'fast', grid: Optional[Sequence[int]] = None, cache: Optional[str] = None
-    ) -> None:
+    def __init__(self, preset: str = 'fast', grid: Optional[Sequence[int]] = None, cache: Optional[str] = None) -> None:
         super().__init__(grid, cache)
         if preset not in PRESETS:
             raise ValueError(f"flow.preset must be one of {', '.join(PRESETS)}, got '{preset}'")
@@ -208,7 +207,9 @@ class RAFTFlow(ComputedFlow):
         if self.grid is not None and any(side % 8 for side in self.grid):
             raise ValueError(f'RAFT needs a flow.grid of multiples of 8, got {self.grid}')
         if not osp.isfile(weights):
-            raise FileNotFoundError(f'flow.weights={weights}: no such file; RAFT needs weights that you have downloaded')
+            raise FileNotFoundError(
+                f'flow.weights={weights}: no such file; RAFT needs weights that you have downloaded'
+            )
         self.weights, self.size, self.device = weights, size, device
         self._network: Any = None
 
@@ -226,7 +227,8 @@ class RAFTFlow(ComputedFlow):
         if height % 8 or width % 8:
             raise ValueError(f'RAFT needs sides of multiples of 8, got {width} x {height}: set flow.grid')
         frames = [
-            torch.from_numpy(np.ascontiguousarray(frame[..., ::-1])).permute(2, 0, 1)[None].float().to(device) / 127.5 - 1
+            torch.from_numpy(np.ascontiguousarray(frame[..., ::-1])).permute(2, 0, 1)[None].float().to(device) / 127.5
+            - 1
             for frame in (current, earlier)
         ]
         with torch.inference_mode():

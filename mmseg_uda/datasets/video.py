@@ -182,7 +182,9 @@ class CityscapesSeqDataset(VideoDataset, CityscapesDataset):
         names = super()._found(img_dir)
         stems = {stem for stem, _ in names}
         if self.every_frame:
-            return self._keep(names, lambda stem: self.frame_rule.earlier(stem, 1) in stems, 'has a predecessor', img_dir)
+            return self._keep(
+                names, lambda stem: self.frame_rule.earlier(stem, 1) in stems, 'has a predecessor', img_dir
+            )
         labelled = self._labelled(img_dir)
         if labelled is None:
             return self._keep(

@@ -39,7 +39,24 @@ SYNTHIA_SEQ12 = (
 NOT_SCORED = {'synthia_seq12': ('fence',)}
 
 # VIPER's tree and vegetation are one class; 24 is car.
-VIPER_TO_15 = {3: 0, 4: 1, 9: 2, 11: 3, 13: 4, 14: 5, 7: 6, 8: 6, 6: 7, 2: 8, 20: 9, 24: 10, 27: 11, 26: 12, 23: 13, 22: 14}
+VIPER_TO_15 = {
+    3: 0,
+    4: 1,
+    9: 2,
+    11: 3,
+    13: 4,
+    14: 5,
+    7: 6,
+    8: 6,
+    6: 7,
+    2: 8,
+    20: 9,
+    24: 10,
+    27: 11,
+    26: 12,
+    23: 13,
+    22: 14,
+}
 # Raw 11 is SYNTHIA's bicycle and serves as rider; lane markings (12) are ignored.
 SYNTHIA_SEQ_TO_12 = {3: 0, 4: 1, 2: 2, 5: 3, 7: 4, 15: 5, 9: 6, 6: 7, 1: 8, 10: 9, 11: 10, 8: 11}
 SYNTHIA_LANE_MARKING = 12

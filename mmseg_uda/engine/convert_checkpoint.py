@@ -16,6 +16,7 @@ from ..compat.keys_dstc import ours_to_dstc
 from ..compat.keys_stal import is_stal, stal_checkpoint, stal_to_ours
 from ..compat.keys_vfm import ours_to_vfm
 from ..models.lora import merged_state
+from ..compat.keys_video import ours_to_video
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
 
@@ -26,6 +27,7 @@ TARGETS = {
     'advent': lambda state: ours_to_advent(_student(state)),
     'coast': ours_to_coast,
     'dstc': lambda state: ours_to_dstc(_student(state)),
+    'video': lambda state: ours_to_video(_student(state)),
     'target_branch': lambda state: target_branch(state),
     'vfm': ours_to_vfm,
     'merged': lambda state: with_merged_lora(state),
@@ -66,7 +68,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         default='ours',
         help="'ours' (default), 'published' (student and teacher of a DAFormer-family run) or 'student' (alone, "
         "published names), 'advent' (DeepLabV2 of the ADVENT lineage), 'coast' (with a classifier per target), "
-        "'dstc' (the student, "
+        "'video' (the networks of TPS, DA-VSN, UDASS video), 'dstc' (the student, "
         "released names), 'target_branch' (DSTC's second network as a checkpoint of MMSegmentation), 'vfm' (VFM-UDA's "
         "names) or 'merged' (the student of a run with LoRA as an ordinary network)",
     )

@@ -40,6 +40,18 @@ class PolyHorizonLrUpdaterHook(LrUpdaterHook):
         """The rate of the iteration that is about to run."""
         return poly_lr(base_lr, runner.iter, self.horizon, self.power)
 
+    def get_regular_lr(self, runner: Any) -> Any:
+        """As usual, but groups that hold ``constant_lr`` keep their rate
+        (:class:`~mmseg_uda.engine.repeated_sgd.FusionRates`)."""
+        rates = super().get_regular_lr(runner)
+        optimizers = runner.optimizer if isinstance(runner.optimizer, dict) else {None: runner.optimizer}
+        for name, optimizer in optimizers.items():
+            of, base = (rates, self.base_lr) if name is None else (rates[name], self.base_lr[name])
+            for i, group in enumerate(optimizer.param_groups):
+                if group.get('constant_lr'):
+                    of[i] = base[i]
+        return rates
+
 
 @HOOKS.register_module()
 class WarmupLinearLrUpdaterHook(LrUpdaterHook):
@@ -66,3 +78,38 @@ class WarmupLinearLrUpdaterHook(LrUpdaterHook):
     def get_lr(self, runner: Any, base_lr: float) -> float:
         """The rate of the iteration that is about to run."""
         return base_lr * warmup_linear_factor(runner.iter, self.warmup_steps, runner.max_iters, self.start)
+
+
+def warmup_then_linear(step: int, warmup_iters: int, warmup_ratio: float, max_iters: int) -> float:
+    """Factor of the base rate at a 0-based step: from ``warmup_ratio`` to 1 in ``warmup_iters`` steps, then linearly to
+    0 at ``max_iters``."""
+    if step < warmup_iters:
+        return warmup_ratio + (1 - warmup_ratio) * step / warmup_iters
+    return (max_iters - step) / (max_iters - warmup_iters)
+
+
+@HOOKS.register_module()
+class WarmupThenLinearLrUpdaterHook(LrUpdaterHook):
+    """Linear warm-up to the base rate, and only then the linear decay (the transformers of UDASS video); mmcv's
+    ``poly`` decays during the warm-up as well.
+
+    Config: ``lr_config = dict(policy='WarmupThenLinear', ramp_iters=1500, ramp_ratio=1e-6)``.
+
+    Args:
+        ramp_iters: length of the warm-up.
+        ramp_ratio: factor at its start.
+        kwargs: options of mmcv's ``LrUpdaterHook``.
+    """
+
+    def __init__(self, ramp_iters: int, ramp_ratio: float = 1e-6, **kwargs: Any) -> None:
+        if ramp_iters < 0 or not 0 <= ramp_ratio <= 1:
+            raise ValueError(
+                f'lr_config needs ramp_iters >= 0 and ramp_ratio in [0, 1], got {ramp_iters} and {ramp_ratio}'
+            )
+        super().__init__(**{**kwargs, 'by_epoch': False})
+        self.ramp_iters, self.ramp_ratio = ramp_iters, ramp_ratio
+
+    def get_lr(self, runner: Any, base_lr: float) -> float:
+        """The rate of the iteration that is about to run."""
+        ramp = min(self.ramp_iters, runner.max_iters - 1)
+        return base_lr * warmup_then_linear(runner.iter, ramp, self.ramp_ratio, runner.max_iters)

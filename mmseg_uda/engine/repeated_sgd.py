@@ -92,3 +92,25 @@ class RepeatedParameters(DefaultOptimizerConstructor):
         for group in params:
             head, _, name = names[id(group['params'][0])].partition('.')
             group['repeats'] = listed_times(name) if head == 'backbone' else 1
+
+
+@OPTIMIZER_BUILDERS.register_module()
+class FusionRates(RepeatedParameters):
+    """:class:`RepeatedParameters` with the rates that TPS and the video part of UDASS really use: the fusion layer ten
+    times the decaying rate, the classifiers ten times the base rate, which never decays (their update routine knows two
+    groups of three). Needs ``lr_config.policy='PolyHorizon'``.
+    """
+
+    def add_params(
+        self, params: list[dict[str, Any]], module: nn.Module, prefix: str = '', is_dcn_module: Any = None
+    ) -> None:
+        """Add one group per parameter."""
+        super().add_params(params, module, prefix, is_dcn_module)
+        if prefix:
+            return
+        names = {id(param): name for name, param in module.named_parameters()}
+        for group in params:
+            part = names[id(group['params'][0])].split('.')[0]
+            if part != 'backbone':
+                group['lr'] = 10 * self.base_lr
+                group['constant_lr'] = part != 'fusion'

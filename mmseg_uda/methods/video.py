@@ -88,8 +88,8 @@ class TPS(VideoAdaptation):
     Args:
         lambda_t: weight of the target loss (released: 1.0 for SYNTHIA-Seq, 0.1 for VIPER).
         labeler: options of :class:`~mmseg_uda.components.clip_labeler.ClipLabeler`; default: the student itself. A
-            frozen network needs ``checkpoint`` (a file of this package or of MMSegmentation) and may have a ``model`` of
-            its own.
+            frozen network needs ``checkpoint`` (a file of this package or of MMSegmentation) and may have a ``model``
+            of its own.
         flip_prob: probability that the labelled frames are mirrored.
         flip_flow: ``consistent``: their flow is mirrored with them; ``legacy``: as released, dx keeps its sign and the
             scores are warped before they are mirrored back.
@@ -191,9 +191,7 @@ class TPS(VideoAdaptation):
             clip = Clip(clip.img.flip(-1), clip.key.flip(-1), flow)
         return self.labeler.scores(self.student, self.frozen_labeler, self.iteration, clip)
 
-    def propagated_labels(
-        self, scores: Mapping[str, Tensor], target: Frames, mirrored: bool
-    ) -> dict[str, Tensor]:
+    def propagated_labels(self, scores: Mapping[str, Tensor], target: Frames, mirrored: bool) -> dict[str, Tensor]:
         """Pseudo-labels (B, 1, h, w) of the current frame by head."""
         scale = self.student.fusion.flow_scale
         labels = {
@@ -239,4 +237,3 @@ class TPS(VideoAdaptation):
         for name, value in scores.items():
             losses.update(self.label_losses({name: value}, labels.get(name, labels['decode'])))
         return losses
-

@@ -72,10 +72,10 @@ class VideoQuadMix(TPS):
         absent: classes that an image lacks are left out of it (``skip``) or are zero vectors (``zeros``, released).
         far_term: the target's class vectors are the mean of two frame pairs: the augmented one, and the clean current
             frame with the one two steps back (released for CNNs).
-        source_pass: supervised source frames at their ``full`` size, or brought to the ``target_size`` first (released for
-            transformers).
-        rescale_source_flow: with ``target_size``, scale the flow with its frames; False as released, which leaves it too
-            long.
+        source_pass: supervised source frames at their ``full`` size, or brought to the ``target_size`` first (released
+            for transformers).
+        rescale_source_flow: with ``target_size``, scale the flow with its frames; False as released, which leaves it
+            too long.
         kwargs: of ``TPS``; by default a mean teacher labels, and clips are not resized. Class patches are pasted when
             the training data offer them (``data.train.class_patches``).
     """
@@ -171,7 +171,9 @@ class VideoQuadMix(TPS):
         flow = self._at_image(source)
         if self.source_pass == 'full' or source.size == size:
             return Clip(source.img, source.key, flow)
-        resized = [F.interpolate(x, size=size, mode='bilinear', align_corners=True) for x in (source.img, source.key, flow)]
+        resized = [
+            F.interpolate(x, size=size, mode='bilinear', align_corners=True) for x in (source.img, source.key, flow)
+        ]
         if self.rescale_source_flow:
             resized[2] = resize_flow(flow, size)
         return Clip(*resized)

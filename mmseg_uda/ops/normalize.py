@@ -122,7 +122,9 @@ def normalized_values(rgb: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tensor
 
 def _norm_of(metas: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     if not metas or 'img_norm_cfg' not in metas[0]:
-        raise KeyError("grey values need 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline")
+        raise KeyError(
+            "grey values need 'img_norm_cfg' in img_metas: put dict(type='Normalize', ...) into the pipeline"
+        )
     config = metas[0]['img_norm_cfg']
     mean, std = (tuple(float(value) for value in config[key]) for key in ('mean', 'std'))
     return mean, std, bool(config.get('to_rgb', True))

@@ -234,4 +234,3 @@ def weight_discrepancy(first: Sequence[Tensor], second: Sequence[Tensor]) -> Ten
         raise ValueError(f'two networks of one architecture are compared, got {len(first)} and {len(second)} tensors')
     similar = [F.cosine_similarity(a.flatten(), b.flatten(), dim=0) for a, b in zip(first, second)]
     return torch.stack(similar).mean() + 1
-

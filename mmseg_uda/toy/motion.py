@@ -76,8 +76,8 @@ class MovingCamera(Camera):
 
 
 class Surface(NamedTuple):
-    """A plane ``normal * P = offset`` in camera coordinates and its own velocity (x, z) in metres per frame; a normal of
-    None moves with the camera."""
+    """A plane ``normal * P = offset`` in camera coordinates and its own velocity (x, z) in metres per frame; a normal
+    of None moves with the camera."""
 
     normal: Optional[np.ndarray]
     offset: float = 0.0

@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence, Union
 

@@ -126,7 +126,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest
 
 
 def _another_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, '_drawing_version', lambda: 'newer')
+    monkeypatch.setattr(world, '_drawing_version', lambda *_: 'newer')
 
 
 def _lost_file(folder: Path, _: pytest.MonkeyPatch) -> None:

@@ -242,7 +242,9 @@ def test_davsn(path: Path) -> None:
     classes = int(data['num_classes'])
     uda = dict(type='DAVSN', discriminator=dict(type='FCDiscriminator', ndf=2))
     method = build(uda, cnn(classes, warp='splat'), data)
-    games = {f'd_{game}_{old}': (game, new) for game in ('sta', 'sa') for old, new in (('main', 'decode'), ('aux', 'aux'))}
+    games = {
+        f'd_{game}_{old}': (game, new) for game in ('sta', 'sa') for old, new in (('main', 'decode'), ('aux', 'aux'))
+    }
     for name, (game, head) in games.items():
         state = {key.split('/')[1]: tensor(data[key]) for key in data if key.startswith(f'{name}/')}
         method.discriminators[game][head].load_state_dict(state)
@@ -317,7 +319,9 @@ def quadmix(data: Data, transformer: bool) -> UDASegmentor:
     )
     method = build(uda, vit(classes) if transformer else cnn(classes), data)
     if not int(data['labelled_by_student']):
-        frozen = FlowFusedSegmentor(**{k: v for k, v in cnn(classes, 'splat' if transformer else 'backward').items() if k != 'type'})
+        frozen = FlowFusedSegmentor(
+            **{k: v for k, v in cnn(classes, 'splat' if transformer else 'backward').items() if k != 'type'}
+        )
         frozen.load_state_dict(weights(data, 'frozen/'))
         method.frozen_labeler, method.labeler.network = frozen.requires_grad_(False).eval(), 'frozen'
     height, width = data['img_d'].shape[1:]
@@ -375,7 +379,15 @@ def test_video_quadmix(path: Path) -> None:
 
         setattr(method, name, call)
 
-    for name in ('clips_of', 'compose', '_regions', '_overlays', 'propagated_labels', 'source_vectors', 'target_vectors'):
+    for name in (
+        'clips_of',
+        'compose',
+        '_regions',
+        '_overlays',
+        'propagated_labels',
+        'source_vectors',
+        'target_vectors',
+    ):
         watched(name)
     terms, log = backward(method, batch(data, **patches(data)))
     source = seen['clips_of'][0]

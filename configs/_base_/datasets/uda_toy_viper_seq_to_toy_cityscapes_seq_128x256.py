@@ -10,9 +10,7 @@ data = dict(
     samples_per_gpu=2,
     workers_per_gpu=1,
     train=dict(
-        source=dict(
-            type='ViperSeqDataset', data_root='data/toy/viper_seq/', img_dir='train/img', ann_dir='train/cls'
-        ),
+        source=dict(type='ViperSeqDataset', data_root='data/toy/viper_seq/', img_dir='train/img', ann_dir='train/cls'),
         target=dict(
             type='CityscapesSeqDataset', data_root='data/toy/cityscapes_seq/', img_dir='leftImg8bit_sequence/train'
         ),

@@ -94,4 +94,3 @@ def require_fused(student: nn.Module, who: str) -> FlowFusedSegmentor:
             'model.type; backbone and heads stay as they are'
         )
     return student
-
