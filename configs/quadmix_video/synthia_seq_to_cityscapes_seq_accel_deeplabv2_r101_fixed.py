@@ -1,0 +1,25 @@
+# Video QuadMix with the defaults of the class: SYNTHIA-Seq to Cityscapes-Seq, from the ImageNet weights.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/fused_deeplabv2_advent_r101.py',
+    '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py',
+    '../_base_/uda/quadmix_video.py',
+    '../_base_/schedules/tps_40k.py',
+]
+model = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
+uda = dict(lambda_t=1.0)
+data = dict(
+    train=dict(
+        class_patches=dict(
+            scale=(1280, 760),
+            crop_size=(640, 1280),
+            cut_bottom=120 / 760,
+            pool=(3, 4, 5, 6, 10),
+            num=2,
+            passes=1,
+            min_pixels=5,
+            ascending=True,
+        )
+    )
+)
+optimizer = dict(lr=2.5e-4)

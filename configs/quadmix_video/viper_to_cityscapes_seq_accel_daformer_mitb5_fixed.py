@@ -1,0 +1,22 @@
+# Video QuadMix with the defaults of the class (transformer): VIPER to Cityscapes-Seq.
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/models/fused_daformer_sepaspp_mitb5.py',
+    '../_base_/datasets/video_viper_to_cityscapes_seq.py',
+    '../_base_/uda/quadmix_video.py',
+    '../_base_/schedules/quadmix_video_40k_mit.py',
+]
+uda = dict(lambda_t=0.2, far_term=False)
+data = dict(
+    train=dict(
+        class_patches=dict(
+            scale=(1280, 720),
+            crop_size=(720, 1280),
+            pool=(3, 4, 5, 7, 13, 14),
+            num=3,
+            passes=1,
+            min_pixels=5,
+            ascending=True,
+        )
+    )
+)
