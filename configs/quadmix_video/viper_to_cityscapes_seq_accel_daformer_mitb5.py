@@ -56,4 +56,4 @@ optimizer = dict(
         }
     ),
 )
-lr_config = dict(_delete_=True, policy='WarmupLinear', ramp_iters=1500, ramp_ratio=1e-6)
+lr_config = dict(_delete_=True, policy='WarmupThenLinear', ramp_iters=1500, ramp_ratio=1e-6)

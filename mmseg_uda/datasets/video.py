@@ -95,12 +95,12 @@ class ViperSeqDataset(VideoDataset):
         self.every = int(every)
         super().__init__(label_space=label_space, **kwargs)
 
-    def _found(self, img_dir: str) -> Names:
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> Names:
         def listed(stem: str) -> bool:
             number = int(self.frame_rule.split(stem)[1])
             return number > 0 and number % self.every == 0
 
-        return self._keep(super()._found(img_dir), listed, f'has a number that {self.every} divides', img_dir)
+        return self._keep(super()._found(img_dir, ann_dir), listed, f'has a number that {self.every} divides', img_dir)
 
 
 @DATASETS.register_module()
@@ -143,9 +143,9 @@ class SynthiaSeqDataset(VideoDataset):
         extra = {SYNTHIA_LANE_MARKING: 0} if self.lane_marking_as_road and ids == 'synthia_seq' else {}
         return {**super().id_table(ids), **extra}
 
-    def _found(self, img_dir: str) -> Names:
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> Names:
         return self._keep(
-            super()._found(img_dir), lambda stem: int(self.frame_rule.split(stem)[1]) > 0, 'has a predecessor', img_dir
+            super()._found(img_dir, ann_dir), lambda stem: int(self.frame_rule.split(stem)[1]) > 0, 'has a predecessor', img_dir
         )
 
 
@@ -171,35 +171,28 @@ class CityscapesSeqDataset(VideoDataset, CityscapesDataset):
         self.every_frame = every_frame
         super().__init__(label_space=label_space, **kwargs)
 
-    def load_annotations(
-        self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]
-    ) -> list[dict[str, Any]]:
-        """See the class."""
-        self._labels_in = ann_dir
-        return super().load_annotations(img_dir, img_suffix, ann_dir, seg_map_suffix, split)
-
-    def _found(self, img_dir: str) -> Names:
-        names = super()._found(img_dir)
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> Names:
+        names = super()._found(img_dir, ann_dir)
         stems = {stem for stem, _ in names}
         if self.every_frame:
             return self._keep(
                 names, lambda stem: self.frame_rule.earlier(stem, 1) in stems, 'has a predecessor', img_dir
             )
-        labelled = self._labelled(img_dir)
+        labelled = self._labelled(img_dir, ann_dir)
         if labelled is None:
             return self._keep(
                 names, lambda stem: int(self.frame_rule.split(stem)[1]) == 19, 'has the number 000019', img_dir
             )
-        return self._keep(names, lambda stem: stem in labelled, f'is labelled in {self._labels_in}', img_dir)
+        return self._keep(names, lambda stem: stem in labelled, f'is labelled in {ann_dir}', img_dir)
 
-    def _labelled(self, img_dir: str) -> Optional[set[str]]:
+    def _labelled(self, img_dir: str, ann_dir: Optional[str]) -> Optional[set[str]]:
         """Stems of the labelled frames as the disk tells them."""
         beside = [
             img_dir.replace('leftImg8bit_sequence', folder)
             for folder in ('gtFine', 'leftImg8bit')
             if 'leftImg8bit_sequence' in img_dir
         ]
-        for folder in [self._labels_in] if self._labels_in else beside:
+        for folder in [ann_dir] if ann_dir else beside:
             if os.path.isdir(folder):
                 suffixes = tuple(form.suffix for form in self._label_forms) + tuple(self.img_suffixes)
                 return {
@@ -223,7 +216,7 @@ class _ListedVideo(VideoDataset):
         """Lists frames, and learns their order."""
         infos = super().load_annotations(img_dir, *args, **kwargs)
         listed = [self._stem(info['filename'])[0] for info in infos]
-        stems = listed if self.within_list else [stem for stem, _ in SegmentationDataset._found(self, img_dir)]
+        stems = listed if self.within_list else [stem for stem, _ in SegmentationDataset._found(self, img_dir, None)]
         self.frame_rule = ListRule(stems, self.gaps, self.tolerance)
         starts = sum(self.frame_rule.earlier(stem, 1) is None for stem in listed)
         print_log(
@@ -250,23 +243,15 @@ class FolderVideoDataset(_ListedVideo, FolderDataset):
         self.gaps = (gaps,) if isinstance(gaps, int) else gaps
         super().__init__(**kwargs)
 
-    def load_annotations(
-        self, img_dir: str, img_suffix: str, ann_dir: Optional[str], seg_map_suffix: str, split: Optional[str]
-    ) -> list[dict[str, Any]]:
-        """See the class."""
-        self._labels_in = ann_dir
-        return super().load_annotations(img_dir, img_suffix, ann_dir, seg_map_suffix, split)
-
-    def _found(self, img_dir: str) -> Names:
-        names = super()._found(img_dir)
-        folder = self._labels_in
-        if folder is None:
+    def _found(self, img_dir: str, ann_dir: Optional[str]) -> Names:
+        names = super()._found(img_dir, ann_dir)
+        if ann_dir is None:
             return names
         suffixes = [form.suffix for form in self._label_forms]
         return self._keep(
             names,
-            lambda stem: any(osp.exists(osp.join(folder, stem + suffix)) for suffix in suffixes),
-            f'has a label in {folder}',
+            lambda stem: any(osp.exists(osp.join(ann_dir, stem + suffix)) for suffix in suffixes),
+            f'has a label in {ann_dir}',
             img_dir,
         )
 

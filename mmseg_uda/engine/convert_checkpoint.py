@@ -15,8 +15,8 @@ from ..compat.keys_coast import coast_to_ours, is_coast, ours_to_coast, released
 from ..compat.keys_dstc import ours_to_dstc
 from ..compat.keys_stal import is_stal, stal_checkpoint, stal_to_ours
 from ..compat.keys_vfm import ours_to_vfm
-from ..models.lora import merged_state
 from ..compat.keys_video import ours_to_video
+from ..models.lora import merged_state
 from ..utils import checkpoint_io as files
 from ..utils.checkpoint_io import CheckpointError
 
