@@ -20,6 +20,7 @@ FEATURE_DISTANCES = Registry('feature distance')
 DISCRIMINATORS = Registry('discriminator')
 STYLISERS = Registry('feature styliser')
 ACQUISITIONS = Registry('acquisition function')
+FLOW_SOURCES = Registry('optical flow source')
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,3 @@ def __getattr__(name: str) -> Any:
     if name == 'build_train_model':
         return getattr(importlib.import_module('.builder', __package__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-FLOW_SOURCES = Registry('optical flow source')

@@ -1,9 +1,3 @@
 # DACS frame by frame on the toy videos: the game's drives to the European city.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/tiny_lite0.py',
-    '../_base_/datasets/uda_toy_viper_seq_to_toy_cityscapes_seq_128x256.py',
-    '../_base_/uda/dacs.py',
-    '../_base_/schedules/toy_500.py',
-]
+_base_ = ['../_base_/recipes/dacs_toy.py', '../_base_/datasets/uda_toy_viper_seq_to_toy_cityscapes_seq_128x256.py']
 model = dict(decode_head=dict(num_classes=15))

@@ -1,8 +1,2 @@
 # TPS on the toy videos: the game's drives to the European city.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/fused_tiny_lite0.py',
-    '../_base_/datasets/video_toy_viper_seq_to_toy_cityscapes_seq_128x256.py',
-    '../_base_/uda/tps.py',
-    '../_base_/schedules/toy_500.py',
-]
+_base_ = ['../_base_/recipes/tps_toy.py', '../_base_/datasets/video_toy_viper_seq_to_toy_cityscapes_seq_128x256.py']

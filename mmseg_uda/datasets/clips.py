@@ -49,6 +49,8 @@ class LoadClip:
             both directions; None = do not ask.
     """
 
+    random = False
+
     def __init__(
         self,
         far: bool = False,
@@ -156,6 +158,8 @@ class CutBottom:
         share: of the height. A flow whose shape is that of the cut frame already (the published files) stays.
     """
 
+    random = False
+
     def __init__(self, share: float) -> None:
         if not 0 <= share < 1:
             raise ValueError(f'CutBottom.share must lie in [0, 1), got {share}')
@@ -181,6 +185,8 @@ class IgnoreOwnCar:
     Args:
         car: class id.
     """
+
+    random = False
 
     def __init__(self, car: int) -> None:
         self.car = car

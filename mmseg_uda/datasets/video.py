@@ -40,7 +40,7 @@ class VideoDataset(SegmentationDataset):
         """Frames up to ``back`` steps before the listed ones that should exist and do not: paths below ``img_dir``."""
         missing = []
         for info in self.img_infos:
-            stem, suffix = self._stem(info['filename'])
+            stem, suffix = self.split_name(info['filename'])
             for steps in range(1, back + 1):
                 earlier = self.frame_rule.earlier(stem, steps)
                 if earlier is None:
@@ -51,10 +51,11 @@ class VideoDataset(SegmentationDataset):
 
     def first_frames(self) -> list[str]:
         """Listed frames without a predecessor: starts of sequences and frames after gaps."""
-        stems = [self._stem(info['filename'])[0] for info in self.img_infos]
+        stems = [self.split_name(info['filename'])[0] for info in self.img_infos]
         return [stem for stem in stems if self.frame_rule.earlier(stem, 1) is None]
 
-    def _stem(self, filename: str) -> tuple[str, str]:
+    def split_name(self, filename: str) -> tuple[str, str]:
+        """Stem and suffix of an image's file name."""
         suffix = next((s for s in self.img_suffixes if filename.endswith(s)), osp.splitext(filename)[1])
         return filename[: len(filename) - len(suffix)], suffix
 
@@ -145,7 +146,10 @@ class SynthiaSeqDataset(VideoDataset):
 
     def _found(self, img_dir: str, ann_dir: Optional[str]) -> Names:
         return self._keep(
-            super()._found(img_dir, ann_dir), lambda stem: int(self.frame_rule.split(stem)[1]) > 0, 'has a predecessor', img_dir
+            super()._found(img_dir, ann_dir),
+            lambda stem: int(self.frame_rule.split(stem)[1]) > 0,
+            'has a predecessor',
+            img_dir,
         )
 
 
@@ -215,7 +219,7 @@ class _ListedVideo(VideoDataset):
     def load_annotations(self, img_dir: str, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """Lists frames, and learns their order."""
         infos = super().load_annotations(img_dir, *args, **kwargs)
-        listed = [self._stem(info['filename'])[0] for info in infos]
+        listed = [self.split_name(info['filename'])[0] for info in infos]
         stems = listed if self.within_list else [stem for stem, _ in SegmentationDataset._found(self, img_dir, None)]
         self.frame_rule = ListRule(stems, self.gaps, self.tolerance)
         starts = sum(self.frame_rule.earlier(stem, 1) is None for stem in listed)

@@ -15,9 +15,11 @@ roots = dict(
     potsdam=f'{_data}/potsdam/',
     potsdam_irrg=f'{_data}/potsdam_irrg/',
     synthia=f'{_data}/synthia/',
+    synthia_seq=f'{_data}/synthia_seq/',
     vaihingen=f'{_data}/vaihingen/',
     toy_acdc=f'{_data}/toy/acdc/',
     toy_cityscapes=f'{_data}/toy/cityscapes/',
+    toy_cityscapes_seq=f'{_data}/toy/cityscapes_seq/',
     toy_gta=f'{_data}/toy/gta/',
     toy_idd=f'{_data}/toy/idd/',
     toy_loveda=f'{_data}/toy/loveda/',
@@ -25,8 +27,13 @@ roots = dict(
     toy_polyps=f'{_data}/toy/polyps/',
     toy_potsdam_irrg=f'{_data}/toy/potsdam_irrg/',
     toy_synthia=f'{_data}/toy/synthia/',
+    toy_synthia_seq=f'{_data}/toy/synthia_seq/',
     toy_vaihingen=f'{_data}/toy/vaihingen/',
+    toy_viper_seq=f'{_data}/toy/viper_seq/',
+    viper=f'{_data}/viper/',
 )
+# where computed optical flow is kept; may be removed at any time
+flow_cache = f'{_data}/flow_cache'
 # where STAL's rounds note the images that they bought
 bought = dict(
     camvid=os.environ.get('MMSEG_UDA_CAMVID', f'{_data}/camvid') + '/active',

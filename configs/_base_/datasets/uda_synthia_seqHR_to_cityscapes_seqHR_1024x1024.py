@@ -4,7 +4,7 @@ data = dict(
     train=dict(
         source=dict(
             type='SynthiaSeqDataset',
-            data_root='data/synthia_seq/',
+            data_root={{_base_.roots.synthia_seq}},
             img_dir='RGB/Stereo_Left/Omni_F',
             ann_dir='GT/LABELS/Stereo_Left/Omni_F',
         ),
