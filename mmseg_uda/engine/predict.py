@@ -20,6 +20,7 @@ from ..utils.progress import progress
 from . import environment
 from .data import to_device
 from .inference import inference_mode
+from .predict_video import predict_video
 from .predictions import FORMATS, PredictionWriter
 from .test import load_model
 
@@ -37,6 +38,11 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     )
     parser.add_argument('--format', choices=FORMATS, default='overlay')
     parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
+    parser.add_argument(
+        '--video',
+        metavar='FILE',
+        help='the input is one video file or folder of frames: write the overlays as this video (.mp4, .avi)',
+    )
     parser.add_argument('--test-with', help='network of the method that answers (student, teacher)')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='autocast precision')
     parser.add_argument('--windows-per-batch', type=int, default=8, help='sliding windows in one forward pass')
@@ -74,7 +80,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     environment.apply_common_arguments(args)
     cfg = environment.load_config(args.config, args.cfg_options)
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
-    images = find_images(args.inputs)
+    images = [] if args.video else find_images(args.inputs)
     check_names(images)
     model = load_model(cfg, args.checkpoint, args.test_with, device)
     classes, palette = model.CLASSES, model.PALETTE
@@ -83,6 +89,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             f"'{args.checkpoint}' names no PALETTE, which --format {args.format} needs: use --format train_ids"
         )
     pipeline = test_pipeline(cfg)
+    if args.video:
+        return _predict_video(args, model, pipeline, device)
     writers: dict[Path, PredictionWriter] = {}
     unreadable: list[str] = []
     with inference_mode(model, device, args.precision, args.windows_per_batch):
@@ -112,6 +120,27 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             + (' ...' if len(unreadable) > 5 else '')
         )
     return len(images)
+
+
+def _predict_video(args: argparse.Namespace, model: Any, pipeline: Compose, device: Any) -> int:
+    if len(args.inputs) != 1:
+        raise ValueError(f'--video takes one video file or folder of frames, got {len(args.inputs)} inputs')
+    if model.PALETTE is None:
+        raise ValueError(f"'{args.checkpoint}' names no PALETTE, which overlays need")
+    found = predict_video(
+        model,
+        pipeline,
+        Path(args.inputs[0]),
+        Path(args.video),
+        device,
+        model.PALETTE,
+        args.opacity,
+        args.precision,
+        args.windows_per_batch,
+    )
+    figures = ', '.join(f'{key} {value:.4g}' for key, value in found.items())
+    print(f'{args.video}: {figures}', flush=True)
+    return int(found['frames'])
 
 
 def check_names(images: Iterable[tuple[Path, Path]]) -> None:

@@ -1,0 +1,124 @@
+"""Methods, tests and tools on the toy videos: image methods as well as those that look back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmcv import Config
+
+from mmseg_uda.builder import build_train_model
+from mmseg_uda.datasets.builder import build_training_dataset
+from mmseg_uda.engine.data import build_train_loader, to_device
+from mmseg_uda.engine.evaluation import evaluate_all
+from mmseg_uda.engine.evaluation_sets import named_test_sets
+from mmseg_uda.engine.flow_tool import main as flow_tool
+from mmseg_uda.engine.optimizers import build_optimizers
+from mmseg_uda.engine.predict import test_pipeline as pipeline_of
+from mmseg_uda.engine.predict_video import predict_video
+from mmseg_uda.engine.step import TrainStep
+from mmseg_uda.engine.temporal import temporal_consistency
+from mmseg_uda.toy.options import WorldOptions
+from mmseg_uda.toy.sequences import clips, write_clip
+from mmseg_uda.toy.writers import make_folders
+from tests.harness.synthetic import tiny_model
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(scope='module')
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp('toy_video')
+    for name, counts in (('viper_seq', dict(train=2)), ('cityscapes_seq', dict(train=2, val=2))):
+        found = clips(name, counts)
+        make_folders(root / name, found)
+        for clip in found:
+            write_clip(root / name, clip, WorldOptions(width=128, height=64))
+    return root
+
+
+def relocated(node: Any, toy: Path) -> Any:
+    """Data configs that read the small toy videos and keep their flow there."""
+    if isinstance(node, dict):
+        places = {'data_root': lambda value: str(toy / Path(value).name), 'cache': lambda _: str(toy / 'cache')}
+        return {
+            key: places[key](value) if key in places and value else relocated(value, toy) for key, value in node.items()
+        }
+    return type(node)(relocated(value, toy) for value in node) if isinstance(node, (list, tuple)) else node
+
+
+def config(path: str, toy: Path, data_from: str = '') -> Config:
+    """A config on the small toy videos (with the data of another one) and the smallest network."""
+    cfg = Config.fromfile(str(CONFIGS / path))
+    data = cfg.data if not data_from else Config.fromfile(str(CONFIGS / '_base_/datasets' / data_from)).data
+    cfg.data = relocated(data.to_dict(), toy)
+    cfg.model = tiny_model(15, type=cfg.model.type)
+    return cfg
+
+
+def train(cfg: Config, iterations: int = 2) -> tuple[Any, list[dict[str, float]]]:
+    method = build_train_model(cfg, seed=0)
+    method.init_weights()
+    method.train()
+    step = TrainStep(method, build_optimizers(cfg.optimizer, method.networks()))
+    dataset = build_training_dataset(cfg, seed=0)
+    loader = iter(build_train_loader(dataset, dict(samples_per_gpu=2, workers_per_gpu=0)))
+    for iteration in range(iterations):
+        step([to_device(next(loader), CPU)], iteration)
+    return method, step.flush()
+
+
+@pytest.mark.parametrize('kind', ['uda', 'video'])
+@pytest.mark.parametrize('path', ['mic/toy_gta_to_toy_cityscapes.py', 'advent/toy_gta_to_toy_cityscapes.py'])
+def test_image_methods_train_on_the_videos_unchanged(path: str, kind: str, toy: Path) -> None:
+    """The data of the config are exchanged, nothing else; clips bring frames that an image method does not look at."""
+    cfg = config(path, toy, f'{kind}_toy_viper_seq_to_toy_cityscapes_seq_128x256.py')
+    if 'imnet_feature_dist_lambda' in cfg.uda:
+        cfg.uda.imnet_feature_dist_lambda = 0  # the smallest network has no ImageNet weights
+    _, logs = train(cfg)
+    assert len(logs) == 2 and all(np.isfinite(list(entry.values())).all() for entry in logs)
+
+
+@pytest.mark.parametrize('method', ['tps', 'davsn', 'quadmix_video'])
+def test_video_methods_train_test_and_predict(method: str, toy: Path, tmp_path: Path) -> None:
+    cfg = config(f'{method}/toy_viper_seq_to_toy_cityscapes_seq.py', toy)
+    if 'class_patches' in cfg.data.train:
+        cfg.data.train.class_patches.pool = [1, 2]  # two clips do not show all classes
+    trained, logs = train(cfg)
+    assert all(np.isfinite(list(entry.values())).all() for entry in logs)
+    sets = named_test_sets(cfg, 'val')
+    trained.CLASSES, trained.PALETTE = sets['target'].CLASSES, sets['target'].PALETTE
+    metrics = evaluate_all(trained, sets, CPU, workers=0)
+    assert 0 <= metrics['mIoU'] <= 1
+    found = temporal_consistency(trained, sets['target'], CPU, workers=0)
+    assert 0 <= found['temporal.agreement'] <= 1 and 0 < found['temporal.seen'] <= 1
+    frames = toy / 'cityscapes_seq/leftImg8bit_sequence/val/munster'
+    result = predict_video(trained, pipeline_of(cfg), frames, tmp_path / 'out.avi', CPU, trained.PALETTE)
+    assert result['frames'] == 6
+    again = predict_video(trained, pipeline_of(cfg), tmp_path / 'out.avi', tmp_path / 'b.mp4', CPU, trained.PALETTE)
+    assert again['frames'] == 6 and (tmp_path / 'b.mp4').stat().st_size > 1000
+    with pytest.raises(ValueError, match='--video writes'):
+        predict_video(trained, pipeline_of(cfg), frames, tmp_path / 'out.gif', CPU, trained.PALETTE)
+
+
+def test_flow_tool(toy: Path, tmp_path: Path) -> None:
+    cfg = config('tps/toy_viper_seq_to_toy_cityscapes_seq.py', toy)
+    cfg.dump(str(tmp_path / 'config.py'))
+    common = [str(tmp_path / 'config.py'), '--nproc', '0']
+    out = tmp_path / 'flow'
+    flow_tool(['compute', *common, '--out', str(out), '--far'])
+    names = {path.name for path in out.iterdir()}
+    assert {'001_0001000009_int16_x10.npy', 'aachen_000000_000019_000017_int16_x10.npy'} <= names
+    exact = flow_tool(['check', *common, '--only', 'source', '--files', str(toy / 'viper_seq/flow')])['source']
+    found = flow_tool(['check', *common, '--only', 'source'])['source']
+    assert exact['labels agree, warped'] > exact['labels agree, copied'] < found['labels agree, warped'] + 0.02
+    assert 0 < found['pass forward-backward'] <= 1
+    flow_tool(['show', *common, '--out', str(tmp_path / 'show'), '--limit', '1', '--only', 'val'])
+    assert cv2.imread(str(tmp_path / 'show/val_0000.jpg')).shape == (64, 5 * 128, 3)
+    with pytest.raises(ValueError, match="called 'labeled_target'"):
+        flow_tool(['check', *common, '--only', 'labeled_target'])
