@@ -25,12 +25,8 @@ from . import environment
 from .evaluation import Consumer, evaluate_all, run_test, write_metrics
 from .evaluation_sets import PooledSets, named_test_sets, plain_configs
 from .predictions import FORMATS, PredictionWriter
-<<<<<<< HEAD
-from .weights import check_same_classes, classes_of, load_student
-=======
-from .runner import load_student
 from .temporal import temporal_consistency
->>>>>>> 9ee37d1 (Temporal consistency, videos in and out, tests of the video data)
+from .weights import check_same_classes, classes_of, load_student
 
 
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -59,13 +55,13 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--out',
         help='pickle file for the label maps or, with --eval, for the counts of every image (as MMSegmentation)',
     )
-    parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
-    parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
     parser.add_argument(
         '--temporal',
         action='store_true',
         help='video data sets: also the agreement with the prediction of the frame before, moved by optical flow',
     )
+    parser.add_argument('--show-dir', help='folder for predictions (colour overlays unless --format says otherwise)')
+    parser.add_argument('--opacity', type=float, default=0.5, help='of the colours in overlays')
     parser.add_argument('--aug-test', action='store_true', help='multi-scale and flipped test')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32', help='autocast precision')
     parser.add_argument('--windows-per-batch', type=int, default=8, help='sliding windows in one forward pass')
@@ -127,34 +123,21 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
         **options,
         **(args.eval_options or {}),
     )
-<<<<<<< HEAD
-    _write_results(args.out, results)
-=======
     if args.temporal:
-        metrics.update(_temporal(args, model, datasets, device, workers))
->>>>>>> 9ee37d1 (Temporal consistency, videos in and out, tests of the video data)
+        for name, dataset in datasets.items():
+            figures = temporal_consistency(model, dataset, device, label=name, **options)
+            metrics.update({k if len(datasets) == 1 else f'{k}.{name}': v for k, v in figures.items()})
+    _write_results(args.out, results)
     if get_dist_info()[0] == 0:
         _report(metrics, args, datasets, logger)
     return metrics
 
 
-<<<<<<< HEAD
 def _write_results(path: Optional[str], results: Mapping[str, Sequence[Any]]) -> None:
     """Pickle the results in the order of the images; of several data sets by name."""
     if path is not None and get_dist_info()[0] == 0:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         mmcv.dump(next(iter(results.values())) if len(results) == 1 else dict(results), path)
-=======
-def _temporal(
-    args: argparse.Namespace, model: nn.Module, datasets: Mapping[str, Any], device: torch.device, workers: int
-) -> dict[str, float]:
-    """Temporal consistency on every data set, under its name when there are several."""
-    found: dict[str, float] = {}
-    for name, dataset in datasets.items():
-        figures = temporal_consistency(model, dataset, device, workers, args.precision, name, args.windows_per_batch)
-        found.update({key if len(datasets) == 1 else f'{key}.{name}': value for key, value in figures.items()})
-    return found
->>>>>>> 9ee37d1 (Temporal consistency, videos in and out, tests of the video data)
 
 
 def load_model(
