@@ -12,6 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 import cv2
 import numpy as np
 import torch
+from mmcv.utils import import_modules_from_strings
 
 from ..utils.checkpoint_io import replacing
 from .report_data import Panel, RunLog, make_panels, read_run
@@ -41,6 +42,13 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         '--images', type=int, default=4, help='test images of each test set in the panels; 0 leaves them out'
     )
     parser.add_argument('--panel-image', help='also write the panels as one picture, for a document')
+    parser.add_argument(
+        '--imports',
+        nargs='+',
+        default=[],
+        metavar='MODULE',
+        help='modules with own classes that the runs use; nothing that a run names by itself is imported',
+    )
     parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
     return parser.parse_args(argv)
 
@@ -48,6 +56,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
 def main(argv: Optional[Sequence[str]] = None) -> Path:
     """Write the report and print its path."""
     args = parse_args(argv)
+    import_modules_from_strings(args.imports)
     runs = [read_run(argument) for argument in args.runs]
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     panels = make_panels(runs, args.images, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,7 +141,8 @@ def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height
     ]
     if not usable:
         return []
-    datasets = named_test_sets(usable[0][1])
+    with naming_imports(usable[0][1]):
+        datasets = named_test_sets(usable[0][1])
     shown = {
         name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
         for name, dataset in datasets.items()
@@ -173,6 +175,25 @@ def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:
     return pictures
 
 
+@contextlib.contextmanager
+def naming_imports(cfg: Config) -> Iterator[None]:
+    """Say what to do about a class that only the modules of a run's config know.
+
+    Raises:
+        ConfigError: instead of the registry's error.
+    """
+    try:
+        yield
+    except KeyError as error:
+        if 'registry' not in str(error):
+            raise
+        own = [name for name in (cfg.get('custom_imports') or {}).get('imports', ()) if name != 'mmseg_uda']
+        raise ConfigError(
+            f'a run uses a class that is not known here ({error.args[0]}). Modules that it names are not imported by '
+            f'themselves: pass --imports {" ".join(own) or "<module>"}, or --images 0 for a report without pictures'
+        ) from error
+
+
 def run_config(checkpoint: Path) -> Config:
     """The resolved config of a run, from its checkpoint or, for older ones, from the copy beside it; read as data.
 
@@ -200,8 +221,9 @@ def _predict(
     device: torch.device,
 ) -> dict[str, list[np.ndarray]]:
     """Predictions for the shown images, read as the run's own config says where it tests on them."""
-    model = load_model(cfg, str(checkpoint), None, device)
-    own = named_test_sets(cfg)
+    with naming_imports(cfg):
+        model = load_model(cfg, str(checkpoint), None, device)
+        own = named_test_sets(cfg)
     found: dict[str, list[np.ndarray]] = {name: [] for name in datasets}
     with inference_mode(model, device):
         for name, dataset in datasets.items():

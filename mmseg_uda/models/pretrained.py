@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
 from urllib.parse import urlparse
@@ -29,7 +30,7 @@ def resolve_checkpoint(name: str) -> Path:
 
     Args:
         name: a path, ``open-mmlab://resnet101_v1c``, ``torchvision://resnet101`` or a http(s) address. Remote files
-            are kept in torch's hub folder and are not downloaded twice.
+            are kept in torch's hub folder and are not downloaded twice; a SHA-256 in the name is checked.
 
     Raises:
         CheckpointError: the file does not exist or cannot be downloaded; names what to do.
@@ -45,8 +46,13 @@ def resolve_checkpoint(name: str) -> Path:
     target = Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlparse(url).path)
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
+        digits = re.search(r'-([0-9a-f]{8,})\.', target.name)  # torchvision and OpenMMLab name files by their SHA-256
         try:
-            torch.hub.download_url_to_file(url, str(target), progress=False)
+            torch.hub.download_url_to_file(url, str(target), digits and digits.group(1), progress=False)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"pretrained weights '{name}': what {url} gave is not the file of that name ({error}): try again"
+            ) from error
         except OSError as error:
             raise CheckpointError(
                 f"pretrained weights '{name}' could not be downloaded from {url} ({error}): copy it to '{target}', or "

@@ -252,19 +252,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, range)):
         return [plain(item) for item in value]
     return str(value)
-
-
-def check_coverage(
-    missing: list[str], expected: list[str], source: PathLike, what: str = 'backbone', limit: float = 0.05
-) -> None:
-    """Fail when more than ``limit`` of the ``expected`` keys are missing in a weight file.
-
-    Raises:
-        CheckpointError: names the file, the share and the first missing keys.
-    """
-    if expected and len(missing) > limit * len(expected):
-        raise CheckpointError(
-            f"'{source}' lacks {len(missing)} of {len(expected)} {what} keys (first: "
-            f'{", ".join(sorted(missing)[:5])}): '
-            'it belongs to another network, or needs tools/convert_checkpoint.py first'
-        )

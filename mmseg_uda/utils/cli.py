@@ -64,7 +64,8 @@ def is_user_error(error: BaseException) -> bool:
     if isinstance(error, (OSError, SyntaxError, ImportError)):
         return True
     if isinstance(error, KeyError):  # a lookup that failed holds the bare key; a message is a sentence
-        return isinstance(error.args[0] if error.args else None, str) and ' ' in error.args[0] and _raised_here(error)
+        text = error.args[0] if error.args else None
+        return isinstance(text, str) and ' ' in text and ('registry' in text or _raised_here(error))
     return isinstance(error, (ValueError, TypeError, NotImplementedError)) and _raised_here(error)
 
 
