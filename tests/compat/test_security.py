@@ -83,12 +83,18 @@ def test_a_report_runs_nothing(world: Path, tmp_path: Path) -> None:
     folder, owned = received(world, tmp_path), tmp_path / 'owned'
     for name in ('0.py', 'tiny.py', 'mmcv.py', 'conftest.py'):
         (folder / name).write_text(f'open({str(owned)!r}, "w")\n')
-    command = ['report.py', folder, '--images', '1', '--device', 'cpu']
+    command = ['report.py', folder, '--images', '1', '--device', 'cpu', '--imports', 'tests.harness.synthetic']
     status, text = run(*command, folder=tmp_path)
-    last = text.splitlines()[-1]  # the run uses a class of a module that nobody has named
-    assert status == 2 and 'TinyBackbone is not in the' in last and '--imports tests.harness.synthetic' in last, text
-    status, text = run(*command, '--imports', 'tests.harness.synthetic', folder=tmp_path)
     assert status == 0 and 'report.html' in text and not owned.exists(), text
+    checkpoint = load_checkpoint_file(folder / 'iter_2.pth')
+    (folder / 'own_parts.py').write_text(f'open({str(owned)!r}, "w")\n')
+    for old, new in (('TinyBackbone', 'OwnBackbone'), ('tests.harness.synthetic', 'own_parts')):
+        checkpoint['meta']['config'] = checkpoint['meta']['config'].replace(old, new)
+    save_checkpoint_file(checkpoint, folder / 'iter_2.pth')
+    status, text = run(*command, folder=tmp_path)  # a class of a module that only the run names
+    last = text.splitlines()[-1]
+    assert status == 2 and 'OwnBackbone is not in the' in last and '--imports own_parts' in last, text
+    assert not owned.exists()
 
 
 def test_resuming_does_not_run_the_config_of_the_checkpoint(world: Path, tmp_path: Path) -> None:
