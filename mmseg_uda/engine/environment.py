@@ -59,6 +59,8 @@ def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config
     cfg = Config.fromfile(path)
     if overrides:
         cfg.merge_from_dict(overrides)
+    if cfg.get('runner') is None and cfg.get('total_iters'):  # how MMSegmentation said it before runners
+        cfg.runner = dict(type='IterBasedRunner', max_iters=cfg.total_iters)
     if cfg.get('model'):
         with naming_config(path):
             cfg.model = complete_model(cfg)

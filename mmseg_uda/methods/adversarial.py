@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..models.heads import ByHead, heads_of, require_plain, scores_of, weight_per_head
+from ..models.heads import ByHead, heads_of, require_plain_losses, scores_of, weight_per_head
 from ..models.losses.segmentation import head_losses
 from ..models.modes import set_teacher_mode
 from ..models.training_interface import consecutive, rows_of
@@ -68,7 +68,7 @@ class OutputAdaptation(UDASegmentor):
         if target_ce is not None and target_ce < 0:
             raise ValueError(f'target_ce must not be negative, got {target_ce}')
         self.target_ce = target_ce
-        require_plain(self.student, self.title)
+        require_plain_losses(self.student, self.title)
         self.masking = None if masking is None else self._build_masking(dict(masking))
 
     @property

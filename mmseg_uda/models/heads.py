@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Sequence, Union
 
+from mmseg.models.decode_heads import IterativeDecodeHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.ops import resize
 from torch import Tensor, nn
 
@@ -47,6 +49,27 @@ def require_plain(segmentor: nn.Module, who: str) -> None:
         )
 
 
+def require_plain_losses(segmentor: nn.Module, who: str) -> None:
+    """Refuse a plain segmentor with a head whose losses take more than its class scores (EncNet's, DANet's, K-Net's).
+
+    Args:
+        who: what computes losses on scores, for the message.
+
+    Raises:
+        TypeError: names the head.
+    """
+    require_plain(segmentor, who)
+    for name, head in heads_of(segmentor).items():
+        own_losses = getattr(type(head), 'losses', None) is not BaseDecodeHead.losses
+        own_output = getattr(type(head), 'forward_test', None) is not BaseDecodeHead.forward_test
+        if own_losses and (own_output or isinstance(head, IterativeDecodeHead)):
+            raise TypeError(
+                f'{who} computes losses on class scores, but those of {type(head).__name__} ({name}) take several '
+                'outputs of its training pass: change the type of this head, or take a self-training method (DACS, '
+                'DAFormer, MIC), which trains any segmentor'
+            )
+
+
 def heads_of(segmentor: nn.Module) -> dict[str, Any]:
     """All heads by name, ``decode`` (or ``decode_0`` ...) first."""
     named: dict[str, Any] = {}
@@ -75,8 +98,18 @@ def class_scores(head: Any, output: Any, size: Optional[Sequence[int]]) -> Tenso
     Returns:
         (B, C, H, W) float32, one channel for every class: a one-channel head gives the planes [0, z], whose softmax is
         (1 - sigmoid(z), sigmoid(z)).
+
+    Raises:
+        TypeError: several outputs.
     """
-    scores = (output[-1] if isinstance(output, list) else output).float()
+    if isinstance(output, list):
+        output = output[-1]
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f'{type(head).__name__} gives several outputs in training, this method needs class scores alone: change '
+            'the type of the head'
+        )
+    scores = output.float()
     if size is not None:
         scores = resize(scores, tuple(size), mode='bilinear', align_corners=head.align_corners, warning=False)
     return class_planes(scores) if has_one_channel(head) and scores.shape[1] == 1 else scores

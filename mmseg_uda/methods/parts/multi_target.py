@@ -11,7 +11,7 @@ import torch
 from mmcv.runner import ModuleList
 from torch import Tensor, nn
 
-from ...models.heads import class_scores, has_one_channel, heads_of, require_plain, scores_of
+from ...models.heads import class_scores, has_one_channel, heads_of, require_plain_losses, scores_of
 from ...models.losses.segmentation import head_losses
 from ...ops.binary import one_plane
 from ...streams import LABELED_TARGET, SOURCE, TARGET, Stream, split_streams, target_names
@@ -31,7 +31,7 @@ class MultiTarget(UDASegmentor):
 
     def __init__(self, num_targets: int = 2, labeled_target: Optional[Mapping[str, Any]] = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_plain(self.student, self.title)
+        require_plain_losses(self.student, self.title)
         self.labeled_target = LabeledTarget(labeled_target, ('supervise',), self.title)
         if num_targets < 1:
             raise ValueError(f'num_targets must be at least 1, got {num_targets}')
