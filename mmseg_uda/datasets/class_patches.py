@@ -95,6 +95,13 @@ class ClassPatches:
                 f'class_patches.scale={self.scale} (width, height) is smaller than the crop of {self.crop_size} '
                 '(height, width)'
             )
+        for part in stream.parts:
+            steps = getattr(getattr(part, 'pipeline', None), 'transforms', [])
+            if any(getattr(step, 'color_type', 'color') != 'color' for step in steps):
+                raise ValueError(
+                    'class_patches (QuadMix) cuts patches from 8-bit images of 3 bands (channels), but the pipeline of '
+                    f"the {stream.name} reads others (color_type of LoadImageFromFile): take 'class_patches' out"
+                )
         records = stream_records(stream, workers)
         self.pool = (
             self._auto_pool(records, auto_classes) if pool == 'auto' else [self._class_id(entry) for entry in pool]

@@ -11,8 +11,11 @@ from ..utils.config import check_options, option_names
 from .step_properties import property_of
 
 _READERS = {'LoadImageFromFile': 'LoadImage', 'LoadAnnotations': 'LoadLabels'}
-_CHECKED = {**_READERS, 'Normalize': 'CheckedNormalize'}
-_TRAINING = {**_READERS, 'RandomCrop': 'ClassLimitedCrop', 'DefaultFormatBundle': 'StreamFormatBundle'}
+_TRAINING = {
+    **_READERS,
+    'RandomCrop': 'ClassLimitedCrop',
+    'DefaultFormatBundle': 'StreamFormatBundle',
+}
 _EXTRACTION_META_KEYS = ('filename', 'ori_filename', 'ori_shape', 'img_shape', 'pad_shape', 'img_norm_cfg')
 _DEFAULT_META_KEYS = (
     'filename',
@@ -177,15 +180,9 @@ def resolve_pipeline(
 
 def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
     """``pipeline``, of training or of a test, with the readers whose errors name the file and which translate raw label
-    ids, and the normalisation that checks the number of bands.
+    ids.
     """
-    steps = [_renamed(step, _CHECKED) for step in flattened(pipeline)]
-    return [
-        {**step, 'transforms': with_safe_readers(step['transforms'])}
-        if isinstance(step, Mapping) and isinstance(step.get('transforms'), (list, tuple))
-        else step
-        for step in steps
-    ]
+    return [_renamed(step, _READERS) for step in flattened(pipeline)]
 
 
 def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
@@ -223,9 +220,9 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
     for i, step in enumerate(steps):
         if not isinstance(step, dict):
             continue
-        if step.get('type') == 'Normalize':
-            values_are_read = any(property_of(later, 'reads_values') for later in steps[i + 1 :])
-            step['type'] = 'CheckedNormalize' if values_are_read else 'DeferredNormalize'
+        values_are_read = any(property_of(later, 'reads_values') for later in steps[i + 1 :])
+        if step.get('type') == 'Normalize' and not values_are_read:
+            step['type'] = 'DeferredNormalize'
         if step.get('type') == 'Collect':
             if not labelled:
                 step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']

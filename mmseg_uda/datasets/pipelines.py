@@ -18,7 +18,14 @@ import torch
 from mmcv.parallel import DataContainer
 from mmcv.utils import print_log
 from mmseg.datasets.builder import PIPELINES
-from mmseg.datasets.pipelines import Compose, LoadAnnotations, LoadImageFromFile, Normalize, RandomCrop
+from mmseg.datasets.pipelines import (
+    Compose,
+    LoadAnnotations,
+    LoadImageFromFile,
+    Normalize,
+    PhotoMetricDistortion,
+    RandomCrop,
+)
 from mmseg.datasets.pipelines.formatting import DefaultFormatBundle
 from mmseg.utils import get_root_logger
 
@@ -292,9 +299,26 @@ class ClassLimitedCrop(RandomCrop):
         return results
 
 
-@PIPELINES.register_module()
+@PIPELINES.register_module(name='PhotoMetricDistortion', force=True)
+class CheckedDistortion(PhotoMetricDistortion):
+    """``PhotoMetricDistortion`` (which it replaces) that refuses what it would spoil: it works on 8-bit BGR images
+    only.
+    """
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        bands, depth = band_count(results['img']), results.get('img_depth', 'uint8')
+        if bands != 3 or depth != 'uint8':
+            raise ValueError(
+                f'PhotoMetricDistortion changes the colours of 8-bit images of 3 bands (channels), but '
+                f'{results.get("filename")} has {bands} bands of {depth}: take it out of the pipeline '
+                '(distortion=False)'
+            )
+        return super().__call__(results)
+
+
+@PIPELINES.register_module(name='Normalize', force=True)
 class CheckedNormalize(Normalize):
-    """``Normalize`` that refuses statistics of another number of bands.
+    """``Normalize`` (which it replaces) that refuses statistics of another number of bands.
 
     ``img_norm_cfg`` also gets ``depth``, the type of the values in the file.
     """

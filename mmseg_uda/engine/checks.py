@@ -23,7 +23,7 @@ from ..models.heads import has_one_channel, heads_of
 from ..models.losses.segmentation import loss_parts
 from ..models.own_training import KNOWN, own_training_steps
 from ..ops.labels import IGNORE
-from ..streams import TARGET
+from ..streams import SOURCE, TARGET
 from ..utils.config import nearest
 from .evaluation import UDAEvalHook, merged_metrics, score_results
 from .evaluation_sets import plain_configs, score_image
@@ -230,6 +230,28 @@ def require_classes(found: Sequence[str], wanted: Sequence[str], who: str, whom:
 
 def _listed(names: Sequence[str]) -> str:
     return ', '.join(names[:6]) + (', ...' if len(names) > 6 else '')
+
+
+# ---- one training sample -------------------------------------------------------------------------------------------
+def check_bands(method: UDASegmentor, dataset: Any) -> None:
+    """Read one sample and compare the number of its bands with what the backbone's first convolution takes.
+
+    Raises:
+        ValueError: names both numbers and the options.
+    """
+    backbone = getattr(method.student, 'backbone', None)
+    first = next((module for module in backbone.modules() if isinstance(module, nn.Conv2d)), None) if backbone else None
+    if first is None or first.groups != 1:
+        return
+    sample = dataset[0]
+    for name, key in dataset.keys.items():
+        image = sample.get('img' if name == SOURCE else f'{name}_img')
+        bands = image.data.shape[-3] if isinstance(image, DataContainer) else first.in_channels
+        if bands != first.in_channels:
+            raise ValueError(
+                f'the images of {key} have {bands} bands (channels), model.backbone reads {first.in_channels}: set '
+                f'in_channels={bands} of the backbone (in_chans of a timm model), or color_type of LoadImageFromFile'
+            )
 
 
 # ---- one validation image ------------------------------------------------------------------------------------------

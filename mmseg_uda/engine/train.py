@@ -27,7 +27,15 @@ from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
 from . import environment
 from .checkpoints import find_resumable
-from .checks import check_class_lists, check_counting, check_evaluation, check_heads, check_ignored_rows, report_limits
+from .checks import (
+    check_bands,
+    check_class_lists,
+    check_counting,
+    check_evaluation,
+    check_heads,
+    check_ignored_rows,
+    report_limits,
+)
 from .data import build_train_loader
 from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
@@ -202,6 +210,7 @@ def _train(
         if runner.rank == 0:
             for line in training_findings(dataset, evaluation):
                 logger.warning('data: %s', line)
+        check_bands(runner.model, dataset)
         for hook in runner.hooks:
             if isinstance(hook, UDAEvalHook):
                 check_evaluation(hook, runner.model, runner.max_iters, logger)

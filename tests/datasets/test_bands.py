@@ -22,6 +22,7 @@ from mmseg_uda.engine.data import build_train_loader, to_device
 from mmseg_uda.models.pretrained import adapt_input_bands
 from mmseg_uda.ops.normalize import as_picture
 from mmseg_uda.streams import split_streams
+from mmseg_uda.utils.config_errors import ConfigError
 from mmseg_uda.utils.rng import StepRng
 from tests.engine.worlds import write_config
 
@@ -225,3 +226,35 @@ def test_padded_pixels_of_a_target_get_no_pseudo_label(tmp_path: Path) -> None:
     stream = split_streams(to_device(next(iter(loader)), torch.device('cpu')))['target']
     assert stream.img.shape[2:] == (24, 64) and stream.label is None
     assert stream.valid is not None and stream.valid[..., :40].all() and not stream.valid[..., 40:].any()
+
+
+@pytest.mark.parametrize('step', [dict(type='PhotoMetricDistortion'), dict(type='StrongAugment')])
+def test_colour_changes_of_other_bands_are_refused(tmp_path: Path, step: dict[str, Any]) -> None:
+    norm = bands_world(tmp_path, 4, 'uint8')
+    pipeline = labelled_pipeline()
+    pipeline[0]['color_type'], pipeline[5] = 'unchanged', dict(type='Normalize', **norm)
+    pipeline.insert(5, step)
+    with pytest.raises(ValueError, match=rf'{step["type"]} changes the colours of 8-bit images.*channels'):
+        UDADataset(source=folder_config(tmp_path / 'source', pipeline=pipeline))[0]
+
+
+def test_class_patches_of_other_bands_are_refused(tmp_path: Path) -> None:
+    norm = bands_world(tmp_path, 4, 'uint8')
+    pipeline = labelled_pipeline()
+    pipeline[0]['color_type'], pipeline[5] = 'unchanged', dict(type='Normalize', **norm)
+    source = folder_config(tmp_path / 'source', pipeline=pipeline)
+    with pytest.raises(ValueError, match="3 bands.*take 'class_patches' out"):
+        UDADataset(source=source, class_patches=dict(scale=(40, 24), num=1, min_pixels=1, workers=0))
+
+
+def test_a_network_for_other_bands_is_refused_before_the_first_iteration(tmp_path: Path) -> None:
+    norm = bands_world(tmp_path, 4, 'uint8')
+    path = write_config(tmp_path)
+    cfg = Config.fromfile(str(path))
+    cfg.work_dir = str(tmp_path / 'run')
+    for name in ('source', 'target'):
+        steps = cfg.data.train[name].pipeline
+        steps[0]['color_type'] = 'unchanged'
+        next(step for step in steps if step['type'] == 'Normalize').update(norm)
+    with pytest.raises(ConfigError, match=r'data.train.source have 4 bands.*in_channels=4'):
+        train.train(cfg, torch.device('cpu'), meta={})

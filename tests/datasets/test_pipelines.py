@@ -49,7 +49,7 @@ def test_normalisation_stays_in_the_worker_when_grey_values_change_after_it() ->
     pipeline = labelled_pipeline()
     pipeline.insert(6, dict(type='RandomRotate', prob=0.5, degree=10))
     kinds = [step['type'] for step in training_pipeline(pipeline)]
-    assert 'CheckedNormalize' in kinds and 'DeferredNormalize' not in kinds
+    assert 'Normalize' in kinds and 'DeferredNormalize' not in kinds
     assert 'DeferredNormalize' in [step['type'] for step in training_pipeline(labelled_pipeline())]
 
 
@@ -187,7 +187,7 @@ def test_the_authors_of_transforms_state_properties(monkeypatch: pytest.MonkeyPa
     assert deterministic_prefix(Compose(training_pipeline(pipeline)).transforms) == 3
     after = labelled_pipeline()
     after.insert(6, dict(type='Halve'))
-    assert 'CheckedNormalize' in [step['type'] for step in training_pipeline(after)]
+    assert 'Normalize' in [step['type'] for step in training_pipeline(after)]
     monkeypatch.setattr(Halve, 'reads_values', False, raising=False)
     assert 'DeferredNormalize' in [step['type'] for step in training_pipeline(after)]
 
