@@ -13,9 +13,10 @@ from mmcv.utils import ConfigDict
 from mmseg.datasets.builder import DATASETS
 from torch import Tensor
 
+from ..datasets.bands import DeferredNormalize
 from ..datasets.label_readers import read_label_of
 from ..datasets.labels import picture_of
-from ..datasets.pipelines import DeferredNormalize, LoadImage
+from ..datasets.pipelines import LoadImage
 from ..ops.normalize import normalize_on_device
 from ..utils.config import build_from_config
 
