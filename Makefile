@@ -1,7 +1,7 @@
 # make demo    everything from an empty machine to the adapted toy segmentor and its report
 # make test    the test suite
 # make quick   ops, utils and components of the suite: seconds, for the edit loop
-# make lint    ruff on the whole tree, mypy on mmseg_uda/ops and mmseg_uda/engine
+# make lint    ruff on the whole tree, mypy on mmseg_uda
 # make smoke-full   the smoke part of the suite on mmcv-full, built once into a wheel cache and unpacked beside the environment
 # make full    the production install: replaces mmcv without ops by mmcv-full in the environment
 #

@@ -57,6 +57,19 @@ class Stream:
     def batch_size(self) -> int:
         return self.img.shape[0]
 
+    def require_label(self) -> Tensor:
+        """Labels (B, 1, H, W).
+
+        Raises:
+            KeyError: the stream has none.
+        """
+        if self.label is None:
+            raise KeyError(
+                f"the stream '{self.name}' has no labels: give its data set an ann_dir, and its pipeline a step that "
+                'loads annotations'
+            )
+        return self.label
+
 
 def split_streams(batch: Mapping[str, Any]) -> dict[str, Stream]:
     """Group a flat batch by stream.

@@ -118,7 +118,7 @@ class SegmentationDataset(CustomDataset):
             seg_map_suffix=self._label_forms[0].suffix,
             **kwargs,
         )
-        self.ann_dir = self.ann_dir if labels else None
+        self.ann_dir = self.ann_dir if labels else None  # type: ignore[has-type]
         self.label_reader = self._reader(label_ids, strict_labels)
         self.gt_seg_map_loader = LoadLabels()
 

@@ -188,10 +188,10 @@ class ClassPatches:
             window = (slice(top, top + self.crop_size[0]), slice(left, left + self.crop_size[1]))
             try:
                 dataset, results = self.stream.results(index)
-                label = resized(self._read_label(dataset, results), self.scale, Image.NEAREST)[window]
+                label = resized(self._read_label(dataset, results), self.scale, Image.Resampling.NEAREST)[window]
                 if not accept_patch(torch.from_numpy(label), cls, self.min_pixels):
                     continue
-                img = resized(self._load_image(results)['img'], self.scale, Image.BILINEAR)[window]
+                img = resized(self._load_image(results)['img'], self.scale, Image.Resampling.BILINEAR)[window]
             except CorruptFileError as error:
                 self.stream.count_corrupt(error)
                 continue

@@ -252,8 +252,9 @@ def size_findings(headers: Sequence[tuple[str, Header]], dataset: Any) -> list[s
     if margins is not None and kept_share(margins, sizes) < 0.5:
         lines.append(margins_line(margins, sizes))
     crop = next((tuple(step.crop_size) for step in steps if hasattr(step, 'crop_size')), None)
-    resized = [_largest_size(size, steps) for size in sizes]
-    if crop is not None and all(size is not None for size in resized):
+    largest = [_largest_size(size, steps) for size in sizes]
+    resized = [size for size in largest if size is not None]
+    if crop is not None and len(resized) == len(largest):
         filled = [min(h, crop[0]) * min(w, crop[1]) / (crop[0] * crop[1]) for h, w in resized if h and w]
         if filled and np.mean(filled) < 0.75:
             lines.append(

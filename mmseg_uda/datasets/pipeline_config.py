@@ -246,7 +246,7 @@ def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations')
     Label maps have the size at which the network predicted them, so that they are loaded after the first resize to a
     fixed size; before a random one they are loaded together with the image.
     """
-    steps = [
+    steps: list[Any] = [
         step
         for step in flattened(pipeline)
         if not (isinstance(step, Mapping) and property_of(step, 'reads') == 'label')
@@ -256,7 +256,7 @@ def with_pseudo_labels(pipeline: Sequence[Any], loader: str = 'LoadAnnotations')
         position += 1
     steps.insert(position, dict(type=loader))
     for step in steps:
-        if isinstance(step, Mapping) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
+        if isinstance(step, dict) and step.get('type') == 'Collect' and 'gt_semantic_seg' not in step['keys']:
             step['keys'] = [*step['keys'], 'gt_semantic_seg']
     return steps
 

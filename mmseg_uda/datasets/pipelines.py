@@ -72,7 +72,7 @@ class LoadImage(LoadImageFromFile):
     def _content(self, path: str) -> bytes:
         if self.file_client_args.get('backend', 'disk') == 'disk':
             return read_bytes(path, 'image')
-        if self.file_client is None:
+        if self.file_client is None:  # type: ignore[has-type]
             self.file_client = mmcv.FileClient(**self.file_client_args)
         return self.file_client.get(path)
 

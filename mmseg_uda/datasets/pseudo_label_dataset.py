@@ -58,7 +58,7 @@ class PseudoLabelDataset(CustomDataset):
         inner = unlabelled(dataset)
         # everything that is not about labels (images, classes, palette) is the inner data set's; its constructor has
         # run
-        vars(self).update(vars(inner))
+        self.__dict__.update(vars(inner))
         self.CLASSES, self.PALETTE = inner.CLASSES, inner.PALETTE
         self.folder = Path(folder)
         self.store = PseudoLabelStore.open(self.folder)

@@ -71,7 +71,10 @@ class ClassCounts:
     @classmethod
     def zeros(cls, classes: int) -> ClassCounts:
         return cls(
-            *(torch.zeros(classes, dtype=torch.int64) for _ in range(3)), torch.zeros(classes, dtype=torch.float64)
+            torch.zeros(classes, dtype=torch.int64),
+            torch.zeros(classes, dtype=torch.int64),
+            torch.zeros(classes, dtype=torch.int64),
+            torch.zeros(classes, dtype=torch.float64),
         )
 
     def effective_images(self) -> Tensor:

@@ -43,7 +43,7 @@ _PHOTOMETRIC: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     'Posterize': lambda img, bits: ImageOps.posterize(img, int(bits)),
     'Solarize': lambda img, threshold: ImageOps.solarize(img, int(threshold)),
     **{
-        name: lambda img, factor, enhancer=enhancer: enhancer(img).enhance(factor)
+        name: lambda img, factor, enhancer=enhancer: enhancer(img).enhance(factor)  # type: ignore[misc]
         for name, enhancer in _ENHANCERS.items()
     },
 }
@@ -125,7 +125,7 @@ def apply_operation(
     """An RGB image, or, with another filling and interpolation, a label map, after one operation."""
     value = operation.value(*img.size)
     if operation.name == 'Rotate':
-        return img.rotate(value, resample=resample, fillcolor=fill)
+        return img.rotate(value, resample=Image.Resampling(resample), fillcolor=fill)
     if operation.name in _AFFINE:
         return img.transform(
             img.size, Image.Transform.AFFINE, _AFFINE[operation.name](value), resample=resample, fillcolor=fill

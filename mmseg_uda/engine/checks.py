@@ -166,7 +166,7 @@ def check_ignored_rows(method: UDASegmentor, dataset: Any) -> None:
     Raises:
         ValueError: names the options, the height of the crop and the remedy.
     """
-    labeler = getattr(method, 'pseudo_labeler', None)
+    labeler: Any = getattr(method, 'pseudo_labeler', None)
     rows = getattr(labeler, 'ignore_top', 0) + getattr(labeler, 'ignore_bottom', 0)
     if not rows or TARGET not in getattr(dataset, 'streams', {}):
         return

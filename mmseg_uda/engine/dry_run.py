@@ -133,7 +133,7 @@ def fused_attention() -> Iterator[None]:
         attention = torch.ops.aten._scaled_dot_product_efficient_attention
         return attention(query, key, value, None, query.requires_grad, dropout_p, scale=rest.get('scale'))[0]
 
-    F.scaled_dot_product_attention = fused
+    F.scaled_dot_product_attention = fused  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -165,7 +165,7 @@ def dry_steps(
         RuntimeError, NotImplementedError: the step asks for a number that only the device knows.
     """
     with _without_data(method, device) as convert:
-        optimizers = {
+        optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
             for name, network in method.networks().items()
         }

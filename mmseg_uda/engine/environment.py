@@ -94,7 +94,7 @@ def start_processes(
         return torch.device('cuda', torch.cuda.current_device())
     if launcher != 'pytorch':
         raise ValueError(f'--launcher {launcher} on a CPU is not supported: use torchrun and --launcher pytorch')
-    dist.init_process_group('gloo', **limit)
+    dist.init_process_group('gloo', **limit)  # type: ignore[arg-type]
     # its threads must end before the interpreter does, or a rank that finished now and then aborts on exit
     atexit.register(_leave_group)
     _watch_ranks(timeout)

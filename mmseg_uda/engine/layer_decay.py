@@ -59,7 +59,7 @@ def layer_numbers(backbone: nn.Module) -> dict[str, int]:
         ValueError: a backbone that is divided in an unknown way.
     """
     for holder in ('model', 'timm_model'):
-        network = getattr(backbone, holder, None)
+        network: Any = getattr(backbone, holder, None)
         if hasattr(network, 'group_matcher'):
             numbers = _grouped(network, network.group_matcher(coarse=False))
             return {f'{holder}.{name}': layer for name, layer in numbers.items()}
@@ -156,7 +156,7 @@ class EncoderLayerDecay:
     def _exempt_names(self, backbone: Optional[nn.Module]) -> set[str]:
         if self.no_decay != 'auto' or backbone is None:
             return set()
-        network = getattr(backbone, 'model', backbone)
+        network: Any = getattr(backbone, 'model', backbone)
         named = network.no_weight_decay() if hasattr(network, 'no_weight_decay') else ()
         prefix = 'backbone.model.' if network is not backbone else 'backbone.'
         return {prefix + name for name in named}

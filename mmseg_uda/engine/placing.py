@@ -70,7 +70,7 @@ def place(method: UDASegmentor, device: torch.device, options: EngineOptions) ->
 def arrange(method: UDASegmentor, options: EngineOptions) -> UDASegmentor:
     """Apply ``options`` to a method, on whatever device it is; returns it."""
     if options.channels_last:
-        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        method.to(memory_format=torch.channels_last)
     for segmentor in (module for module in method.modules() if isinstance(module, EncoderDecoder)):
         if options.windows_per_chunk is not None and hasattr(segmentor, 'hr_windows_per_chunk'):
             segmentor.hr_windows_per_chunk = options.windows_per_chunk

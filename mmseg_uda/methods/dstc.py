@@ -139,7 +139,7 @@ class DSTC(UDASegmentor):
     @classmethod
     def option_names(cls) -> list[str]:
         """Accepted config keys."""
-        return sorted({*(signature_names(cls) or ()), *signature_names(DSTCOptions)})
+        return sorted({*(signature_names(cls) or ()), *(signature_names(DSTCOptions) or ())})
 
     @property
     def steps_within_iteration(self) -> bool:
@@ -172,7 +172,7 @@ class DSTC(UDASegmentor):
         source, labeled = streams['source'], streams['labeled_target']
         targets = [streams[name] for name in target_names(list(streams))]
         target, number = concat_streams(targets), len(targets)
-        label_s, label_t = _label(source), _label(labeled)
+        label_s, label_t = source.require_label()[:, 0], labeled.require_label()[:, 0]
         if source.img.shape != labeled.img.shape:
             raise ValueError(
                 f'DSTC pastes source classes on labelled target images of one size, got {tuple(source.img.shape)} and '
@@ -300,12 +300,6 @@ def _warn_about_single_images() -> None:
         'one unlabelled image per iteration: there is no other to mix it with, so DSTC trains on it as it is',
         stacklevel=3,
     )
-
-
-def _label(stream: Stream) -> Tensor:
-    if stream.label is None:
-        raise KeyError(f"stream '{stream.name}' has no labels: give its data set an ann_dir")
-    return stream.label[:, 0]
 
 
 def _next(value: Tensor, world: World, number: int = 1) -> Tensor:

@@ -65,7 +65,7 @@ class RIPU(UDASegmentor):
             self.record_view('source', img=source.img, label=source.label)
             yield LossTerm('source', supervised, keep_graph=True)
             consistency = ops.local_consistency_loss(
-                torch.softmax(scores, dim=1), _label(source), self.consistency_kind, world
+                torch.softmax(scores, dim=1), source.require_label()[:, 0], self.consistency_kind, world
             )
             yield LossTerm('consistency', consistency, weight=self.consistency_weight)
         target = streams['labeled_target']
@@ -78,15 +78,9 @@ class RIPU(UDASegmentor):
     def _supervised(self, stream: Stream, world: World) -> tuple[Tensor, Tensor]:
         """Class scores at image size, and the cross entropy over its labelled pixels."""
         scores = scores_of(self.student, self.student.extract_feat(stream.img), stream.img.shape[2:])
-        label = _label(stream)
+        label = stream.require_label()[:, 0]
         main = scores.pop('decode')
         loss = ops.labeled_cross_entropy(main, label, world)
         for auxiliary in scores.values():
             loss = loss + self.aux_weight * ops.labeled_cross_entropy(auxiliary, label, world)
         return main, loss
-
-
-def _label(stream: Stream) -> Tensor:
-    if stream.label is None:
-        raise KeyError(f"RIPU needs labels in the stream '{stream.name}': its pipeline must load annotations")
-    return stream.label[:, 0]

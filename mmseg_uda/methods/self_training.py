@@ -141,8 +141,9 @@ class SelfTraining(UDASegmentor):
 
     @property
     def num_classes(self) -> int:
-        head = self.student.decode_head
-        return int((head[-1] if isinstance(head, nn.ModuleList) else head).num_classes)
+        head: Any = self.student.decode_head
+        last: Any = head[-1] if isinstance(head, nn.ModuleList) else head
+        return int(last.num_classes)
 
     def _build_reference(self, model: Any) -> nn.Module:
         """A frozen network of the student's architecture that :meth:`init_weights` fills with its ImageNet weights."""
@@ -235,7 +236,7 @@ class SelfTraining(UDASegmentor):
             loss = self.feature_distance(features.views, reference_views(self.imnet, shown.img, features), shown.label)
             log = {'src.loss_imnet_feat_dist': loss}
             yield LossTerm('feature_distance', loss, self.feature_distance.weight, log, keep_graph=distilled)
-        if distilled:
+        if self.distillation is not None and distilled:
             yield self.distillation.term('source', features.backbone[-1], self.foundation, source.img)
 
     def _augmented(self, stream: Stream, augmentation: Any) -> Stream:
@@ -252,7 +253,10 @@ class SelfTraining(UDASegmentor):
         """Mix and augment; image i of the target meets image i of the source, cyclically when the target has more."""
         rows = [i % source.batch_size for i in range(target.batch_size)]
         paired = rows != list(range(source.batch_size))
-        source_img, source_label = (source.img[rows], source.label[rows]) if paired else (source.img, source.label)
+        source_img, source_label = source.img, source.require_label()
+        if paired:
+            source_img, source_label = source_img[rows], source_label[rows]
+        assert self.mixer is not None
         mixed = self.mixer(source_img, source_label, target.img, label, weight, self.rng)
         if self.augmentation is None:
             return mixed
@@ -296,4 +300,4 @@ class FlatSelfTraining(SelfTraining):
     @classmethod
     def option_names(cls) -> list[str]:
         """Accepted config keys: flat ones and those of the component form."""
-        return sorted({*FLAT_KEYS, *signature_names(SelfTraining)})
+        return sorted({*FLAT_KEYS, *(signature_names(SelfTraining) or ())})

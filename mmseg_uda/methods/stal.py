@@ -136,7 +136,7 @@ class STAL(UDASegmentor):
     @classmethod
     def option_names(cls) -> list[str]:
         """Accepted config keys."""
-        return sorted({*(signature_names(cls) or ()), *signature_names(STALOptions)})
+        return sorted({*(signature_names(cls) or ()), *(signature_names(STALOptions) or ())})
 
     def _build_cutmix(self, options: dict[str, Any]) -> None:
         self.area_threshold = float(options.pop('area_threshold', 0.005))
@@ -240,7 +240,7 @@ class STAL(UDASegmentor):
             (stream, i) for i in range(max(p.batch_size for p in parts)) for stream in parts if i < stream.batch_size
         ]
         images = torch.stack([stream.img[i] for stream, i in order])
-        labels = torch.stack([_labels(stream)[i] for stream, i in order])
+        labels = torch.stack([stream.require_label()[:, 0][i] for stream, i in order])
         if self.copy_paste is None:
             return images, labels
         return self.copy_paste(
@@ -353,9 +353,3 @@ class STAL(UDASegmentor):
         if self.progress() < self.contrast_start:
             return 0 * (labeled.representation.sum() + mixed.representation.sum())
         return self.contrast(labeled, mixed, entropy, share, draws.ranks, world)
-
-
-def _labels(stream: Stream) -> Tensor:
-    if stream.label is None:
-        raise KeyError(f"STAL needs labels in the stream '{stream.name}': its pipeline must load annotations")
-    return stream.label[:, 0]

@@ -41,7 +41,7 @@ def _second_computation(block: nn.Module) -> Iterator[None]:
 
     Not by ``track_running_stats=False``, with which it saves other tensors and checkpointing refuses the block.
     """
-    norms = [
+    norms: list[Any] = [
         m for m in block.modules() if isinstance(m, _BatchNorm) and m.training and m.num_batches_tracked is not None
     ]
     before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
@@ -68,7 +68,7 @@ def checkpoint_blocks(backbone: nn.Module) -> int:
     """
     blocks = _blocks(backbone)
     for block in (block for block in blocks if not isinstance(block, CheckpointedBlock)):
-        block.__class__ = _checkpointed(type(block))
+        block.__class__ = _checkpointed(type(block))  # type: ignore[arg-type]
     if not blocks:
         raise ValueError(
             f'engine.activation_checkpointing: {type(backbone).__name__} has no list of blocks to checkpoint: '

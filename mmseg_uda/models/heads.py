@@ -117,8 +117,9 @@ def class_scores(head: Any, output: Any, size: Optional[Sequence[int]]) -> Tenso
 
 def threshold_of(segmentor: Any) -> float:
     """The probability of class 1 above which a segmentor with a one-channel head says class 1."""
-    head = segmentor.decode_head
-    return float((head[-1] if isinstance(head, nn.ModuleList) else head).threshold)
+    head: Any = segmentor.decode_head
+    last: Any = head[-1] if isinstance(head, nn.ModuleList) else head
+    return float(last.threshold)
 
 
 def decision_scores(segmentor: Any, scores: Tensor, threshold: Optional[float] = None) -> Tensor:

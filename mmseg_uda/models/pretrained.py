@@ -168,7 +168,7 @@ def load_pretrained(
     Raises:
         CheckpointError: missing keys, other shapes, or further blocks of a deeper network; names them.
     """
-    state = state_dict_of(load_checkpoint_file(resolve_checkpoint(name)))
+    state: Mapping[str, Any] = state_dict_of(load_checkpoint_file(resolve_checkpoint(name)))
     state = below(state, BACKBONE_PREFIX) or state
     try:
         if is_transformers_mit(state):
@@ -222,7 +222,7 @@ def pretrained_source(segmentor: nn.Module) -> Optional[str]:
     """What the backbone's weights come from: a file name or the type of an initialiser; None for random weights."""
     backbone = getattr(segmentor, 'backbone', None)
     name = getattr(backbone, 'pretrained', None)
-    init_cfg = getattr(backbone, 'init_cfg', None)
+    init_cfg: Any = getattr(backbone, 'init_cfg', None)
     if name is None and isinstance(init_cfg, Mapping):
         name = init_cfg.get('checkpoint') or (init_cfg['type'] if init_cfg['type'].endswith('Weights') else None)
     return name
@@ -242,14 +242,14 @@ def init_reference_weights(segmentor: nn.Module) -> None:
     init_segmentor_weights(segmentor)
 
 
-def init_segmentor_weights(segmentor: nn.Module) -> None:
+def init_segmentor_weights(segmentor: Any) -> None:
     """``segmentor.init_weights()``, but stock backbones load their ``pretrained`` file strictly as well.
 
     MMSeg's ``Pretrained`` initialiser only logs missing keys, so that a wrong file starts the training from random
     weights.
     """
     backbone = getattr(segmentor, 'backbone', None)
-    init_cfg = getattr(backbone, 'init_cfg', None)
+    init_cfg: Any = getattr(backbone, 'init_cfg', None)
     pretrained = (
         init_cfg['checkpoint'] if isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained' else None
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Any, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -181,8 +181,9 @@ def _fold_normalisation(encoder: TimmEncoder, name: str) -> None:
     (mean_w, std_w), (mean_pipe, std_pipe) = (
         [torch.tensor(values) for values in pair] for pair in (encoder.in_mean_std, encoder.pipeline_mean_std)
     )
-    first = encoder.model.pretrained_cfg.get('first_conv')
-    conv = encoder.model.get_submodule(first) if isinstance(first, str) else None
+    model: Any = encoder.model
+    first = model.pretrained_cfg.get('first_conv')
+    conv = model.get_submodule(first) if isinstance(first, str) else None
     if not isinstance(conv, nn.Conv2d) or any(conv.padding) or conv.bias is None:
         pixels = [[round(255 * v, 3) for v in values] for values in encoder.in_mean_std]
         raise CheckpointError(

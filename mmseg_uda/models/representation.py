@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence
 
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
@@ -73,7 +73,7 @@ def forward_with_representation(segmentor: EncoderDecoder, img: Tensor) -> Segme
     return SegmentorOutput(class_scores(head, scores, None), auxiliary, representation)
 
 
-def _forward_and_capture(head: nn.Module, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def _forward_and_capture(head: Any, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """The head's scores and the input of its last layer."""
     conv: Optional[nn.Module] = getattr(head, 'conv_seg', None)
     if conv is None:

@@ -59,7 +59,7 @@ class Features:
         return self.views[0].maps
 
 
-def encode(segmentor: nn.Module, img: Tensor) -> tuple[Sequence[Tensor], Any]:
+def encode(segmentor: Any, img: Tensor) -> tuple[Sequence[Tensor], Any]:
     """Backbone maps of normalised images (B, 3, H, W), and what the heads take: the same, or the neck's output.
 
     A segmentor with an ``extract_feat`` of its own decides alone; then both are its result.
@@ -71,13 +71,13 @@ def encode(segmentor: nn.Module, img: Tensor) -> tuple[Sequence[Tensor], Any]:
     return maps, segmentor.neck(maps)
 
 
-def _is_split(segmentor: nn.Module) -> bool:
+def _is_split(segmentor: Any) -> bool:
     own = type(segmentor).extract_feat is not EncoderDecoder.extract_feat
     return not own and bool(getattr(segmentor, 'with_neck', False))
 
 
 def training_features(
-    segmentor: nn.Module, img: Tensor, rng: Union[StepRng, Generator] = None, box: Optional[Box] = None
+    segmentor: Any, img: Tensor, rng: Union[StepRng, Generator] = None, box: Optional[Box] = None
 ) -> Features:
     """Features of one training pass.
 
@@ -102,7 +102,7 @@ def training_features(
 
 
 @torch.no_grad()
-def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[FeatureView, ...]:
+def reference_views(segmentor: Any, img: Tensor, like: Features) -> tuple[FeatureView, ...]:
     """Backbone features of a frozen reference network for the windows that ``like`` has seen, without gradient.
 
     Args:
@@ -116,7 +116,7 @@ def reference_views(segmentor: nn.Module, img: Tensor, like: Features) -> tuple[
 
 
 def segmentation_losses(
-    segmentor: nn.Module, features: Union[Features, Any], label: Tensor, weight: Optional[Tensor] = None
+    segmentor: Any, features: Union[Features, Any], label: Tensor, weight: Optional[Tensor] = None
 ) -> dict[str, Tensor]:
     """Losses of the decode head and all auxiliary heads, named as MMSeg logs them (``decode.loss_ce``,
     ``aux.loss_ce``).
@@ -135,7 +135,7 @@ def segmentation_losses(
 
 
 def segmentation_losses_of_parts(
-    segmentor: nn.Module, features: Union[Features, Any], labels: Sequence[Tensor]
+    segmentor: Any, features: Union[Features, Any], labels: Sequence[Tensor]
 ) -> list[dict[str, Tensor]]:
     """:func:`segmentation_losses` of several groups of images that passed the network as one batch.
 
@@ -151,7 +151,7 @@ def segmentation_losses_of_parts(
 
 
 def own_forward_losses(
-    segmentor: nn.Module, img: Tensor, metas: Sequence[Mapping[str, Any]], label: Tensor
+    segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], label: Tensor
 ) -> tuple[Features, dict[str, Any]]:
     """Features and losses of a segmentor that overrides ``forward_train`` (:mod:`mmseg_uda.models.own_training`)."""
     maps, losses = forward_train(segmentor, img, metas, label)
@@ -163,7 +163,7 @@ def consecutive(sizes: Sequence[int]) -> list[slice]:
     return [slice(end - size, end) for end, size in zip(accumulate(sizes), sizes)]
 
 
-def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[str, tuple[nn.Module, Any]]:
+def head_outputs(segmentor: Any, features: Union[Features, Any]) -> dict[str, tuple[nn.Module, Any]]:
     """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or
     ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
@@ -173,7 +173,7 @@ def head_outputs(segmentor: nn.Module, features: Union[Features, Any]) -> dict[s
     stage: tuple[Any, ...] = ()  # what the stage before in a cascade has said
     for name, head in heads_of(segmentor).items():
         if isinstance(head, PointHead):
-            outputs[name] = head, point_output(head, inputs, *stage, train_cfg=segmentor.train_cfg)
+            outputs[name] = head, point_output(head, inputs, stage[0], segmentor.train_cfg)
         elif name.startswith('decode_'):
             stage = (head(inputs, *stage),)
             outputs[name] = head, stage[0]
@@ -209,7 +209,7 @@ def _losses(
     return losses
 
 
-def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Tensor]) -> dict[str, Tensor]:
+def _losses_of(head: Any, outputs: Any, label: Tensor, weight: Optional[Tensor]) -> dict[str, Tensor]:
     if hasattr(head, 'weighted_losses'):
         return head.weighted_losses(outputs, label, weight)
     if isinstance(head, PointHead):
@@ -218,7 +218,7 @@ def _losses_of(head: nn.Module, outputs: Any, label: Tensor, weight: Optional[Te
 
 
 def logits(
-    segmentor: nn.Module,
+    segmentor: Any,
     img: Tensor,
     metas: Optional[Sequence[Mapping[str, Any]]] = None,
     for_labels: bool = True,

@@ -22,7 +22,7 @@ class _DilatedDepthwise(torch.autograd.Function):
         return _convolve(x, weight, bias, dilation)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Optional[Tensor], ...]:
         x, weight = ctx.saved_tensors
         grad = grad.contiguous()
         needs = ctx.needs_input_grad

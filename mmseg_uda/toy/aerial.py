@@ -4,7 +4,7 @@ infrared)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -159,7 +159,7 @@ def _turned(points: np.ndarray, centre: np.ndarray, angle: float) -> np.ndarray:
     return points @ np.array([[cos, sin], [-sin, cos]]) + centre
 
 
-def _rectangle(centre: np.ndarray, size: Sequence[float], angle: float) -> np.ndarray:
+def _rectangle(centre: np.ndarray, size: Any, angle: float) -> np.ndarray:
     half = np.asarray(size) / 2
     return _turned(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half, centre, angle)
 

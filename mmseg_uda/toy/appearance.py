@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -101,4 +101,5 @@ def between(a: Appearance, b: Appearance, share: float) -> Appearance:
         'vignette',
         'variety',
     )
-    return replace(b, **{name: blend(getattr(a, name), getattr(b, name)) for name in fields})
+    mixed: dict[str, Any] = {name: blend(getattr(a, name), getattr(b, name)) for name in fields}
+    return replace(b, **mixed)

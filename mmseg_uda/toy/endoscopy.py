@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,7 +85,7 @@ def render_endoscopy(look: EndoscopyLook, side: int, rng: Rng) -> tuple[np.ndarr
 
 def _vessel(color: np.ndarray, rng: Rng, side: int) -> None:
     steps = np.cumsum(rng.normal(0, 0.05, (10, 2)) + rng.normal(0, 0.03, 2), 0) + rng.random(2)
-    layer = np.zeros(color.shape[:2], np.float32)
+    layer: Any = np.zeros(color.shape[:2], np.float32)
     cv2.polylines(layer, [np.round(steps * side).astype(np.int32)], False, 1.0, max(side // 96, 1))
     layer = cv2.GaussianBlur(layer, (0, 0), 0.8)
     color -= layer[..., None] * np.array([18, 40, 34], np.float32)

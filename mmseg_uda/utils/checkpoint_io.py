@@ -156,7 +156,7 @@ def save_checkpoint_file(checkpoint: Mapping[str, Any], path: PathLike) -> None:
         with open(temporary, 'wb', buffering=0) as file:
             writer = _Writer(file)
             try:
-                torch.save(dict(checkpoint), writer)
+                torch.save(dict(checkpoint), writer)  # type: ignore[arg-type]
             except RuntimeError as error:  # torch says where in its own code it stood, not what went wrong
                 raise writer.error or error from error
             os.fsync(file.fileno())

@@ -44,7 +44,7 @@ def signature_names(cls: Callable[..., Any]) -> Optional[set[str]]:
             continue
         if base is object:
             return names
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(base)['__init__']).parameters.values())[1:]
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names

@@ -110,7 +110,7 @@ def _hint(text: str) -> str:
     if unknown_option and classes:
         for registry in _registries():
             cls = registry.module_dict.get(classes[-1])
-            names = option_names(cls) if cls is not None else None
-            if names:
-                return f' ({nearest(unknown_option.group(1), names)})'
+            options = option_names(cls) if cls is not None else None
+            if options:
+                return f' ({nearest(unknown_option.group(1), options)})'
     return ''

@@ -115,14 +115,14 @@ def _substituted(value: Any, file: str, base: Mapping[str, Any], origins: Mappin
 def _merged(own: Any, own_origins: Any, base: Any, origins: Any, file: str, indices: bool = False) -> tuple[Any, Any]:
     """``own`` merged into ``base``, key by key, as ``mmcv.Config`` does; ``indices``: its keys may count list items."""
     if isinstance(base, list):
-        merged = list(base)
+        items = list(base)
         for key, value in own.items():
-            if not key.isdigit() or int(key) >= len(merged):
+            if not key.isdigit() or int(key) >= len(items):
                 raise KeyError(f'{file}: the list has no item {key}')
-            item = merged[int(key)]
+            item = items[int(key)]
             below = _substituted(item, file, {}, {})[1]
-            merged[int(key)] = _merged_value(value, own_origins[key], item, below, file, indices)[0]
-        return merged, file
+            items[int(key)] = _merged_value(value, own_origins[key], item, below, file, indices)[0]
+        return items, file
     merged, found = dict(base), dict(origins)
     for key, value in own.items():
         if isinstance(value, Mapping) and key in merged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +60,8 @@ class Distillation(nn.Module):
         self.size = tuple(size)
         self.distance_share = distance_share
         self.streams = tuple(streams)
-        self.projection = FeatureProjection(channels, int(reference.embed_dims[-1]))
+        widths: Any = reference.embed_dims
+        self.projection = FeatureProjection(channels, int(widths[-1]))
 
     def term(self, stream: str, features: Tensor, reference: nn.Module, img: Tensor) -> LossTerm:
         """The loss of one stream.

@@ -87,14 +87,14 @@ class MaskedConsistency(nn.Module):
     def build_batch(self, method: UDASegmentor, source: Stream, pseudo: Optional[PseudoLabelled]) -> MaskedBatch:
         """The masked images with their labels and weights."""
         if self.source_only:
-            batch = MaskedBatch(source.img, source.label, None)
+            batch = MaskedBatch(source.img, source.require_label(), None)
         else:
             assert pseudo is not None
             target, label, weight = pseudo
             if self.teacher is not None:
                 label, weight, _ = label_with(self.teacher, self.pseudo_labeler, target)
             assert label is not None and weight is not None
-            batch = select_masked_batch(self.mode, source.img, source.label, target.img, label, weight)
+            batch = select_masked_batch(self.mode, source.img, source.require_label(), target.img, label, weight)
         return self._masked(method, source, batch)
 
     def _masked(self, method: UDASegmentor, like: Stream, batch: MaskedBatch) -> MaskedBatch:
@@ -115,7 +115,7 @@ class MaskedConsistency(nn.Module):
     def loss_on_labels(self, method: UDASegmentor, labeled: Stream, weight: float) -> LossTerm:
         """The term ``masked_labeled``: masked images of a labelled stream with their labels."""
         with torch.no_grad():
-            batch = self._masked(method, labeled, MaskedBatch(labeled.img, labeled.label, None))
+            batch = self._masked(method, labeled, MaskedBatch(labeled.img, labeled.require_label(), None))
         return self._term(method, 'masked_labeled', batch, weight)
 
     def _term(self, method: UDASegmentor, name: str, batch: MaskedBatch, weight: float) -> LossTerm:

@@ -129,6 +129,7 @@ class _Levels(nn.ModuleDict):
     """Heads by level whose weights are initialised with the rest of the segmentor."""
 
     def init_weights(self) -> None:
+        heads: Any
         for heads in self.values():
             heads.init_weights()
 
@@ -138,7 +139,7 @@ class HeadAverage(nn.Module):
 
     def __init__(self, heads: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = heads
+        self.members: Sequence[Any] = heads
         self.align_corners = heads[0].align_corners
         self.num_classes, self.out_channels = heads[0].num_classes, getattr(heads[0], 'out_channels', None)
         self.threshold = getattr(heads[0], 'threshold', None)

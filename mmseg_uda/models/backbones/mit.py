@@ -168,7 +168,7 @@ class MixTransformer(MixVisionTransformer):
             **kwargs,
         )
         self.pretrained = pretrained
-        self.layers = ModuleList([MiTStage(list(stage)) for stage in self.layers])
+        self.layers = ModuleList([MiTStage(list(stage)) for stage in self.layers])  # type: ignore[has-type]
         for module in self.modules():
             # other forward functions on the same parameters
             if isinstance(module, TransformerEncoderLayer):

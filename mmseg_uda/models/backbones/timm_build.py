@@ -14,7 +14,7 @@ from torch import nn
 from ...utils.config import nearest
 
 #: constructor options that let a network take inputs of another size than the configured one, tried in this order
-ANY_SIZE = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
+ANY_SIZE: tuple[dict[str, Any], ...] = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
 
 
 def import_timm() -> Any:
@@ -78,7 +78,7 @@ def _unknown_option(timm: Any, model_name: str, option: str, message: str, known
     )
 
 
-def default_indices(network: nn.Module, plain: bool) -> list[int]:
+def default_indices(network: Any, plain: bool) -> list[int]:
     """Blocks d/4-1, d/2-1, 3d/4-1, d-1 of a plain transformer of depth d; the last four levels of a pyramid."""
     levels = len(network.feature_info)
     if not plain:
@@ -86,12 +86,12 @@ def default_indices(network: nn.Module, plain: bool) -> list[int]:
     return sorted({max(-(-levels * quarter // 4) - 1, 0) for quarter in (1, 2, 3, 4)})
 
 
-def is_plain(network: nn.Module) -> bool:
+def is_plain(network: Any) -> bool:
     """Whether all maps have one stride: a plain transformer, not a pyramid."""
     return len({info['reduction'] for info in network.feature_info}) == 1
 
 
-def size_divisor(network: nn.Module, plain: bool) -> int:
+def size_divisor(network: Any, plain: bool) -> int:
     """What the sides of inputs are rounded up to, so that the maps cover the whole image.
 
     The patch of a transformer (Swin pads behind its patches); the deepest stride of networks that begin with an
@@ -107,7 +107,7 @@ def size_divisor(network: nn.Module, plain: bool) -> int:
     return int(max(info['reduction'] for info in network.feature_info))
 
 
-def native_size(network: nn.Module, options: Mapping[str, Any]) -> tuple[int, int]:
+def native_size(network: Any, options: Mapping[str, Any]) -> tuple[int, int]:
     """The input size (H, W) that the network was built for."""
     given = options.get('img_size') or getattr(getattr(network, 'patch_embed', None), 'img_size', None)
     given = network.pretrained_cfg['input_size'][1:] if given is None else given

@@ -63,6 +63,7 @@ class TimmEncoder(BaseModule):
     """
 
     loads_strictly = True
+    model: Any  # a timm network
 
     def __init__(
         self,
@@ -111,6 +112,7 @@ class TimmEncoder(BaseModule):
         self._set_normalisation(in_mean_std, pipeline_mean_std)
         if with_cp:
             self.model.set_grad_checkpointing(True)
+        module: Any
         for module in self.model.modules():
             if fused_attention is not None and hasattr(module, 'fused_attn'):
                 module.fused_attn = fused_attention
@@ -159,7 +161,7 @@ class TimmEncoder(BaseModule):
 
             use_rule(self.model, rule)
 
-    def _set_normalisation(self, given: Union[str, Normalisation, None], pipeline: Normalisation) -> None:
+    def _set_normalisation(self, given: Any, pipeline: Normalisation) -> None:
         if given == 'auto':
             config = self.model.pretrained_cfg
             given = (config['mean'], config['std'])
@@ -270,7 +272,7 @@ class TimmEncoder(BaseModule):
 
     def run_block(self, block: nn.Module, tokens: Tensor, rope: Optional[Tensor]) -> Tensor:
         """One block, with activation checkpointing where it is on."""
-        given = {} if rope is None else dict(rope=rope)
+        given: dict[str, Any] = {} if rope is None else dict(rope=rope)
         if self.model.grad_checkpointing and torch.is_grad_enabled():
             return checkpoint(block, tokens, use_reentrant=False, **given)
         return block(tokens, **given)

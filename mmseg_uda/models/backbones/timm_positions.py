@@ -5,15 +5,17 @@ Imported only when it is needed: timm is an extra.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...ops.position_embedding import resize_position_table
 
 
-def _with_positions(network: nn.Module, x: Tensor) -> Tensor:
+def _with_positions(network: Any, x: Tensor) -> Tensor:
     """Patch tokens (B, h, w, C) -> tokens (B, prefix + h * w, C) with class and register tokens and positions."""
     batch, height, width, _ = x.shape
     given = [token for token in (network.cls_token, network.reg_token) if token is not None]
@@ -38,12 +40,13 @@ class RuledEva(Eva):
     """``Eva`` (EVA-02, Perception Encoder ...) whose ``position_rule`` says how absolute positions are
     interpolated."""
 
-    def _pos_embed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        rotary = None if self.rope is None else self.rope.get_embed(shape=tuple(x.shape[1:3]))
+    def _pos_embed(self, x: Tensor) -> tuple[Tensor, Any]:
+        rope: Any = self.rope
+        rotary = None if rope is None else rope.get_embed(shape=tuple(x.shape[1:3]))
         return self.pos_drop(_with_positions(self, x)), rotary
 
 
-def use_rule(network: nn.Module, rule: str) -> None:
+def use_rule(network: Any, rule: str) -> None:
     """Make ``network`` interpolate its positions by ``rule``; timm's own code does so by ``antialias``.
 
     Raises:

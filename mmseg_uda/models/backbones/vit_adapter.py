@@ -242,7 +242,7 @@ class ViTAdapter(TimmEncoder):
         return tuple(getattr(self, f'norm{i}')(m) for i, m in enumerate(maps, 1))
 
     def _interact(
-        self, interaction: Interaction, group: Sequence[int], tokens: Tensor, cells: Tensor, where: tuple[Any, ...]
+        self, interaction: Any, group: Sequence[int], tokens: Tensor, cells: Tensor, where: tuple[Any, ...]
     ) -> tuple[Tensor, Tensor]:
         rope, grid, shapes = where
         prefix = self.model.num_prefix_tokens

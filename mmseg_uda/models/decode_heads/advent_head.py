@@ -33,7 +33,7 @@ class AdventHead(DLV2Head):
     def init_weights(self) -> None:
         super().init_weights()
         for module in self.aspp_modules.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.bias, -bound, bound)
 

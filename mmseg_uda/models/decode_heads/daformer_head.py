@@ -201,7 +201,7 @@ def _raw_conv_and_aspp(in_channels: int, out_channels: int, kernel_size: int, **
     )
 
 
-LAYERS = {
+LAYERS: dict[str, Any] = {
     'id': _identity,
     'mlp': _mlp,
     'conv': _conv,

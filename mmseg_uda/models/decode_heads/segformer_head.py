@@ -74,7 +74,7 @@ class SegFormerHead(BaseDecodeHead):
         blocks = fuse.conv.weight.flatten(1).chunk(len(features), dim=1)  # (E, E) for each level
         weights, biases = [], [] if fuse.conv.bias is None else [fuse.conv.bias.float()]
         for i, block in zip(self.in_index, blocks):
-            layer = self.linear_c[str(i)].proj
+            layer: Any = self.linear_c[str(i)].proj
             weight, bias = folded(block, layer.weight, layer.bias)
             weights.append(weight)
             biases.append(bias)

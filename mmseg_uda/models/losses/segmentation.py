@@ -37,12 +37,12 @@ def _pixel_weight(sampler: Any, seg_logit: Tensor, seg_label: Tensor, weight: Op
     return sampled if weight is None else sampled * weight
 
 
-def loss_parts(head: Any) -> list[nn.Module]:
+def loss_parts(head: Any) -> list[Any]:
     """The loss modules of a head (``loss_decode``, one or several)."""
     return list(head.loss_decode) if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
 
 
-def head_losses(head: nn.Module, seg_logit: Any, label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
+def head_losses(head: Any, seg_logit: Any, label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
     """The losses of a decode head, weighted per pixel; accuracy is not computed.
 
     Args:
@@ -92,15 +92,15 @@ def _lent_weight(head: nn.Module, weight: Tensor) -> Iterator[None]:
         ConfigError: nobody asked for the weight.
     """
     heads = [module for module in head.modules() if module is head or isinstance(module, BaseDecodeHead)]
-    lent = [(module, getattr(module, 'sampler', None)) for module in heads]
-    parts = [module for module in head.modules() if isinstance(module, ADJUSTED)]
+    lent: list[tuple[Any, Any]] = [(module, getattr(module, 'sampler', None)) for module in heads]
+    parts: list[Any] = [module for module in head.modules() if isinstance(module, ADJUSTED)]
     samplers = []
     try:
         for module, sampler in lent:
             samplers.append(_LentWeight(weight, sampler))
-            module.sampler = samplers[-1]  # type: ignore[assignment]
+            module.sampler = samplers[-1]
         for part in parts:
-            part.forward = types.MethodType(_weighted_forward, part)  # type: ignore[method-assign]
+            part.forward = types.MethodType(_weighted_forward, part)
         yield
     finally:
         for module, sampler in lent:

@@ -24,7 +24,7 @@ class SegmentorEnsemble(BaseSegmentor):
         super().__init__()
         if average not in ('prob', 'logit'):
             raise ValueError(f"average must be 'prob' or 'logit', got '{average}'")
-        self.members = nn.ModuleList(networks)
+        self.members: Any = nn.ModuleList(networks)
         self.average = average
 
     def extract_feat(self, imgs: Tensor) -> list[Any]:
