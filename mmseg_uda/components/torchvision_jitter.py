@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from ..ops.torchvision_color import to_gray, torchvision_jitter
 from ..registry import AUGMENTATIONS
 from ..utils.rng import StepRng, rand_per_sample
 
+#: images and their draws -> changed images
+Change = Callable[[Tensor, Tensor], Tensor]
 _DRAWS = 12  # per image: jittered?, 4 factors, 4 for the order, grey?, blurred?, sigma
 
 
@@ -74,15 +76,15 @@ class TorchvisionJitter:
         mean, std = mean.to(img.device), std.to(img.device)
         draws = rand_per_sample(rng.samples, len(img), _DRAWS)
         out = ((img.float() * std + mean) / 255).clamp(0, 1)
-        out = self._each(out, draws[:, 0] < self.probability, lambda some, d: self._jittered(some, d), draws)
-        out = self._each(out, draws[:, 9] < self.gray_probability, lambda some, _: to_gray(some).expand_as(some), draws)
-        out = self._each(out, draws[:, 10] < self.blur_probability, lambda some, d: self._blurred(some, d), draws)
+        out = self._each(out, draws, 0, self.probability, self._jittered)
+        out = self._each(out, draws, 9, self.gray_probability, lambda some, _: to_gray(some).expand_as(some))
+        out = self._each(out, draws, 10, self.blur_probability, self._blurred)
         return (out * 255 - mean) / std
 
     @staticmethod
-    def _each(img: Tensor, chosen: Tensor, change: Any, draws: Tensor) -> Tensor:
-        """``img`` with the chosen images changed; the choice is on the host, so nothing waits for the device."""
-        rows = chosen.nonzero().squeeze(1).tolist()
+    def _each(img: Tensor, draws: Tensor, column: int, probability: float, change: Change) -> Tensor:
+        """``img`` with some images changed; the choice is made on the host, so nothing waits for the device."""
+        rows = [i for i, draw in enumerate(draws[:, column].tolist()) if draw < probability]
         if not rows:
             return img
         img = img.clone()
