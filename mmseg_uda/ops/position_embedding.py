@@ -47,14 +47,13 @@ def resize_position_table(table: Tensor, grid: Sequence[int], size: Sequence[int
     if tuple(size) == tuple(grid):
         return table
     tokens, patches = table[:, :prefix], table[:, prefix:]
-    with torch.autocast(table.device.type, enabled=False):
-        image = patches.float().reshape(1, *grid, -1).permute(0, 3, 1, 2)  # (1, C, M_h, M_w)
-        if rule == 'hub':
-            factors = tuple((side + _HUB_OFFSET) / cells for side, cells in zip(size, grid))
-            image = F.interpolate(image, scale_factor=factors, mode='bicubic', antialias=False)
-        else:
-            image = F.interpolate(image, size=tuple(size), mode='bicubic', antialias=rule == 'antialias')
-        if tuple(image.shape[2:]) != tuple(size):
-            raise ValueError(f'position table of {tuple(grid)} cells cannot be resized to {tuple(size)} by rule {rule}')
-        resized = image.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)  # (1, h * w, C)
+    image = patches.float().reshape(1, *grid, -1).permute(0, 3, 1, 2)  # (1, C, M_h, M_w)
+    if rule == 'hub':
+        factors = tuple((side + _HUB_OFFSET) / cells for side, cells in zip(size, grid))
+        image = F.interpolate(image, scale_factor=factors, mode='bicubic', antialias=False)
+    else:
+        image = F.interpolate(image, size=tuple(size), mode='bicubic', antialias=rule == 'antialias')
+    if tuple(image.shape[2:]) != tuple(size):
+        raise ValueError(f'position table of {tuple(grid)} cells cannot be resized to {tuple(size)} by rule {rule}')
+    resized = image.permute(0, 2, 3, 1).flatten(1, 2).to(table.dtype)  # (1, h * w, C)
     return torch.cat([tokens, resized], dim=1)

@@ -59,10 +59,9 @@ class DeformableAttention(nn.Module):
         split = (batch, queries, self.heads, self.levels, self.points)
         offsets = self.sampling_offsets(query).view(*split, 2)
         weights = self.attention_weights(query).view(*split[:3], -1).softmax(-1).view(split)
-        with torch.autocast(query.device.type, enabled=False):
-            cells = query.new_tensor([[w, h] for h, w in shapes], dtype=torch.float32)[:, None]  # (levels, 1, 2)
-            locations = reference.float()[:, :, None, :, None] + offsets.float() / cells
-            out = deformable_attention(values.float(), shapes, locations, weights.float())
+        cells = query.new_tensor([[w, h] for h, w in shapes], dtype=torch.float32)[:, None]  # (levels, 1, 2)
+        locations = reference.float()[:, :, None, :, None] + offsets.float() / cells
+        out = deformable_attention(values.float(), shapes, locations, weights.float())
         return self.output_proj(out.to(query.dtype))
 
 
