@@ -111,8 +111,10 @@ class LoadClip:
     def _mark_occlusion(
         self, results: dict[str, Any], frames: Mapping[int, Frame], stems: Mapping[int, str], name: str
     ) -> None:
-        flows = [torch.from_numpy(flow)[None] for flow in (results['flow'], self._flow(frames, stems, 1, 0, name))]
-        mask = occluded(*flows)[0, 0].numpy().astype(np.uint8)
+        forward, backward = results['flow'], self._flow(frames, stems, 1, 0, name)
+        mask = (
+            occluded(torch.from_numpy(forward)[None], torch.from_numpy(backward)[None])[0, 0].numpy().astype(np.uint8)
+        )
         height, width = results['img'].shape[:2]
         results['occlusion'] = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
         results.setdefault('seg_fields', []).append('occlusion')
@@ -213,7 +215,7 @@ class ClipCrop(ClassLimitedCrop):
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         drawn: list[tuple[int, ...]] = []
         size = results['img'].shape[:2]
-        original = self.get_crop_bbox
+        original = self.get_crop_bbox  # type: ignore[has-type]
 
         def remembering(img: np.ndarray) -> tuple[int, ...]:
             drawn.append(original(img))

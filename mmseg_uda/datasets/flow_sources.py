@@ -35,7 +35,7 @@ class Frame:
     @cached_property
     def digest(self) -> str:
         """Identifies the frame's content."""
-        return hashlib.blake2b(np.ascontiguousarray(self.img), digest_size=12).hexdigest()
+        return hashlib.blake2b(np.ascontiguousarray(self.img).data, digest_size=12).hexdigest()
 
 
 class FlowSource(ABC):
@@ -139,7 +139,8 @@ class DISFlow(ComputedFlow):
     def compute(self, current: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         """See the base class."""
         grey = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in (current, earlier)]
-        flow = cv2.DISOpticalFlow_create(PRESETS[self.preset]).calc(grey[0], grey[1], None)
+        dense = cv2.DISOpticalFlow_create(PRESETS[self.preset])  # type: ignore[attr-defined]
+        flow = dense.calc(grey[0], grey[1], None)
         return np.ascontiguousarray(np.moveaxis(flow, -1, 0))
 
 

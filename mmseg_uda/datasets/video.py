@@ -134,7 +134,7 @@ class SynthiaSeqDataset(VideoDataset):
     ) -> None:
         self.lane_marking_as_road = lane_marking_as_road
         root = data_root if data_root is not None else self.DEFAULT_ROOT
-        folders = dict(
+        folders: dict[str, Any] = dict(
             img_dir=existing_folder(root, img_dir, self.IMG_DIRS), ann_dir=existing_folder(root, ann_dir, self.ANN_DIRS)
         )
         super().__init__(data_root=data_root, label_space=label_space, **folders, **kwargs)

@@ -42,7 +42,7 @@ def frames_of_input(source: Path, folder: Path) -> tuple[list[Path], float]:
         raise FileNotFoundError(f"input '{source}' does not exist")
     reader = cv2.VideoCapture(str(source))
     rate = reader.get(cv2.CAP_PROP_FPS) or 25.0
-    frames = []
+    frames: list[Any] = []
     while True:
         read, frame = reader.read()
         if not read:
@@ -93,7 +93,8 @@ def predict_video(
         with inference_mode(model, device, precision, windows_per_batch):
             for path in progress(frames, 'predict', len(frames)):
                 label = _predict(model, pipeline, path, rule, device)
-                frame = Frame(cv2.imread(str(path), cv2.IMREAD_COLOR))
+                picture: Any = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                frame = Frame(picture)
                 meter = meter or ConsistencyMeter(len(palette))
                 if last is not None:
                     _compare(meter, frame, label, *last)
@@ -125,7 +126,7 @@ def _compare(meter: ConsistencyMeter, frame: Frame, label: np.ndarray, earlier: 
 
 
 def _writer(target: Path, rate: float, size: tuple[int, ...]) -> cv2.VideoWriter:
-    code = cv2.VideoWriter_fourcc(*CODECS[target.suffix.lower()])
+    code = cv2.VideoWriter_fourcc(*CODECS[target.suffix.lower()])  # type: ignore[attr-defined]
     writer = cv2.VideoWriter(str(target), code, rate, (size[1], size[0]))
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write '{target}': try the other suffix ({' or '.join(CODECS)})")

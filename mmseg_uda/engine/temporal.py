@@ -155,8 +155,8 @@ def temporal_consistency(
     meter = ConsistencyMeter(len(dataset.CLASSES))
     with inference_mode(model, device, precision, windows_per_batch):
         for batch in progress(loader, f'{label or "test"}, temporal', len(loader)):
-            predictions = [predict_sample(model, batch[key], device) for key in ('current', 'previous')]
-            meter.add(*predictions, batch['flow'].data[0][0], batch['hidden'].data[0][0])
+            current, previous = (predict_sample(model, batch[key], device) for key in ('current', 'previous'))
+            meter.add(current, previous, batch['flow'].data[0][0], batch['hidden'].data[0][0])
     parts = gather_objects((meter.counts, meter.pixels))
     meter.counts, meter.pixels = sum(part[0] for part in parts), sum(part[1] for part in parts)
     return meter.summary()

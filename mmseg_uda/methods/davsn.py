@@ -61,7 +61,7 @@ class DAVSN(VideoAdaptation):
         self.consistency = weight_per_head(consistency, dict(decode=main, aux=main), heads, 'consistency')
         self.lambda_sa, self.lambda_wd = float(lambda_sa), float(lambda_wd)
         config = dict(discriminator or dict(type='FCDiscriminator'))
-        self.discriminators = nn.ModuleDict(
+        self.discriminators: Any = nn.ModuleDict(
             {
                 game: ByHead(
                     {
@@ -88,16 +88,24 @@ class DAVSN(VideoAdaptation):
         losses = {**self._consistency_losses(scores, target), **self._fooling_losses(scores, target)}
         target_shown = self._shown(scores, target)
         del scores
-        yield LossTerm.from_losses('target', losses, updates=SEGMENTOR)
+        yield LossTerm.from_losses('target', losses, weights=self.target_weights, updates=SEGMENTOR)
         yield from self._discriminator_terms(source_shown, target_shown)
+
+    @property
+    def target_weights(self) -> dict[str, float]:
+        """The weights of the target's losses by key."""
+        weights = {f'consistency.{name}.loss': weight for name, weight in self.consistency.items()}
+        for game, factor in zip(GAMES, (1.0, self.lambda_sa)):
+            weights.update({f'{game}.{name}.loss': factor * weight for name, weight in self.lambda_u.items()})
+        return weights
 
     def _consistency_losses(self, scores: ClipScores, target: Frames) -> dict[str, Tensor]:
         """The current frame's own prediction should follow the propagated one where that is surer."""
         losses = {}
-        for name, weight in self.consistency.items():
+        for name in self.consistency:
             current, key = scores.current[name], scores.key[name]
             flow = resize_flow(target.flow, (current.shape[2], current.shape[3]), self.student.fusion.flow_scale)
-            losses[f'consistency.{name}.loss'] = weight * temporal_consistency_loss(current, key, flow)
+            losses[f'consistency.{name}.loss'] = temporal_consistency_loss(current, key, flow)
         return losses
 
     def _seen(self, game: str, name: str, scores: ClipScores, size: tuple[int, int]) -> Tensor:
@@ -108,10 +116,10 @@ class DAVSN(VideoAdaptation):
 
     def _fooling_losses(self, scores: ClipScores, target: Frames) -> dict[str, Tensor]:
         losses = {}
-        for game, factor in zip(GAMES, (1.0, self.lambda_sa)):
-            for name, weight in self.lambda_u.items():
+        for game in GAMES:
+            for name in self.lambda_u:
                 judged = self.discriminators[game][name](self._seen(game, name, scores, target.size))
-                losses[f'{game}.{name}.loss'] = factor * weight * domain_bce(judged, SOURCE_DOMAIN)
+                losses[f'{game}.{name}.loss'] = domain_bce(judged, SOURCE_DOMAIN)
         return losses
 
     def _shown(self, scores: ClipScores, frames: Frames) -> dict[tuple[str, str], Tensor]:
@@ -131,7 +139,7 @@ class DAVSN(VideoAdaptation):
             ):
                 judged = self.discriminators[game][name](maps)
                 loss, key = domain_bce(judged, domain), f'disc.{game}.{name}.{domain_name}'
-                log = {f'{key}.loss': 0.5 * loss, f'{key}.acc': domain_accuracy(judged, domain)}
+                log = {f'{key}.loss': loss, f'{key}.acc': domain_accuracy(judged, domain)}
                 yield LossTerm(key, loss, 0.5, log, updates=DISCRIMINATOR)
         if self.lambda_wd == 0:
             return

@@ -187,8 +187,9 @@ class TPS(VideoAdaptation):
         assert target.far is not None and target.flow_key_far is not None
         clip = Clip(target.key, target.far, target.flow_key_far)
         if mirrored:
-            flow = clip.flow.flip(-1) if self.flip_flow == 'legacy' else mirror_flow(clip.flow)
-            clip = Clip(clip.img.flip(-1), clip.key.flip(-1), flow)
+            flow = target.flow_key_far
+            flow = flow.flip(-1) if self.flip_flow == 'legacy' else mirror_flow(flow)
+            clip = Clip(target.key.flip(-1), target.far.flip(-1), flow)
         return self.labeler.scores(self.student, self.frozen_labeler, self.iteration, clip)
 
     def propagated_labels(self, scores: Mapping[str, Tensor], target: Frames, mirrored: bool) -> dict[str, Tensor]:

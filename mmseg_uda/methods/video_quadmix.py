@@ -3,7 +3,7 @@ Segmentation, arXiv 2311.13254)."""
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Generator, Iterator, Mapping, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -215,7 +215,7 @@ class VideoQuadMix(TPS):
         target: Frames,
         strong: tuple[Tensor, Tensor],
         pseudo: ClipLabels,
-    ) -> Iterator[LossTerm]:
+    ) -> Generator[LossTerm, None, Tensor]:
         """Terms ``tss`` and ``tst``; returns the classes that the source template gave."""
         window = self.draw_window(source.size, target.size)
         stored = self._stored(max(len(source.img), len(target.img)), window)
@@ -309,9 +309,11 @@ class VideoQuadMix(TPS):
         window: Window,
     ) -> dict[str, tuple[dict[str, Composite], Tensor]]:
         """The mixed clips by pass: both frames with labels, and the flow at image size."""
-        key_label = source.label if source.key_label is None else source.key_label
+        truth = source.label
+        assert truth is not None
+        key_label = truth if source.key_label is None else source.key_label
         contexts = {
-            'img': {'tss': (window.of(source.img), window.of(source.label)), 'tst': (strong[0], pseudo.label)},
+            'img': {'tss': (window.of(source.img), window.of(truth)), 'tst': (strong[0], pseudo.label)},
             'key': {'tss': (window.of(source.key), window.of(key_label)), 'tst': (strong[1], pseudo.key_label)},
         }
         mixed: dict[str, dict[str, Composite]] = {name: {} for name in self.quad.passes}
@@ -353,6 +355,7 @@ class VideoQuadMix(TPS):
             taken = self.draw_stored_classes(label, drawn)
             mask = mask & class_mask(label, taken).bool()
             key_mask = key_mask & class_mask(key_label, taken).bool()
+        assert source.label is not None
         self.templates.renew(
             source_img=source.img,
             source_key=source.key,

@@ -91,7 +91,7 @@ def propagated_label(
         int64 (B, h, w).
     """
     prob = single_precision(scores).softmax(1)
-    return _warped(prob, resize_flow(flow, tuple(scores.shape[2:]), scale), mirrored, flip_flow).argmax(1)
+    return _warped(prob, resize_flow(flow, (scores.shape[2], scores.shape[3]), scale), mirrored, flip_flow).argmax(1)
 
 
 def clip_labels(

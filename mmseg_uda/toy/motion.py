@@ -104,6 +104,8 @@ class View:
 class MovingCanvas(Canvas):
     """A canvas at frame ``time`` of a drive; it remembers which surface every pixel shows."""
 
+    camera: MovingCamera
+
     def __init__(self, camera: Camera, drive: Drive, time: int) -> None:
         moved = dict(vars(camera), centre=camera.centre + drive.yaw * time, forward=drive.speed * time)
         super().__init__(MovingCamera(**moved))

@@ -161,13 +161,14 @@ def draw_clip(clip: Clip, options: WorldOptions) -> tuple[list[tuple[np.ndarray,
             width * OVERSAMPLING,
             height * OVERSAMPLING,
             np.random.default_rng(key),
-            lambda camera, time=time: MovingCanvas(camera, drive, time),
+            lambda camera, time=time: MovingCanvas(camera, drive, time),  # type: ignore[misc]
         )
         assert isinstance(canvas, MovingCanvas)
         views.append(canvas.view())
         to_first = exact_flow(views[-1], -time, views[0])[0]
         sensor = np.random.default_rng([*key, 5, time])
-        pictures.append(develop(canvas, look, tuple(_attached(f, to_first) for f in fields), exposure, sensor))
+        first, second = (_attached(field, to_first) for field in fields)
+        pictures.append(develop(canvas, look, (first, second), exposure, sensor))
     return pictures, views
 
 

@@ -208,7 +208,7 @@ def _palette(dataset: str) -> list[int]:
     return colors.ravel().tolist()
 
 
-def write_lists(root: Path, dataset: str, written: Sequence[Item]) -> None:
+def write_lists(root: Path, dataset: str, written: Sequence[Any]) -> None:
     """The split lists that come with some downloads."""
     if dataset == 'gta':
         (root / 'train.txt').write_text('\n'.join(Path(item.image).stem for item in written) + '\n')

@@ -64,14 +64,17 @@ def frames_of(stream: Stream, far: bool = False) -> Frames:
             f'{stream.name} a video data set with pipeline=[dict(type="TrainingClips", '
             f'{"far=True, " if far else ""}size=...)]'
         )
-    values = dict(stream.extras)
+    values: dict[str, Any] = dict(stream.extras)
+    others: dict[str, Any] = {
+        name: values.get(name) for name in ('flow', 'flow_far', 'flow_key_far', 'key_label', 'occlusion')
+    }
     return Frames(
         img=stream.img,
         metas=stream.metas,
         label=stream.label,
         key=normalize_on_device(values['key_frame'], stream.metas),
         far=normalize_on_device(values['far_frame'], stream.metas) if 'far_frame' in values else None,
-        **{name: values.get(name) for name in ('flow', 'flow_far', 'flow_key_far', 'key_label', 'occlusion')},
+        **others,
     )
 
 
