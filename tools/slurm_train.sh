@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [flags of tools/train.py]
-# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS change the allocation. Slurm's SIGTERM at a time limit leaves a checkpoint, from which
-# the requeued job goes on (--auto-resume is always given).
+# GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS change the allocation. Slurm's SIGTERM at a time limit, and --signal=USR1@120 before it
+# (SRUN_ARGS), leave a checkpoint, from which the requeued job goes on (--auto-resume is always given).
 set -euo pipefail
 if [ $# -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [flags of tools/train.py]" >&2
