@@ -60,6 +60,7 @@ def _take(folder: Path, logger: Optional[logging.Logger]) -> Path:
         for _ in range(3):
             try:
                 os.link(mine, path)  # fails when the lock is there; whole from the first moment, on NFS too
+                _sweep(folder)
                 return path
             except FileExistsError:
                 holder = _read(path)
@@ -78,6 +79,13 @@ def _take(folder: Path, logger: Optional[logging.Logger]) -> Path:
         raise LockedError(f"'{folder}': several runs start here at the same moment; give each its own --work-dir")
     finally:
         mine.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove half checkpoints and configs of killed runs; only the run that holds the folder writes such files."""
+    for pattern in ('.*.pth.*.tmp', '.*.py.*.tmp'):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _remove(path: Path, holder: dict[str, Any]) -> None:
