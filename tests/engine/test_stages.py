@@ -108,7 +108,7 @@ def _pipeline(size: tuple[int, int], labelled: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _esl_recipe(root: Path) -> Path:
+def esl_recipe(root: Path) -> Path:
     """ESL on a few tiny images: AdvEnt, entropy pseudo-labels, AdvEnt with them."""
     make_gta(root / 'gta')
     make_cityscapes(root / 'city', 4)
@@ -150,7 +150,7 @@ def _esl_recipe(root: Path) -> Path:
 
 
 def test_esl_end_to_end(tmp_path: Path) -> None:
-    recipe = _esl_recipe(tmp_path)
+    recipe = esl_recipe(tmp_path)
     arguments = [str(recipe), '--work-dir', str(tmp_path / 'work'), '--device', 'cpu', '--no-validate']
     folders = main(arguments)
     store = PseudoLabelStore.open(folders['labels'])
