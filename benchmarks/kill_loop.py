@@ -1,4 +1,4 @@
-"""Kill jobs at random moments, start them again, and compare what they leave behind with an undisturbed run, bit for bit.
+"""Kill jobs at random moments, start them again, and compare what they leave with an undisturbed run, bit for bit.
 
     PYTHONPATH=$PWD python benchmarks/kill_loop.py --kills 100 --work-dir /tmp/kill_loop
 
@@ -36,7 +36,7 @@ from tests.harness.processes import Tool
 
 SIGNALS = ('SIGKILL', 'SIGTERM')
 KILLS_PER_RUN = 3
-#: entries of JSON files that tell of a run and not of its result (``model``: a digest of a checkpoint file, times included)
+#: entries of JSON files that tell of a run and not of its result; ``model`` is a digest of a checkpoint and its times
 VOLATILE = re.compile('time|date|seconds|host|folder|work_dir|checkpoint|config|path|commit|version|^model$')
 
 
