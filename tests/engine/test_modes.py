@@ -16,8 +16,10 @@ from mmseg_uda.engine.inference import inference_mode
 from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.models.modes import STOCHASTIC_LAYERS, set_training_modes
 from mmseg_uda.registry import UDA
-from tests.harness.methods import assert_equal_state
+from tests.harness.methods import Setup, assert_equal_state
 from tests.harness.runs import METHODS, ModalBackbone, config, make_world, modes, references, run
+from tests.methods.test_video import VARIANTS as VIDEO
+from tests.methods.test_video import options as video_options
 
 WITH_DROP_OUT = ('stal',)  # its teacher labels with drop-out, as the released code does
 
@@ -38,9 +40,29 @@ class WatchReferences(Hook):
 
 
 def test_every_method_of_the_package_is_here() -> None:
-    own = {name for name, cls in UDA.module_dict.items() if cls.__module__.startswith('mmseg_uda.methods.')}
-    covered = {'SourceOnly' if uda is None else uda['type'] for _, uda, _ in METHODS.values()}
-    assert own - {'SelfTraining'} <= covered  # SelfTraining: DACS with other option names
+    own = {cls for cls in UDA.module_dict.values() if cls.__module__.startswith('mmseg_uda.methods.')}
+    blocks = [uda or dict(type='SourceOnly') for _, uda, _ in METHODS.values()]
+    covered = {UDA.get(uda['type']) for uda in (*blocks, *VIDEO.values())}
+    assert own - covered <= {UDA.get('SelfTraining')}  # DACS with other option names
+
+
+@pytest.mark.parametrize('name', VIDEO)
+def test_evaluations_change_no_video_method(name: str) -> None:
+    """Clips come from memory here; modes and weights with and without an evaluation after every iteration."""
+    states, seen = [], []
+    for evaluates in (False, True):
+        setup = Setup(VIDEO[name], **video_options(name, norm='BN'))
+        method, step = setup.build()
+        for iteration in range(3):
+            seen.append({key: module.training for key, module in method.named_modules()})
+            step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+            if evaluates:
+                with inference_mode(method, torch.device('cpu')):
+                    pass
+        states.append(method.state_dict())
+    assert_equal_state(*states, what='with and without evaluations')
+    assert all(modes == seen[0] for modes in seen)
+    check_modes(name, method, seen[0])
 
 
 def outcome(runner: UDARunner) -> dict[str, Any]:
@@ -67,8 +89,9 @@ def check_modes(name: str, method: Any, seen: dict[str, bool]) -> None:
     teachers = [f'{key}.model' for key, module in modules.items() if isinstance(module, EMATeacher)]
     for teacher in teachers:
         random = [key for key in under(teacher) if is_random(modules[key])]
-        assert random and [seen[key] for key in random] == [name in WITH_DROP_OUT] * len(random), teacher
-        assert seen[teacher] == (name not in ('dacs_running', 'stal_eval'))
+        assert random or name in VIDEO, f'{teacher}: nothing whose mode matters'
+        assert [seen[key] for key in random] == [name in WITH_DROP_OUT] * len(random), teacher
+        assert seen[teacher] == (name not in ('dacs_running', 'stal_eval', *VIDEO))
     student = [key for key in under('student') if not key.endswith('backbone.stages.0.1')]
     assert all(seen[key] for key in student)
 

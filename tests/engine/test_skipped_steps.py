@@ -17,6 +17,8 @@ from mmseg_uda.methods.base import LossTerm
 from tests.harness.methods import Setup, assert_equal_state, run_ranks
 from tests.harness.runs import METHODS, config, make_world, run
 from tests.harness.synthetic import tiny_model
+from tests.methods.test_video import VARIANTS as VIDEO
+from tests.methods.test_video import options as video_options
 
 NAN, INF, HUGE = float('nan'), float('inf'), 1e38
 #: iteration -> what is wrong in it: an input (``image`` stands for the streams in turn), the first term's gradient, the
@@ -184,6 +186,25 @@ def test_a_fault_for_ever_ends_the_run_in_the_state_before_it(
     assert newest['meta']['iter'] == 6
     first = torch.load(tmp_path / 'faulty/iter_3.pth', weights_only=True)
     assert_equal_state(first['state_dict'], newest['state_dict'], 'after three skipped iterations')
+
+
+@pytest.mark.parametrize('name', VIDEO)
+def test_video_methods_leave_nothing_behind(name: str) -> None:
+    """The same with both frames of clips. (A flow that is not finite is an error where its file is read.)"""
+    setup = Setup(VIDEO[name], **video_options(name, norm='BN'))
+    method, step = setup.build()
+    keys = [None if name == 'source_only' else 'target_img', None, 'img', 'key_frame', None]
+    keys += [] if name == 'source_only' else ['target_key_frame', None]
+    for iteration, key in enumerate(keys):
+        batch = setup.data.batch([2 * iteration, 2 * iteration + 1])
+        if key is not None:
+            batch[key][0, 0, 5, 7] = INF if key == 'img' else NAN
+        before = {name: value.clone() for name, value in method.state_dict().items()}
+        step([batch], iteration)
+        if key is not None:
+            assert_equal_state(before, method.state_dict(), f'{key} of iteration {iteration}')
+    step.flush()
+    assert step.records.skipped == sum(key is not None for key in keys)
 
 
 @HOOKS.register_module()

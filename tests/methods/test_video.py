@@ -58,8 +58,8 @@ def clip_extras(sample: dict[str, Any], stream: str, generator: torch.Generator)
         sample['flow_far'], sample['flow_key_far'] = 2 * sample['flow'], sample['flow']
 
 
-def options(name: str) -> dict[str, Any]:
-    return dict(model=fused_model(), add_extras=clip_extras)
+def options(name: str, norm: str = 'GN') -> dict[str, Any]:
+    return dict(model=fused_model(norm), add_extras=clip_extras)
 
 
 @pytest.mark.parametrize('name', VARIANTS)
