@@ -45,11 +45,24 @@ def encoder_options(data: dict[str, Any], state: dict[str, Tensor]) -> dict[str,
     return dict(options, model_name=f'vit_{size}_patch14_{registers}dinov2', img_size=grid * patch)
 
 
-def maps_of(options: dict[str, Any], img: Tensor, path: Path) -> tuple[Tensor, ...]:
+def loaded(options: dict[str, Any], path: Path) -> TimmEncoder:
     encoder = TimmEncoder(**options, pretrained=str(path)).eval()
     encoder.init_weights()
+    return encoder
+
+
+def maps_of(options: dict[str, Any], img: Tensor, path: Path) -> tuple[Tensor, ...]:
     with torch.no_grad():
-        return encoder(img)
+        return loaded(options, path)(img)
+
+
+def class_token(encoder: TimmEncoder, img: Tensor) -> Tensor:
+    """The normed class token, block by block as the encoders with parts of their own go."""
+    with torch.no_grad():
+        tokens, rope, _ = encoder.embed(img)
+        for block in encoder.model.blocks:
+            tokens = encoder.run_block(block, tokens, rope)
+        return encoder.model.norm(tokens)[:, 0]
 
 
 @files('dinov[23]_*.npz')
@@ -68,6 +81,9 @@ def test_official_weights_give_official_maps(path: Path, tmp_path: Path) -> None
     last = dict(options, out_indices=[-1])
     (normed,) = maps_of(dict(last, final_norm='last'), data['img'], tmp_path / 'official.pth')
     torch.testing.assert_close(normed, data['norm_last'], **ENCODER)
+    if 'cls_norm' in data:
+        encoder = loaded(dict(last, final_norm='last'), tmp_path / 'official.pth')
+        torch.testing.assert_close(class_token(encoder, data['img']), data['cls_norm'], **ENCODER)
     if 'timm_raw_last' in data:
         own_rule = dict(last, pos_embed_resize='antialias')
         (raw,) = maps_of(own_rule, data['img'], tmp_path / 'official.pth')
