@@ -155,6 +155,8 @@ class UDASegmentor(BaseSegmentor):
 
     #: attribute names of frozen networks that are rebuilt from their own files and never saved
     frozen_references: ClassVar[tuple[str, ...]] = ()
+    #: plain attributes that go with buffers (a flag "started"): a skipped iteration puts them back, as it does buffers
+    python_state: ClassVar[tuple[str, ...]] = ()
     #: whether passes on labelled images go through a ``forward_train`` that the student overrides
     calls_forward_train: ClassVar[bool] = False
     #: the network that answers at test time when the config does not say
