@@ -65,7 +65,7 @@ def check_own_training(segmentor: nn.Module, who: str, calls_forward_train: bool
 
 def forward_train(
     segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], label: Tensor
-) -> tuple[Sequence[Tensor], dict[str, Any]]:
+) -> tuple[Sequence[Tensor], Sequence[Tensor], dict[str, Any]]:
     """What the segmentor's own ``forward_train`` says about labelled images.
 
     Args:
@@ -74,9 +74,11 @@ def forward_train(
         label: int64 (B, 1, H, W).
 
     Returns:
-        The feature maps of the pass, and all entries whose name contains ``loss``.
+        The feature maps of the pass as the heads take them, those of the backbone (before a neck), and all entries
+        whose name contains ``loss``.
     """
     seen: list[Sequence[Tensor]] = []
+    before: list[Sequence[Tensor]] = []
     extract = segmentor.extract_feat
 
     def remembering(image: Tensor) -> Sequence[Tensor]:
@@ -84,9 +86,11 @@ def forward_train(
         return seen[-1]
 
     segmentor.extract_feat = remembering
+    hook = segmentor.backbone.register_forward_hook(lambda _, __, output: before.append(output))
     try:
         losses = segmentor.forward_train(img, list(metas), label)
+        maps = seen[0] if seen else extract(img)
     finally:
         del segmentor.extract_feat
-    maps = seen[0] if seen else extract(img)
-    return maps, {name: value for name, value in losses.items() if 'loss' in name}
+        hook.remove()
+    return maps, before[0] if before else maps, {name: value for name, value in losses.items() if 'loss' in name}

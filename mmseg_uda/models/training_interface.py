@@ -154,8 +154,8 @@ def own_forward_losses(
     segmentor: Any, img: Tensor, metas: Sequence[Mapping[str, Any]], label: Tensor
 ) -> tuple[Features, dict[str, Any]]:
     """Features and losses of a segmentor that overrides ``forward_train`` (:mod:`mmseg_uda.models.own_training`)."""
-    maps, losses = forward_train(segmentor, img, metas, label)
-    return Features(maps, (FeatureView(maps),)), losses
+    maps, before_neck, losses = forward_train(segmentor, img, metas, label)
+    return Features(maps, (FeatureView(before_neck if _is_split(segmentor) else maps),)), losses
 
 
 def consecutive(sizes: Sequence[int]) -> list[slice]:

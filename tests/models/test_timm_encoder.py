@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from mmcv import ConfigDict
 from mmseg.models import build_segmentor
+from mmseg.models.segmentors import EncoderDecoder
 
+from mmseg_uda.components.feature_distances import ThingClassDistance
 from mmseg_uda.models.backbones import ReinEncoder, TimmEncoder, ViTAdapter
 from mmseg_uda.models.lora import merge_lora, merged_state
-from mmseg_uda.models.training_interface import logits
+from mmseg_uda.models.training_interface import logits, own_forward_losses, reference_views, training_features
 from tests.models.encoders import CONVNEXT, DINOV2, DINOV3, ENCODERS, SWIN, VIT, vit_model
 
 families = pytest.mark.parametrize('name', sorted(ENCODERS))
@@ -201,10 +203,14 @@ def test_whole_and_sliding_inference_of_odd_images(backbone: dict[str, Any]) -> 
         assert segmentor.inference(x, [meta], True).shape == (1, 5, 61, 90)
 
 
-def test_feature_distance_sees_the_backbone_and_not_a_random_neck() -> None:
-    from mmseg_uda.components.feature_distances import ThingClassDistance
-    from mmseg_uda.models.training_interface import reference_views, training_features
+class OwnTraining(EncoderDecoder):
+    """A user's segmentor with a training of its own."""
 
+    def forward_train(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        return super().forward_train(*args, **kwargs)
+
+
+def test_feature_distance_sees_the_backbone_and_not_a_random_neck() -> None:
     neck = dict(type='MultiLevelNeck', in_channels=[32] * 4, out_channels=32, scales=[4, 2, 1, 0.5])
     student, reference = (build_segmentor(ConfigDict(vit_model(neck=neck))).eval() for _ in range(2))
     reference.backbone.load_state_dict(student.backbone.state_dict())
@@ -214,6 +220,10 @@ def test_feature_distance_sees_the_backbone_and_not_a_random_neck() -> None:
     label = torch.zeros(1, 1, 64, 78, dtype=torch.long)
     assert distance(features.views, reference_views(reference, x, features), label) == 0
     assert features.backbone[-1].shape[1:] == (32, 5, 6) and features.decode[0].shape[2:] == (20, 24)
+    student.__class__ = OwnTraining
+    own, losses = own_forward_losses(student, x, [{}], label)
+    assert 'decode.loss_ce' in losses and own.decode[0].shape[2:] == (20, 24)
+    assert distance(own.views, reference_views(reference, x, own), label) == 0
 
 
 @pytest.mark.parametrize(
