@@ -153,9 +153,10 @@ def _compute(pairs: Sequence[Pair], source: dict[str, Any], out: Path, suffix: s
 
 def _check(dataset: VideoDataset, pairs: Sequence[Pair], source: dict[str, Any]) -> dict[str, float]:
     """Mean absolute difference of grey values, share of pixels that pass the forward-backward check, and, where both
-    labels are there, the agreement of labels: as they are and moved by the flow."""
+    labels are there, the agreement of labels (share of pixels, mean IoU): as they are and moved by the flow."""
     flow_of = build_flow_source(source)
     rows: list[dict[str, float]] = []
+    confusions = {name: np.zeros((len(dataset.CLASSES),) * 2, np.int64) for name in ('copied', 'warped')}
     for pair in progress(pairs, 'check', len(pairs)):
         current, earlier = _frames(pair)
         size = current.img.shape[:2]
@@ -170,17 +171,30 @@ def _check(dataset: VideoDataset, pairs: Sequence[Pair], source: dict[str, Any])
         labels = [_label(dataset, stem) for stem in (pair.stem, pair.earlier_stem)]
         if all(label is not None and label.shape == size for label in labels):
             maps = [torch.from_numpy(np.array(label)).long()[None, None] for label in labels]
-            row['labels agree, copied'] = agreement(maps[1], maps[0])
-            row['labels agree, warped'] = agreement(warp_nearest(maps[1], flow), maps[0])
+            moved = dict(copied=maps[1], warped=warp_nearest(maps[1], flow))
+            for name, label in moved.items():
+                confusions[name] += _confusion(label, maps[0], len(dataset.CLASSES))
         rows.append(row)
     names = sorted({name for row in rows for name in row})
-    return {name: round(float(np.mean([row[name] for row in rows if name in row])), 4) for name in names}
+    found = {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+    for name, counts in confusions.items():
+        if counts.any():
+            found[f'labels agree, {name}'] = float(np.trace(counts) / counts.sum())
+            found[f'labels mIoU, {name}'] = _mean_iou(counts)
+    return {name: round(value, 4) for name, value in found.items()}
 
 
-def agreement(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Share of pixels of equal label among those that neither map ignores."""
-    valid = (first != 255) & (second != 255)
-    return float(((first == second) & valid).sum() / valid.sum().clamp(min=1))
+def _confusion(label: torch.Tensor, truth: torch.Tensor, classes: int) -> np.ndarray:
+    """Pixels by (true, moved) class, where neither is ignored."""
+    valid = (label < classes) & (truth < classes)
+    pairs = truth[valid] * classes + label[valid]
+    return torch.bincount(pairs, minlength=classes**2).view(classes, classes).numpy()
+
+
+def _mean_iou(counts: np.ndarray) -> float:
+    """Mean IoU of the classes that occur."""
+    union = counts.sum(0) + counts.sum(1) - np.diag(counts)
+    return float((np.diag(counts)[union > 0] / union[union > 0]).mean())
 
 
 def _label(dataset: VideoDataset, stem: str) -> Optional[np.ndarray]:

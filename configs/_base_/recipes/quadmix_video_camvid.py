@@ -1,0 +1,8 @@
+# Video QuadMix: the small CPU network on CamVid.
+_base_ = [
+    '../default_runtime.py',
+    '../models/fused_segformer_efficientnet_lite0.py',
+    '../uda/quadmix_video.py',
+    '../schedules/camvid_2500.py',
+]
+uda = dict(labeler=dict(alpha=0.99))
