@@ -13,7 +13,6 @@ from ..ops.video import wrap_to_bytes
 from ..registry import AUGMENTATIONS
 from ..utils.rng import StepRng, rand_per_sample
 
-RADII = (5.0, 7.0, 9.0)
 _DRAWS = 8  # blurred, radius, coloured, four factors, grey
 
 
@@ -24,6 +23,7 @@ class ClipAugmentation:
     Args:
         blur_prob, jitter_prob, grey_prob: probabilities; the released VIPER configs of QuadMix have 0 everywhere.
         jitter: largest change of brightness, contrast and saturation (factors) and of the hue (turns).
+        radii: of the blur (standard deviations in pixels), one is drawn; made for frames of 1024x512.
         range_of_values: ``image``: frames are augmented as pictures in [0, 1] and normalised again; ``legacy_u8``: as
             released, 255 times the normalised frame is taken modulo 256 and stays in [0, 1], see
             :func:`~mmseg_uda.ops.video.wrap_to_bytes`.
@@ -35,6 +35,7 @@ class ClipAugmentation:
         jitter_prob: float = 0.8,
         grey_prob: float = 0.2,
         jitter: Sequence[float] = (0.8, 0.8, 0.8, 0.2),
+        radii: Sequence[float] = (5.0, 7.0, 9.0),
         range_of_values: str = 'image',
     ) -> None:
         for name, value in dict(blur_prob=blur_prob, jitter_prob=jitter_prob, grey_prob=grey_prob).items():
@@ -44,6 +45,9 @@ class ClipAugmentation:
             raise ValueError(f"augmentation.range_of_values must be image or legacy_u8, got '{range_of_values}'")
         if len(jitter) != 4 or min(jitter) < 0 or max(jitter[:3]) > 1 or jitter[3] > 0.5:
             raise ValueError(f'augmentation.jitter takes three numbers in [0, 1] and a hue in [0, 0.5], got {jitter}')
+        if not radii or min(radii) <= 0:
+            raise ValueError(f'augmentation.radii must be positive numbers, got {tuple(radii)}')
+        self.radii = torch.tensor([float(radius) for radius in radii])
         self.blur_prob, self.jitter_prob, self.grey_prob = blur_prob, jitter_prob, grey_prob
         self.jitter = torch.tensor([float(value) for value in jitter])
         self.legacy = range_of_values == 'legacy_u8'
@@ -72,8 +76,9 @@ class ClipAugmentation:
         out = rgb
         blurred = draws[:, 0] < self.blur_prob
         if blurred.any():
-            sigma = torch.tensor(RADII)[(draws[:, 1] * len(RADII)).long()].to(rgb.device)
-            out = torch.where(blurred.to(rgb.device).view(-1, 1, 1, 1), gaussian_blur(rgb, sigma, max(RADII)), out)
+            sigma = self.radii[(draws[:, 1] * len(self.radii)).long()].to(rgb.device)
+            soft = gaussian_blur(rgb, sigma, float(self.radii.max()))
+            out = torch.where(blurred.to(rgb.device).view(-1, 1, 1, 1), soft, out)
         return torch.stack([self._color(one, draw.tolist()) for one, draw in zip(out, draws)])
 
     def _color(self, rgb: Tensor, draw: Sequence[float]) -> Tensor:

@@ -28,9 +28,10 @@ from .labels import CorruptFileError, LabelIdError, class_histogram, decode_labe
 from .pipeline_config import flattened
 from .pipelines import LoadImage
 from .uda_dataset import build_parts
+from .video import VideoDataset
 
 #: the kinds of findings, in the order of the report
-PROBLEMS = ('missing label', 'corrupt image', 'corrupt label', 'unexpected ids', 'size differs')
+PROBLEMS = ('missing label', 'missing frame', 'corrupt image', 'corrupt label', 'unexpected ids', 'size differs')
 
 
 @dataclass
@@ -184,7 +185,17 @@ def check_file(index: int, dataset: Any, images: bool = True) -> FileReport:
 def check_data_set(dataset: Any, workers: int = 4, images: bool = True, quiet: bool = False) -> list[FileReport]:
     """Check every file of a data set in worker processes."""
     work = partial(check_file, dataset=dataset, images=images)
-    return list(map_files(work, range(len(dataset)), type(dataset).__name__, workers, quiet))
+    reports = list(map_files(work, range(len(dataset)), type(dataset).__name__, workers, quiet))
+    return reports + missing_frames(dataset)
+
+
+def missing_frames(dataset: Any) -> list[FileReport]:
+    """Gaps in the sequences of a video data set: frames up to two steps before the listed ones that are not there."""
+    if not isinstance(dataset, VideoDataset):
+        return []
+    remedy = 'a frame before a listed one: download all frames of the sequences'
+    names = dataset.missing_frames(back=2 if dataset.ann_dir is None else 1)  # far frames are read of targets only
+    return [FileReport(name, {'missing frame': f'{osp.join(dataset.img_dir, name)}: {remedy}'}) for name in names]
 
 
 def notes(dataset: Any, reports: Sequence[FileReport]) -> list[str]:
@@ -194,7 +205,7 @@ def notes(dataset: Any, reports: Sequence[FileReport]) -> list[str]:
     counts = np.sum(counted, axis=0) if counted else None
     ids: set[int] = set().union(*(report.ids for report in reports)) if reports else set()
     lines = file_findings(dataset) + header_findings(headers, dataset) + size_findings(headers, dataset)
-    lines += class_findings(counts, ids, len(counted), len(reports) == len(dataset), dataset)
+    lines += class_findings(counts, ids, len(counted), len(reports) >= len(dataset), dataset)
     like = [report.name for report in reports if report.like_labels]
     if like:
         lines.append(
@@ -246,7 +257,10 @@ def training_findings(training: Any, evaluation: Mapping[str, Any]) -> list[str]
 
 def summary(name: str, dataset: Any, reports: list[FileReport], shown: int = 5) -> str:
     """A readable report: number of findings of each kind with the first files, and the class histogram."""
-    lines = [f'{name}: {type(dataset).__name__}, {len(reports)} images in {dataset.img_dir}']
+    lines = [f'{name}: {type(dataset).__name__}, {len(dataset)} images in {dataset.img_dir}']
+    if isinstance(dataset, VideoDataset):
+        starts = len(dataset.first_frames())
+        lines.append(f'  {starts} frames have no predecessor (starts of videos, gaps)')
     for kind in PROBLEMS:
         found = [report.problems[kind] for report in reports if kind in report.problems]
         if found:

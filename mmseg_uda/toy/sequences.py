@@ -148,14 +148,20 @@ def draw_clip(clip: Clip, options: WorldOptions) -> tuple[list[tuple[np.ndarray,
     width, height, seed = options.width, options.height, options.seed
     if clip.dataset == 'synthia_seq':
         height = round(height / (1 - SYNTHIA_CUT))
-    look = _look(clip.dataset, options.gap)
     key = (seed, zlib.crc32(f'{clip.dataset}/{clip.split}'.encode()), clip.number)
     motion = np.random.default_rng([*key, 1])
     drive = Drive(motion.uniform(0.3, 1.2), motion.normal(0, 0.8) * OVERSAMPLING, FRAMES, (*key, 2))
+    return draw_drive(look_of(clip.dataset, options.gap), width, height, key, drive)
+
+
+def draw_drive(
+    look: Appearance, width: int, height: int, key: tuple[int, ...], drive: Drive
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[View]]:
+    """:func:`draw_clip` for any drive through the scene of a key."""
     fields = texture_fields(look, width, height, np.random.default_rng([*key, 3]))
     exposure = np.random.default_rng([*key, 4]).uniform(0.94, 1.06)
     pictures, views = [], []
-    for time in range(FRAMES):
+    for time in range(drive.frames):
         canvas = paint_scene(
             look,
             width * OVERSAMPLING,
@@ -180,7 +186,8 @@ def _attached(noise: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return cv2.remap(noise, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def _look(dataset: str, gap: float) -> Appearance:
+def look_of(dataset: str, gap: float) -> Appearance:
+    """The appearance of a toy video data set."""
     look = APPEARANCES[LOOKS[dataset]]
     look = look if gap == 1 else between(GAME, look, gap)
     return replace(look, bonnet=dataset != 'synthia_seq')

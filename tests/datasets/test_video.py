@@ -14,6 +14,7 @@ from mmseg_uda.datasets.clips import without_own_car
 from mmseg_uda.datasets.flow_files import read_flow, write_flow
 from mmseg_uda.datasets.flow_sources import DISFlow, Frame
 from mmseg_uda.datasets.frame_names import ListRule
+from mmseg_uda.datasets.inspection import check_data_set, summary
 from mmseg_uda.datasets.labels import CorruptFileError
 from mmseg_uda.datasets.uda_dataset import UDADataset
 from mmseg_uda.datasets.video import CamVidSeqDataset, CityscapesSeqDataset, FolderVideoDataset, ViperSeqDataset
@@ -157,6 +158,9 @@ def test_missing_frames_and_flows_are_named(toy: Path, tmp_path: Path) -> None:
     lost.unlink()
     try:
         assert dataset.missing_frames() == ['001/001_00009.jpg']
+        reports = check_data_set(dataset, 0, quiet=True)
+        assert [report.name for report in reports if 'missing frame' in report.problems] == ['001/001_00009.jpg']
+        assert 'missing frame: 1 files' in summary('source', dataset, reports)
         cut = UDADataset(source=dict(type='ViperSeqDataset', pipeline=[clip], **options))
         with pytest.raises(FileNotFoundError, match='001_00009.jpg.*download all frames'):
             [cut[i] for i in range(2)]
