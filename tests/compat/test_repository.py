@@ -139,6 +139,7 @@ FLOORS = (
     ('builder',),
     ('engine',),
     ('active',),
+    ('__main__', 'stock'),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
