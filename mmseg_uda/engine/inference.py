@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import types
+import functools
 from typing import Any, Iterator
 
 import torch
@@ -80,8 +80,34 @@ def direct_labels(segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale
     return list(labels.cpu().numpy())
 
 
-def _is_stock(module: EncoderDecoder, *names: str) -> bool:
-    return all(getattr(type(module), name) is getattr(EncoderDecoder, name) for name in names)
+class BatchedWindows:
+    """A segmentor that runs several sliding windows in one forward pass."""
+
+    windows_per_batch = 8
+
+    def slide_inference(self: Any, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
+        """See :func:`batched_slide_inference`."""
+        return batched_slide_inference(self, img, img_meta, rescale, self.windows_per_batch)
+
+
+class DirectLabels:
+    """A segmentor that labels without softmax and full-size scores."""
+
+    def simple_test(self: Any, img: Tensor, img_meta: Any, rescale: bool = True) -> list[Any]:
+        """See :func:`direct_labels`."""
+        return direct_labels(self, img, img_meta, rescale)
+
+
+@functools.lru_cache(maxsize=None)
+def fast_class(kind: type, windows_per_batch: int) -> type:
+    """The class of a segmentor with MMSeg's slow ways replaced; what ``kind`` does in a way of its own stays."""
+
+    def stock(*names: str) -> bool:
+        return all(getattr(kind, name) is getattr(EncoderDecoder, name) for name in names)
+
+    parts: list[type] = [BatchedWindows] * stock('slide_inference')
+    parts += [DirectLabels] * stock('simple_test', 'inference', 'whole_inference')
+    return type(kind.__name__, (*parts, kind), dict(windows_per_batch=windows_per_batch, __doc__=kind.__doc__))
 
 
 @contextlib.contextmanager
@@ -90,24 +116,15 @@ def inference_mode(
 ) -> Iterator[None]:
     """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows, labels without full-size scores;
     everything is put back afterwards."""
-    patched = []
-    for module in model.modules():
-        if isinstance(module, EncoderDecoder) and type(module).slide_inference is EncoderDecoder.slide_inference:
-
-            def slide(self: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
-                return batched_slide_inference(self, img, img_meta, rescale, windows_per_batch)
-
-            module.slide_inference = types.MethodType(slide, module)
-            patched.append((module, 'slide_inference'))
-        if isinstance(module, EncoderDecoder) and _is_stock(module, 'simple_test', 'inference', 'whole_inference'):
-            module.simple_test = types.MethodType(direct_labels, module)
-            patched.append((module, 'simple_test'))
+    kinds = [(module, type(module)) for module in model.modules() if isinstance(module, EncoderDecoder)]
     dtype = PRECISIONS[precision]
     autocast = contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
     try:
+        for module, kind in kinds:
+            module.__class__ = fast_class(kind, windows_per_batch)  # type: ignore[arg-type]  # the same parameters under other ways to predict
         with kept_modes(model), torch.no_grad(), autocast:
             model.eval()
             yield
     finally:
-        for module, name in patched:
-            delattr(module, name)
+        for module, kind in kinds:
+            module.__class__ = kind

@@ -284,7 +284,7 @@ def _own_options(cls: Any, *given: str) -> set[str]:
     return (signature_names(cls) or set()) - set(given)
 
 
-@UDA.register_module(name=['DACS', 'FlatSelfTraining'])
+@UDA.register_module(name='DACS')
 class FlatSelfTraining(SelfTraining):
     """``type='DACS'`` of the published DACS, DAFormer, HRDA and MIC configs: ``SelfTraining`` with their flat keys.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 import torch
 from mmcv import ConfigDict
 from mmseg.models import build_segmentor
+from mmseg.models.segmentors import EncoderDecoder
 
-from mmseg_uda.engine.inference import inference_mode
+from mmseg_uda.engine.inference import BatchedWindows, DirectLabels, inference_mode
 from mmseg_uda.engine.predictions import PredictionWriter, colorize
 from tests.harness.synthetic import tiny_model
 
@@ -32,7 +34,25 @@ def test_batched_windows_equal_mmseg_slide_inference(windows: int, size: tuple[i
     with inference_mode(model, torch.device('cpu'), windows_per_batch=windows):
         actual = model.inference(img, meta, True)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6)
-    assert 'slide_inference' not in vars(model)
+    assert type(model) is EncoderDecoder
+
+
+class OwnWindows(EncoderDecoder):
+    """A user's segmentor with sliding windows of its own."""
+
+    def slide_inference(self, img: torch.Tensor, img_meta: Any, rescale: bool) -> torch.Tensor:
+        return img.new_zeros(1, 5, 40, 70)
+
+
+def test_a_segmentor_keeps_what_it_does_in_its_own_way() -> None:
+    cfg = tiny_model(test_cfg=dict(mode='slide', crop_size=(32, 32), stride=(20, 20)))
+    model = OwnWindows(**{key: value for key, value in ConfigDict(cfg).items() if key != 'type'})
+    img = torch.randn(1, 3, 40, 70)
+    with inference_mode(model, torch.device('cpu')):
+        assert type(model).__name__ == 'OwnWindows' and isinstance(model, DirectLabels)
+        assert not isinstance(model, BatchedWindows)
+        assert (model.simple_test(img, META)[0] == 0).all()
+    assert type(model) is OwnWindows
 
 
 def test_autocast_predicts_the_same_classes_and_mode_comes_back() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import types
 from abc import abstractmethod
 from typing import Any, ClassVar, Iterator, Mapping, Optional, Sequence
 
@@ -156,7 +155,4 @@ def _with_head(segmentor: nn.Module, head: nn.Module) -> nn.Module:
     """A view of ``segmentor`` that shares everything with it but its decode head."""
     view = copy.copy(segmentor)
     view._modules = {**segmentor._modules, 'decode_head': head}
-    for name, value in vars(segmentor).items():
-        if isinstance(value, types.MethodType):  # faster inference lent to this instance (engine/inference.py)
-            setattr(view, name, types.MethodType(value.__func__, view))
     return view
