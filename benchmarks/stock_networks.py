@@ -21,7 +21,6 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import mmseg
 import torch
 from mmcv import Config
-from mmseg.models import backbones
 
 import mmseg_uda  # noqa: F401  (registers everything)
 from mmseg_uda.builder import build_train_model
@@ -100,6 +99,8 @@ def small_model(path: Path) -> dict[str, Any]:
 
 def few_blocks() -> None:
     """Let the stages of every ResNet have one block, in this process."""
+    from mmseg.models import backbones  # after mmseg_uda, which lets it import without compiled ops
+
     for backbone in (backbones.ResNet, backbones.ResNeSt, backbones.ResNeXt):
         block, stages = backbone.arch_settings[50]
         backbone.arch_settings = {**backbone.arch_settings, 50: (block, (1,) * len(stages))}

@@ -98,6 +98,15 @@ def _check_zero_label(dataset: Any) -> None:
         )
 
 
+def _check_pipeline(dataset: Any) -> None:
+    """Refuse a data set without transforms, whose samples nobody can put into a batch."""
+    if getattr(getattr(dataset, 'pipeline', None), 'transforms', None) == []:
+        raise ValueError(
+            f"{type(dataset).__name__} has no pipeline: give pipeline=[dict(type='TrainingCrops', img_scale=..., "
+            'crop_size=...)] or the steps of MMSegmentation'
+        )
+
+
 @contextmanager
 def _named(key: str) -> Iterator[None]:
     """Errors about files and values inside say which entry of the config they are about."""
@@ -184,8 +193,10 @@ class UDADataset(Dataset):
         for name, cfg in configs.items():
             with _named(self.keys[name]):
                 parts = build_parts(cfg, name in LABELED)
-                for part in parts if name in target_names([name]) else []:
-                    check_margins(part)
+                for part in parts:
+                    _check_pipeline(part)
+                    if name in target_names([name]):
+                        check_margins(part)
                 self.streams[name] = StreamSource(parts, name, seed, max_corrupt_files, (shares or {}).get(name))
         self.stream_names = tuple(self.streams)
         if known_labels:

@@ -56,9 +56,10 @@ def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"config file '{path}' does not exist")
-    cfg = Config.fromfile(path)
-    if overrides:
-        cfg.merge_from_dict(overrides)
+    with naming_config(path):  # an entry that cannot be merged into its base, for example
+        cfg = Config.fromfile(path)
+        if overrides:
+            cfg.merge_from_dict(overrides)
     if cfg.get('runner') is None and cfg.get('total_iters'):  # how MMSegmentation said it before runners
         cfg.runner = dict(type='IterBasedRunner', max_iters=cfg.total_iters)
     if cfg.get('model'):

@@ -63,3 +63,9 @@ def test_many_repeats_cost_nothing_and_keep_their_share(folders: list[Path]) -> 
     drawn = [stream.indices[position] for position in range(640)]
     assert len(stream) == 6 and abs(sum(index < 2 for index in drawn) - 600) <= 2
     assert set(drawn) == set(range(6))
+
+
+def test_a_stream_without_a_pipeline_is_named(folders: list[Path]) -> None:
+    bare = {key: value for key, value in folder_config(folders[0]).items() if key != 'pipeline'}
+    with pytest.raises(ValueError, match=r'data\.train\.target: FolderDataset has no pipeline'):
+        UDADataset(source=folder_config(folders[1]), target=bare)
