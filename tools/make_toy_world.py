@@ -97,7 +97,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if args.contact_sheet:
         contact_sheet(args.contact_sheet, street_rows(width, height), 3)
         square = args.contact_sheet.with_name(f'{args.contact_sheet.stem}_square{args.contact_sheet.suffix}')
-        contact_sheet(square, square_rows(height), 6)
+        contact_sheet(square, square_rows(height), 3)
     for name, folder in roots.items():
         print(f'{name}: {folder}')
 
