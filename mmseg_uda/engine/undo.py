@@ -181,7 +181,8 @@ class _FlatCopy:
         for key, group in self._groups.items():
             chosen = self._copies[key]
             if bad is not None:
-                chosen = torch.where(bad, chosen, torch.cat([tensor.detach().reshape(-1) for tensor in group]))
+                now = torch.cat([tensor.detach().reshape(-1) for tensor in group])
+                chosen = torch.where(bad, chosen, now, out=now)
             parts = [part.view_as(like) for part, like in zip(chosen.split([t.numel() for t in group]), group)]
             copy_all([tensor.detach() for tensor in group], parts)
 
