@@ -20,7 +20,7 @@ from ..compat.keys_timm import dinov2_to_timm, dinov3_to_timm, is_dinov3, likely
 from ..compat.keys_transformers import encoder_to_official, is_transformers_encoder, is_transformers_mit
 from ..compat.keys_vfm import ADAPTER
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
-from .lora import with_lora_names
+from .lora import merged_state, with_lora_names
 from .pretrained import BACKBONE_PREFIX, OPTIONAL_SUFFIX, load_backbone_weights, resolve_checkpoint
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def load_timm_weights(encoder: TimmEncoder, name: str) -> None:
     state = state_dict_of(load_checkpoint_file(resolve_checkpoint(name)))
     own = below(state, OWN)
     if own:
+        own = own if encoder.lora is not None else merged_state(own)
         _load(encoder, own, name)  # trained here: already folded, positions already of this grid
         around = below(state, BACKBONE_PREFIX)
         _load_adapter(encoder, {k: v for k, v in around.items() if not k.startswith('model.')}, name)
@@ -76,12 +77,13 @@ def _load_adapter(encoder: TimmEncoder, given: Mapping[str, Tensor], name: str) 
     """The part of a file that stands around the transformer, for encoders that have such a part."""
     own = {key: value for key, value in encoder.state_dict().items() if not key.startswith('model.')}
     if given and not own:
+        kind = 'ReinEncoder' if any(key.startswith('rein.') for key in given) else 'ViTAdapter'
         raise CheckpointError(
-            f"'{name}' holds a transformer that was trained with an adapter ({next(iter(given))} ...): take "
-            "type='ViTAdapter'"
+            f"'{name}' holds a transformer that was trained with parts around it ({next(iter(given))} ...): take "
+            f"type='{kind}'"
         )
     if not given:
-        if own:
+        if any(ADAPTER.match(key) for key in own):  # Rein's tokens always start anew
             warnings.warn(f"'{name}' has no adapter: that part of the encoder starts from random weights", stacklevel=2)
         return
     needed = {key: value for key, value in own.items() if not key.endswith(OPTIONAL_SUFFIX)}

@@ -12,7 +12,7 @@ from mmseg.models import build_backbone
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mmseg_uda.models.backbones import TimmEncoder
+from mmseg_uda.models.backbones import ReinEncoder, TimmEncoder, ViTAdapter
 from mmseg_uda.models.pretrained import load_pretrained
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file
 from tests.models.encoders import CONVNEXT, DINOV2, DINOV3, SWIN
@@ -174,6 +174,34 @@ def test_checkpoint_of_a_segmentor_is_taken_as_it_is(tmp_path: Path) -> None:
     )
     second = loaded(tmp_path / 'a.pth', **DINOV2, in_mean_std=((0.5,) * 3, (0.5,) * 3))
     assert all(torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items())
+
+
+def test_parts_around_the_transformer_travel_along(tmp_path: Path) -> None:
+    torch.save(dinov2_state(), tmp_path / 'plain.pth')
+    lora = dict(lora=dict(rank=2, alpha=4))
+    tuned = loaded(tmp_path / 'plain.pth', **DINOV2, **lora)
+    rein = ReinEncoder(**DINOV2, rein=dict(tokens=4, rank=2), pretrained=str(tmp_path / 'plain.pth'))
+    rein.init_weights()
+    for encoder, name in ((tuned, 'tuned'), (rein, 'rein')):
+        with torch.no_grad():
+            for parameter in encoder.parameters():
+                if parameter.requires_grad:
+                    parameter.add_(0.1)
+        state = {f'backbone.{key}': value for key, value in encoder.state_dict().items()}
+        torch.save(dict(meta={}, state_dict=state), tmp_path / f'{name}.pth')
+    x = image(1, 3, 56, 56)
+    with torch.no_grad():
+        expected = tuned(x)[-1]
+        assert torch.equal(loaded(tmp_path / 'tuned.pth', **DINOV2, **lora)(x)[-1], expected)
+        torch.testing.assert_close(loaded(tmp_path / 'tuned.pth', **DINOV2)(x)[-1], expected, **TOLERANCE)
+        again = ReinEncoder(**DINOV2, rein=dict(tokens=4, rank=2), pretrained=str(tmp_path / 'rein.pth')).eval()
+        again.init_weights()
+        assert torch.equal(again(x)[-1], rein.eval()(x)[-1])
+    with pytest.raises(CheckpointError, match="take type='ReinEncoder'"):
+        loaded(tmp_path / 'rein.pth', **DINOV2)
+    adapter = ViTAdapter(**DINOV2, conv_inplane=4, pretrained=str(tmp_path / 'plain.pth'))
+    with pytest.warns(UserWarning, match='has no adapter'):
+        adapter.init_weights()
 
 
 def test_normalisation_of_the_weights_is_folded_in(tmp_path: Path) -> None:
