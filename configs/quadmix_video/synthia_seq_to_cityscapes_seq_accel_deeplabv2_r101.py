@@ -13,6 +13,7 @@ uda = dict(
     lambda_t=1.0,
     labeler=dict(
         checkpoint=_tps,
+        init_student=True,
         model=dict(
             type='FlowFusedSegmentor',
             backbone=dict(type='AdventResNet', depth=101),
@@ -38,7 +39,6 @@ uda = dict(
     ),
     quad=dict(always_paste=(3, 4, 5, 6, 10)),
 )
-load_from = _tps
 data = dict(
     train=dict(
         class_patches=dict(

@@ -34,12 +34,11 @@ model = dict(
     test_cfg=dict(mode='whole'),
 )
 uda = dict(
-    labeler=dict(until=4000, model=dict(fusion=dict(warp='splat'))),
+    labeler=dict(until=4000, init_student=False, model=dict(fusion=dict(warp='splat'))),
     far_term=False,
     source_pass='target_size',
     rescale_source_flow=False,
 )
-load_from = None
 optimizer = dict(
     _delete_=True,
     type='AdamW',

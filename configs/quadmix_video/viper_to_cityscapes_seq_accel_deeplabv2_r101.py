@@ -14,6 +14,7 @@ uda = dict(
     augmentation=dict(blur_prob=0.0, jitter_prob=0.0, grey_prob=0.0),
     labeler=dict(
         checkpoint=_tps,
+        init_student=True,
         model=dict(
             type='FlowFusedSegmentor',
             backbone=dict(type='AdventResNet', depth=101),
@@ -39,7 +40,6 @@ uda = dict(
     ),
     quad=dict(always_paste=(3, 4, 5, 7, 13, 14)),
 )
-load_from = _tps
 data = dict(
     train=dict(
         class_patches=dict(

@@ -88,8 +88,8 @@ class TPS(VideoAdaptation):
     Args:
         lambda_t: weight of the target loss (released: 1.0 for SYNTHIA-Seq, 0.1 for VIPER).
         labeler: options of :class:`~mmseg_uda.components.clip_labeler.ClipLabeler`; default: the student itself. A
-            frozen network needs ``checkpoint`` (a file of this package or of MMSegmentation) and may have a ``model``
-            of its own.
+            frozen network needs ``checkpoint`` (a file of this package or of MMSegmentation), may have a ``model`` of
+            its own, and with ``init_student=True`` gives the student all weights that it has in common with it.
         flip_prob: probability that the labelled frames are mirrored.
         flip_flow: ``consistent``: their flow is mirrored with them; ``legacy``: as released, dx keeps its sign and the
             scores are warped before they are mirrored back.
@@ -130,14 +130,15 @@ class TPS(VideoAdaptation):
         return dict(network='student')
 
     def _build_labeler(self, options: dict[str, Any], model: Any) -> None:
-        check_options(options, {*_LABELER, 'checkpoint', 'model'}, 'uda.labeler')
+        check_options(options, {*_LABELER, 'checkpoint', 'model', 'init_student'}, 'uda.labeler')
         self.labeler_checkpoint = options.pop('checkpoint', None)
         frozen_model = options.pop('model', None)
+        self.init_student = bool(options.pop('init_student', False))
         self.labeler = ClipLabeler(self.student, **options)
         self.frozen_labeler = None
         if self.labeler.network != 'frozen':
-            if self.labeler_checkpoint or frozen_model:
-                raise ValueError("uda.labeler.checkpoint and model belong to network='frozen'")
+            if self.labeler_checkpoint or frozen_model or self.init_student:
+                raise ValueError("uda.labeler.checkpoint, model and init_student belong to network='frozen'")
             return
         if not self.labeler_checkpoint:
             raise ValueError("uda.labeler: network='frozen' needs checkpoint=FILE, the trained network that labels")
@@ -151,6 +152,11 @@ class TPS(VideoAdaptation):
         super().init_weights()
         if self.frozen_labeler is not None:
             load_segmentor(self.frozen_labeler, self.labeler_checkpoint, 'uda.labeler.checkpoint')
+            if self.init_student:
+                own = self.student.state_dict()
+                given = self.frozen_labeler.state_dict()
+                common = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+                self.student.load_state_dict({**own, **common})
 
     def train(self, mode: bool = True) -> TPS:
         """Train mode, but the frozen labeller stays in evaluation mode."""

@@ -95,6 +95,23 @@ def test_a_frozen_network_labels_until_it_is_told_to_stop(tmp_path: Path) -> Non
     check_exact_resume(uda, tmp_path=tmp_path, **options('tps'))
 
 
+def test_the_student_may_start_from_the_frozen_network(tmp_path: Path) -> None:
+    trained = build_train_model(dict(model=fused_model(), uda=dict(type='TPS')))
+    path = tmp_path / 'tps.pth'
+    torch.save(dict(state_dict={key: value + 1.0 for key, value in trained.student.state_dict().items()}), path)
+    other = fused_model()
+    other['decode_head'] = dict(other['decode_head'], channels=12, norm_cfg=None)
+    labeler = dict(network='frozen', checkpoint=str(path), model=fused_model(), init_student=True)
+    method = build_train_model(dict(model=other, uda=dict(type='TPS', labeler=labeler)))
+    method.init_weights()
+    weights, given = method.student.state_dict(), method.frozen_labeler.state_dict()
+    common = [key for key, value in weights.items() if key in given and given[key].shape == value.shape]
+    assert 'fusion.weight' in common and 'decode_head.conv_seg.weight' not in common
+    assert all(torch.equal(weights[key], given[key]) for key in common)
+    with pytest.raises(ValueError, match="init_student belong to network='frozen'"):
+        build_train_model(dict(model=fused_model(), uda=dict(type='TPS', labeler=dict(init_student=True))))
+
+
 def test_the_first_iteration_is_plain_and_later_ones_mix() -> None:
     setup = Setup(VARIANTS['quadmix'], **options('quadmix'))
     _, step = setup.build()
