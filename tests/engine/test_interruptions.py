@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any, Iterator
@@ -150,6 +151,25 @@ def test_ranks_agree_on_where_to_stop(world: Path, tmp_path: Path, tools: list[T
     assert 'stopped after' in tools[0].text and 'Traceback' not in tools[0].text + tools[1].text
     last = max(int(name[5:-4]) for name in checkpoints(tmp_path / 'run'))
     assert f'stopped after {last} of 10000' in tools[0].text
+
+
+def test_one_rank_that_is_told_to_stop_stops_the_evaluation_of_all(
+    world: Path, tmp_path: Path, tools: list[Tool]
+) -> None:
+    pause = Pause(evaluation, '_test_inputs', 1, tmp_path)
+
+    def rank_1_waits() -> None:
+        if os.environ['RANK'] == '1':
+            pause.before()
+
+    arguments = [world / 'tiny.py', '--work-dir', tmp_path / 'run', '--cfg-options', 'data.samples_per_gpu=1']
+    tools += ranks('train.py', [arguments] * 2, tmp_path, before=rank_1_waits)
+    pause.reached(tools[1])
+    tools[1].signal(signal.SIGTERM)
+    pause.release()
+    assert [tool.wait() for tool in tools] == [143, 143], tools[0].text + tools[1].text
+    assert checkpoints(tmp_path / 'run')[-1] == 'iter_4.pth' and not list((tmp_path / 'run').glob('best_*'))
+    assert load_checkpoint_file(tmp_path / 'run' / 'iter_4.pth')['meta']['hook_msgs'][evaluation.DUE] == 4
 
 
 def test_a_full_disk_ends_with_its_reason_and_an_intact_checkpoint(world: Path, tmp_path: Path) -> None:
