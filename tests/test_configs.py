@@ -10,14 +10,16 @@ from unittest import mock
 
 import pytest
 import torch
+import yaml
 from mmcv import Config
 
-from mmseg_uda.builder import build_train_model
+from mmseg_uda.builder import build_train_model, with_num_classes
 from mmseg_uda.datasets.class_names import class_names
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.stages import recipe_stages
 from mmseg_uda.engine.step import StepOptions
 from mmseg_uda.utils.config_errors import check_top_level
+from tests.harness.methods import Setup
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 PYTHON_FILES = sorted(path for path in ROOT.glob('*/*.py') if path.parent.name != '_base_')
@@ -28,6 +30,14 @@ METHOD_FOLDERS = sorted({path.parent for path in FILES})
 #: networks of the same kind with fewer blocks, so that all builds together take seconds
 SHALLOW = {'mit_b5': 'mit_b0'}
 CHANNELS = [32, 64, 160, 256]
+
+
+#: config -> its entry in a metafile
+ENTRIES = {
+    entry['Config']: entry['Metadata']
+    for path in ROOT.glob('*/metafile.yml')
+    for entry in yaml.safe_load(path.read_text(encoding='utf-8')).get('Models') or ()
+}
 
 
 def name_of(path: Path) -> str:
@@ -65,6 +75,11 @@ def test_config_builds(path: Path) -> None:
         assert {name.rstrip('0123456789') for name in method.required_streams} <= offered
     assert cfg.runner.max_iters >= cfg.evaluation.interval
     assert cfg.lr_config is not None and cfg.checkpoint_config is not None
+    entry = ENTRIES[f'configs/{name_of(path)}.py']
+    assert (entry['Iterations'], entry['Batch Size']) == (cfg.runner.max_iters, cfg.data.samples_per_gpu), (
+        'metafile.yml'
+    )
+    assert entry.get('Classes') in (None, len(class_names(cfg.data.train))), 'metafile.yml'
 
 
 @pytest.mark.parametrize('path', STAGES, ids=name_of)
@@ -181,3 +196,24 @@ def test_data_roots_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert Config.fromfile(str(ROOT / 'stal/camvid_day_to_dusk_segformer_efficientnet_lite0.py')).active.folder == (
         '/camvid/active'
     )
+
+
+@pytest.mark.parametrize('recipe', ['source_only', 'dacs', 'mic'])
+def test_a_convnext_recipe_takes_a_step(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipes of timm's ConvNeXt with the smallest member of the family and random weights."""
+    monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
+    with torch.device('cpu'):
+        cfg = Config.fromfile(str(ROOT / f'_base_/recipes/{recipe}_segformer_convnext_tiny.py'))
+        cfg.model.pretrained = None
+        cfg.model.backbone.model_name = 'convnext_atto'
+        cfg.model.decode_head.in_channels = [40, 80, 160, 320]
+        model = with_num_classes(cfg.model, 5)
+        uda = dict(cfg.get('uda') or dict(type='SourceOnly'))
+        if uda.get('imnet_feature_dist_classes'):
+            uda.update(imnet_feature_dist_classes=[1, 2])
+        setup = Setup(uda, model=model, num_classes=5, size=(64, 64))
+        method, step = setup.build()
+        first = next(method.student.backbone.parameters())
+        before = first.detach().clone()
+        step([setup.data.batch([0, 1])], 0)
+        assert not torch.equal(before, first)

@@ -204,3 +204,17 @@ class MapillaryDataset(SegmentationDataset):
         """As usual; raw ids are those of the release's ``config.json`` if it lies in ``data_root``."""
         labels = released_labels(Path(self.data_root)) if ids == 'mapillary' and self.data_root else None
         return super().id_table(ids) if labels is None else id_table(labels, self.label_space)
+
+
+@DATASETS.register_module()
+class BDD100KDataset(SegmentationDataset):
+    """BDD100K, semantic segmentation: ``images/10k/<split>/*.jpg``, ``labels/sem_seg/masks/<split>/*.png`` (train
+    ids), or ``seg/images``, ``seg/labels`` with ``*_train_id.png`` of its first release.
+    """
+
+    NAME = 'BDD100K'
+    CLASSES = label_spaces.CITY19
+    PALETTE = label_spaces.CITY19_PALETTE
+    IMG_SUFFIX = ('.jpg',)
+    LABEL_FILES = (LabelFiles('.png'), LabelFiles('_train_id.png'))
+    CONVERTER = 'Check ann_dir: labels/sem_seg/masks/<split>, not the colour maps.'

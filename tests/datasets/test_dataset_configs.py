@@ -36,6 +36,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
         write_image(data / 'synthia/RGB/0000000.png', 0)
         write_label(data / 'synthia/GT/LABELS/0000000.png', blocks((3, 1))(0), '16-bit')
+        for split in ('train', 'val'):
+            write_image(data / f'bdd100k/images/10k/{split}/a.jpg', 0)
+            write_label(data / f'bdd100k/labels/sem_seg/masks/{split}/a.png', blocks((0, 18))(0))
         for part in ('training', 'validation'):
             write_image(data / f'mapillary/{part}/images/a.jpg', 0)
             write_label(data / f'mapillary/{part}/labels/a.png', blocks((13, 27))(0), 'palette')

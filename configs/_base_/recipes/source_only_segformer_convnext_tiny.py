@@ -1,0 +1,2 @@
+# Source-only and oracles: SegFormer's head on timm's ConvNeXt-T.
+_base_ = ['../default_runtime.py', '../models/segformer_convnext_tiny.py', '../schedules/uda_40k_vit.py']
