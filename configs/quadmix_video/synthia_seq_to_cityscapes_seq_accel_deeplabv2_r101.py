@@ -1,11 +1,8 @@
 # Video QuadMix as released (CNN): SYNTHIA-Seq to Cityscapes-Seq. A TPS of configs/tps labels for 8000 iterations, and training starts
 # from its weights.
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/fused_deeplabv2_udass_r101.py',
+    '../_base_/recipes/quadmix_video_accel_deeplabv2_r101.py',
     '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py',
-    '../_base_/uda/quadmix_video_released.py',
-    '../_base_/schedules/tps_40k_official_lr.py',
 ]
 model = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12), fusion=dict(flow_scale='height'))
 _tps = 'work_dirs/synthia_seq_to_cityscapes_seq_accel_deeplabv2_r101/latest.pth'

@@ -1,10 +1,7 @@
 # Video QuadMix with the defaults of the class: SYNTHIA-Seq to Cityscapes-Seq, from the ImageNet weights.
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/fused_deeplabv2_advent_r101.py',
+    '../_base_/recipes/quadmix_video_fixed_accel_deeplabv2_r101.py',
     '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py',
-    '../_base_/uda/quadmix_video.py',
-    '../_base_/schedules/tps_40k.py',
 ]
 model = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12))
 uda = dict(lambda_t=1.0)

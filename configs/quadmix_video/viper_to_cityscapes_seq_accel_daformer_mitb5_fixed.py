@@ -1,10 +1,7 @@
 # Video QuadMix with the defaults of the class (transformer): VIPER to Cityscapes-Seq.
 _base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/fused_daformer_sepaspp_mitb5.py',
+    '../_base_/recipes/quadmix_video_fixed_accel_daformer_mitb5.py',
     '../_base_/datasets/video_viper_to_cityscapes_seq.py',
-    '../_base_/uda/quadmix_video.py',
-    '../_base_/schedules/quadmix_video_40k_mit.py',
 ]
 uda = dict(lambda_t=0.2, far_term=False)
 data = dict(

@@ -1,11 +1,5 @@
 # TPS as released: SYNTHIA-Seq to Cityscapes-Seq.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/models/fused_deeplabv2_advent_r101.py',
-    '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py',
-    '../_base_/uda/tps_released.py',
-    '../_base_/schedules/tps_40k_official_lr.py',
-]
+_base_ = ['../_base_/recipes/tps_accel_deeplabv2_r101.py', '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py']
 model = dict(decode_head=dict(num_classes=12), auxiliary_head=dict(num_classes=12), fusion=dict(flow_scale='height'))
 uda = dict(lambda_t=1.0)
 optimizer = dict(lr=2.5e-4)

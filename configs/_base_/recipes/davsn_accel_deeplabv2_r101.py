@@ -1,0 +1,7 @@
+# DA-VSN: DeepLabV2 on ResNet-101 that fuses frames.
+_base_ = [
+    '../default_runtime.py',
+    '../models/fused_deeplabv2_advent_r101.py',
+    '../uda/davsn.py',
+    '../schedules/davsn_40k.py',
+]

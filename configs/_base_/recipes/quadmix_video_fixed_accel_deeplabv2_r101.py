@@ -1,0 +1,7 @@
+# Video QuadMix with the defaults of the class: DeepLabV2 on ResNet-101 that fuses frames.
+_base_ = [
+    '../default_runtime.py',
+    '../models/fused_deeplabv2_advent_r101.py',
+    '../uda/quadmix_video.py',
+    '../schedules/tps_40k.py',
+]
