@@ -1,0 +1,57 @@
+"""Processor seconds of single training steps of a config, on the data that it names.
+
+    OMP_NUM_THREADS=1 python benchmarks/step_time.py configs/dacs/toy_gta_to_toy_cityscapes.py [--steps 8]
+
+Runs on older checkouts as well (copy it there), so that two commits can be compared in turn, A B A B.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+warnings.filterwarnings('ignore')
+
+import torch  # noqa: E402
+from mmcv import Config  # noqa: E402
+
+import mmseg_uda  # noqa: E402, F401  (first: it prepares mmcv)
+from mmseg_uda.engine.data import build_train_loader, to_device  # noqa: E402
+from mmseg_uda.engine.environment import prepare_data  # noqa: E402
+from mmseg_uda.engine.train import build_runner  # noqa: E402
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('--steps', type=int, default=8, help='steps; the first one is not counted')
+    args = parser.parse_args()
+    logging.getLogger('mmcv').setLevel(logging.ERROR)
+    cfg = Config.fromfile(args.config)
+    cfg.seed, cfg.data.workers_per_gpu = 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        prepare_data(cfg)
+        runner, dataset = build_runner(cfg, torch.device('cpu'), args.config, logging.getLogger('steps'), {})
+        runner.model.train()
+        batches = iter(build_train_loader(dataset, cfg.data, 1, 0))
+        seconds = []
+        for iteration in range(args.steps):
+            batch = to_device(next(batches), torch.device('cpu'), runner.channels_last)
+            start = time.process_time()
+            runner.step([batch], iteration)
+            seconds.append(time.process_time() - start)
+    counted = seconds[1:]
+    print(f'{args.config}: {min(counted):.3f} least, {statistics.median(counted):.3f} median processor seconds a step')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,34 @@
+"""The study's page says what its result files say, and every row of the plan is a config that exists."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'benchmarks'))
+
+from adaptation_study import plan, tables  # noqa: E402
+from mmcv import Config  # noqa: E402
+
+
+def test_the_page_agrees_with_the_result_files() -> None:
+    assert tables.write(check=True) == 0
+
+
+def test_rows_are_configs_and_their_baselines_are_rows() -> None:
+    names = [row.name for row in plan.ROWS]
+    assert len(set(names)) == len(names)
+    for row in plan.ROWS:
+        assert row.baseline in ('', *names), row.name
+        cfg = Config.fromfile(str(ROOT / row.config))
+        cfg.merge_from_dict(plan.options_of(row), allow_list_keys=True)
+        assert cfg.runner.max_iters == plan.options_of(row)['runner.max_iters']
+
+
+def test_gains_are_taken_seed_by_seed() -> None:
+    def run(seed: int, value: float) -> dict:
+        return dict(seed=seed, final=dict(student=dict(mIoU=value)))
+
+    assert tables.gain([run(0, 30.0), run(2, 40.0)], [run(0, 20.0), run(1, 50.0)]) == [10.0]
+    assert tables.spread([1.0, 2.0, 3.0]) == '2.0 ± 1.0' and tables.spread([]) == '-'
