@@ -19,8 +19,18 @@ CLASS_SAMPLERS = Registry('class sampler')
 
 
 def build_class_sampler(stream: StreamSource, options: Mapping[str, Any]) -> Any:
-    """The sampler of a ``rare_class_sampling`` config; without ``type`` a :class:`RareClassSampler`."""
-    return build_from_config({'type': 'RareClassSampler', **options, 'stream': stream}, CLASS_SAMPLERS)
+    """The sampler of a ``rare_class_sampling`` config; without ``type`` a :class:`RareClassSampler`.
+
+    Raises:
+        ValueError: shares of the stream's data sets that this sampler would ignore.
+    """
+    sampler = build_from_config({'type': 'RareClassSampler', **options, 'stream': stream}, CLASS_SAMPLERS)
+    if stream.shares is not None and not isinstance(sampler, RareClassSampler):
+        raise ValueError(
+            f'{type(sampler).__name__} draws by class alone and knows no shares of the data sets of the {stream.name} '
+            'stream: leave shares (or RepeatDataset) out, or take RareClassSampler'
+        )
+    return sampler
 
 
 def stream_records(stream: StreamSource, workers: int = 4) -> Records:
@@ -38,6 +48,7 @@ def stream_records(stream: StreamSource, workers: int = 4) -> Records:
 class RareClassSampler:
     """Draws a class by ``softmax((1 - f_c) / T)``, then a file that holds it, then a crop that shows enough of it.
 
+    A stream of several data sets with shares draws the data set first, by the shares of those that hold the class.
     The file is decoded once; its crop is drawn up to ``max_crops`` times until the class has more than ``min_pixels *
     min_crop_ratio`` pixels in it (the last one is kept unchecked).
 
@@ -81,6 +92,16 @@ class RareClassSampler:
         self.probs = probs[kept].astype(np.float64)
         self.probs /= self.probs.sum()
         self.files = {cls: [int(index) for index in files[cls]] for cls in self.classes}
+        self.parts = {} if stream.shares is None else {cls: self._by_part(self.files[cls]) for cls in self.classes}
+
+    def _by_part(self, files: list[int]) -> tuple[list[list[int]], list[float]]:
+        """Files of a class by data set, and the probability of each data set that has some."""
+        groups: dict[int, list[int]] = {}
+        for index in files:
+            groups.setdefault(self.stream.part_of(index), []).append(index)
+        assert self.stream.shares is not None
+        shares = np.array([self.stream.shares[part] for part in groups], dtype=np.float64)
+        return list(groups.values()), list(shares / shares.sum())
 
     def _explain_missing(
         self, records: list[tuple[str, dict[int, int]]], missing: list[int], min_pixels: int, some_left: bool
@@ -108,6 +129,9 @@ class RareClassSampler:
         rng = numpy_generator(self.stream.seed, self.stream.name, 'rare class', position, attempt)
         cls = self.classes[int(rng.choice(len(self.classes), p=self.probs))]
         files = self.files[cls]
+        if self.parts:
+            groups, shares = self.parts[cls]
+            files = groups[int(rng.choice(len(groups), p=shares))]
         return files[int(rng.integers(len(files)))], cls
 
     def _enough(self, sample: dict[str, Any], cls: Optional[int]) -> bool:

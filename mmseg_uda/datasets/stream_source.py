@@ -51,6 +51,8 @@ class StreamSource:
         self.max_corrupt_files = max_corrupt_files
         self.corrupt_files: list[str] = []
         self._ends = list(accumulate(len(part) for part in self.parts))
+        #: share of the samples of every part; None = every image is equally likely
+        self.shares = None if shares is None else [float(share) for share in shares]
         self.indices: Union[IndexStream, WeightedIndexStream] = (
             IndexStream(self._ends[-1], seed, name)
             if shares is None
@@ -65,9 +67,13 @@ class StreamSource:
         """The first data set, for class names and the like."""
         return self.parts[0]
 
+    def part_of(self, index: int) -> int:
+        """The number of the data set that an index of the stream falls into."""
+        return bisect_right(self._ends, index)
+
     def locate(self, index: int) -> tuple[Any, int]:
         """The data set that an index of the stream falls into, and the index there."""
-        part = bisect_right(self._ends, index)
+        part = self.part_of(index)
         return self.parts[part], index - (self._ends[part - 1] if part else 0)
 
     def sample(self, position: int) -> dict[str, Any]:

@@ -139,7 +139,8 @@ class UDADataset(Dataset):
         paste: config of a labelled stream ``paste`` whose images only give pixels to others (STAL's copy-paste), or
             None.
         shares: stream name -> share of the samples that each data set of its list gives, such as
-            ``dict(labeled_target=[0.6, 0.4])``; by default every image of a list is equally likely.
+            ``dict(labeled_target=[0.6, 0.4])``; by default every image of a list is equally likely. With rare-class
+            sampling they hold within every class.
         known_labels: images of the target that are labelled target images as well (a target list of all images) bring
             their ground truth, ``target_ground_truth``, 255 elsewhere; methods then use it instead of pseudo-labels.
         class_patches: options of :class:`~mmseg_uda.datasets.class_patches.ClassPatches`: every sample also brings

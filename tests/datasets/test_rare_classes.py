@@ -46,6 +46,22 @@ def test_classes_are_drawn_with_their_probabilities(world: Path) -> None:
     assert abs(np.mean([cls for _, cls in drawn]) - 0.5) < 0.08
 
 
+def test_several_sources_keep_their_shares_within_a_class(world: Path, tmp_path: Path) -> None:
+    other = make_folder(tmp_path / 'other', 12, lambda number: np.zeros(SIZE, np.uint8))  # no file of class 'b'
+    rule = dict(min_pixels=50, class_temp=np.inf, min_crop_ratio=0.5, workers=0)
+    sources = [folder_config(world), folder_config(other)]
+    two = UDADataset(source=sources, rare_class_sampling=rule, shares=dict(source=[0.75, 0.25])).samplers['source']
+    drawn = [two.choose(position) for position in range(600)]
+    assert {index for index, cls in drawn if cls == 1} == {2}
+    of_first = np.mean([index < 4 for index, cls in drawn if cls == 0])
+    assert abs(of_first - 0.75) < 0.08  # 4 of 16 files without shares
+    plain = UDADataset(source=sources, rare_class_sampling=rule).samplers['source']
+    assert abs(np.mean([plain.choose(i)[0] < 4 for i in range(600) if plain.choose(i)[1] == 0]) - 0.25) < 0.08
+    with pytest.raises(ValueError, match='knows no shares'):
+        uniform = dict(type='ClassUniformSampler', workers=0)
+        UDADataset(source=sources, rare_class_sampling=uniform, shares=dict(source=[0.75, 0.25]))
+
+
 @pytest.mark.parametrize('stream, prefix', [('source', ''), ('labeled_target', 'labeled_target_')])
 def test_a_crop_is_drawn_again_until_it_shows_the_class(stream: str, prefix: str, world: Path) -> None:
     dataset = sampled(world, stream, class_temp=0.02, max_crops=80)
