@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/uda/minent.py',
     '../_base_/schedules/camvid_2500.py',
 ]
-uda = dict(lambda_ent=dict(_delete_=True, main=0.001))
+uda = dict(lambda_ent=dict(_delete_=True, decode=0.001))

@@ -8,6 +8,7 @@ cascades and HRDA are not.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Mapping, Optional, Sequence, Union
 
 from mmseg.models.decode_heads import IterativeDecodeHead
@@ -178,19 +179,20 @@ def weight_per_head(
     """The weight of each head that takes part.
 
     Args:
-        given: weights from the config (``main`` is ``decode``), or None for ``default`` (``decode`` and ``aux``) on
-            the heads that exist.
+        given: weights from the config (``main`` is ``decode``; of both the later one counts, with a warning: that is
+            the one of a config that changes its base), or None for ``default`` (``decode`` and ``aux``) on the heads
+            that exist.
         heads: see :func:`heads_of`.
         option: the config key, for messages.
 
     Raises:
-        ValueError: a head that the segmentor lacks, one given twice, or a negative weight.
+        ValueError: a head that the segmentor lacks, or a negative weight.
     """
     if given is None:
         return {name: default[name.split('_')[0]] for name in heads}
     weights = {ALIASES.get(name, name): float(weight) for name, weight in given.items()}
     if len(weights) < len(given):
-        raise ValueError(f"{option}: 'main' and 'decode' name the same head, got both")
+        warnings.warn(f"{option}: 'main' and 'decode' name the same head, {weights['decode']} counts", stacklevel=2)
     unknown = [name for name in weights if name not in heads]
     if unknown:
         raise ValueError(

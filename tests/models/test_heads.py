@@ -85,8 +85,10 @@ def test_main_is_an_alias_of_decode() -> None:
     heads = dict(decode=None, aux=None)
     assert weight_per_head(dict(main=2, aux=1), {}, heads, 'lambda') == dict(decode=2.0, aux=1.0)
     assert weight_per_head(None, dict(decode=3.0, aux=4.0), heads, 'lambda') == dict(decode=3.0, aux=4.0)
+    for given in (dict(main=1, decode=3), dict(decode=1, main=3)):  # a config and its base
+        with pytest.warns(UserWarning, match="'main' and 'decode' name the same head, 3.0 counts"):
+            assert weight_per_head(given, {}, heads, 'lambda') == dict(decode=3.0)
     for given, message in (
-        (dict(main=1, decode=1), 'same head'),
         (dict(aux_7=1), "no head 'aux_7'"),
         (dict(main=-1), r'lambda.decode must not be negative'),
     ):

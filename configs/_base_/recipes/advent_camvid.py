@@ -5,4 +5,4 @@ _base_ = [
     '../uda/advent.py',
     '../schedules/adversarial_camvid_2500.py',
 ]
-uda = dict(lambda_adv=dict(_delete_=True, main=0.001))
+uda = dict(lambda_adv=dict(_delete_=True, decode=0.001))

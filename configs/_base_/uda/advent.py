@@ -2,6 +2,6 @@
 uda = dict(
     type='AdvEnt',
     input_transform='self_information',
-    lambda_adv=dict(main=0.001, aux=0.0002),
+    lambda_adv=dict(decode=0.001, aux=0.0002),
     discriminator=dict(type='FCDiscriminator', ndf=64),
 )

@@ -1,2 +1,2 @@
 # MinEnt: mean entropy of both classifiers on the target.
-uda = dict(type='MinEnt', lambda_ent=dict(main=0.001, aux=0.0002))
+uda = dict(type='MinEnt', lambda_ent=dict(decode=0.001, aux=0.0002))
