@@ -42,6 +42,8 @@ METHODS: dict[str, Any] = {
     'AdvEnt': dict(type='AdvEnt'),
 }
 CLASSES, SIZE = 5, 64
+#: networks whose pooling needs larger images
+LARGE = {'mobilenet_v3': 512}
 
 
 def types_in(part: Any) -> list[str]:
@@ -133,8 +135,12 @@ def batch(size: int = SIZE) -> dict[str, Any]:
     return dict(img=images[0], gt_semantic_seg=label, img_metas=metas, target_img=images[1], target_img_metas=metas)
 
 
-def try_network(model: Mapping[str, Any], uda: Optional[Mapping[str, Any]]) -> str:
+def try_network(model: Mapping[str, Any], uda: Optional[Mapping[str, Any]], size: int = SIZE) -> str:
     """``trains``, or the sentence with which the network is refused.
+
+    Args:
+        model, uda: as in a config.
+        size: side of the images.
 
     Raises:
         Exception: anything that is no refusal.
@@ -146,15 +152,16 @@ def try_network(model: Mapping[str, Any], uda: Optional[Mapping[str, Any]]) -> s
     try:
         with naming_config('config'):
             method = build_train_model(cfg)
+            method.init_weights()
             check_heads(method, [str(i) for i in range(CLASSES)])
             optimizers = build_optimizers(dict(type='SGD', lr=0.01), method.networks())
             step = TrainStep(method, optimizers, StepOptions(), 0)
         before = [parameter.detach().clone() for parameter in method.student.decode_head.parameters()]
-        step([batch()], 0)
+        step([batch(size)], 0)
         losses = step.flush()[-1]
         method.eval()
         with torch.no_grad():
-            scores = logits(method.student, batch()['img'])
+            scores = logits(method.student, batch(size)['img'])
     except Exception as error:
         if is_user_error(error) or type(error).__module__.startswith('mmseg_uda'):
             return re.sub(r'^\w+: (config: )?', '', one_line(error))
@@ -163,7 +170,7 @@ def try_network(model: Mapping[str, Any], uda: Optional[Mapping[str, Any]]) -> s
     numbers = [value for key, value in losses.items() if 'loss' in key]
     if not (changed and numbers and torch.isfinite(torch.tensor(numbers)).all()):
         raise RuntimeError(f'it does not train: {losses}')
-    if scores.shape != (2, CLASSES, SIZE, SIZE):
+    if scores.shape != (2, CLASSES, size, size):
         raise RuntimeError(f'it predicts {tuple(scores.shape)}')
     return 'trains'
 
@@ -177,7 +184,7 @@ def walk(pattern: str) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = dict(parts=list(key), config=name, number=len(paths))
         for method, uda in METHODS.items():
             try:
-                row[method] = try_network(small_model(paths[0]), uda)
+                row[method] = try_network(small_model(paths[0]), uda, LARGE.get(paths[0].parent.name, SIZE))
             except Exception as error:  # what the table must not hold
                 row[method] = f'ERROR {type(error).__name__}: {error}'
             gc.collect()
