@@ -39,7 +39,7 @@ ROWS = {
     'davsn': f'davsn/{TOY}',
     'tps': f'tps/{TOY}',
     'quadmix_video': f'quadmix_video/{TOY}',
-    'quadmix_video_batchstats': f'quadmix_video/{TOY}',
+    'quadmix_video_running': f'quadmix_video/{TOY}',
 }
 CPU = torch.device('cpu')
 

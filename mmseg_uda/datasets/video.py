@@ -167,6 +167,7 @@ class CityscapesSeqDataset(VideoDataset, CityscapesDataset):
     """
 
     NAME = 'Cityscapes-Seq'
+    CLASSES, PALETTE = label_spaces.SPACES['viper15']
     DEFAULT_ROOT = 'data/cityscapes'
     CONVERTER = 'Check ann_dir: gtFine/<split> of the labelled frames.'
     frame_rule = CityscapesRule()
