@@ -324,6 +324,8 @@ def _finished(folder: Path, fingerprint: str, name: str) -> bool:
 
 
 def _mark(folder: Path, values: Mapping[str, Any]) -> None:
+    for left in folder.glob(f'.{MARKER}.*.tmp'):  # of a process that was killed here
+        left.unlink()
     with replacing(folder / MARKER) as temporary:
         temporary.write_text(json.dumps(plain(values), indent=1), encoding='utf-8')
 
