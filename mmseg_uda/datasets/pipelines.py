@@ -117,7 +117,9 @@ class LoadLabels(LoadAnnotations):
         label = reader.read(path, results.get('label_remedy', ''))
         img = results.get('img')
         if img is not None:
-            label = label_at_size(label, img.shape[:2], path)
+            # a stored pseudo-label has the shape of the network's input, which may have another aspect ratio
+            stored = results.get('stored_label', False)
+            label = label_at_size(label, img.shape[:2], path, any_shape=stored)
         results['gt_semantic_seg'] = label
         results['seg_fields'].append('gt_semantic_seg')
         return results
@@ -127,17 +129,19 @@ class LoadLabels(LoadAnnotations):
 _ASPECT_TOLERANCE = 0.1
 
 
-def label_at_size(label: np.ndarray, size: Sequence[int], path: str, what: str = 'image') -> np.ndarray:
+def label_at_size(
+    label: np.ndarray, size: Sequence[int], path: str, what: str = 'image', any_shape: bool = False
+) -> np.ndarray:
     """A label map (H, W) brought to the (height, width) of its image by nearest neighbour, which is logged once.
 
     Raises:
-        CorruptFileError: another aspect ratio, so that label and image do not show the same.
+        CorruptFileError: another aspect ratio, so that label and image do not show the same, unless ``any_shape``.
     """
     height, width = size[:2]
     if label.shape == (height, width):
         return label
     sizes = f'the label map is {label.shape[1]}x{label.shape[0]}, the {what} {width}x{height} (width x height)'
-    if abs(label.shape[1] * height / (label.shape[0] * width) - 1) > _ASPECT_TOLERANCE:
+    if not any_shape and abs(label.shape[1] * height / (label.shape[0] * width) - 1) > _ASPECT_TOLERANCE:
         turned = '; the image may be turned by its EXIF orientation' if label.shape == (width, height) else ''
         raise CorruptFileError(
             f'{path}: {sizes}: they do not show the same picture{turned}. tools/check_dataset.py lists all such files'

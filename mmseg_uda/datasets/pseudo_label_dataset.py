@@ -108,6 +108,7 @@ class PseudoLabelDataset(CustomDataset):
         if self.soft:
             results['soft_label_file'] = self.store.path('soft', image_key(results['img_info']['filename']))
         results['label_reader'] = self.label_reader
+        results['stored_label'] = True
         results['label_remedy'] = 'Run tools/pseudo_labels.py extract again; it goes on where it stopped.'
 
     def read_label(self, idx: int) -> np.ndarray:
