@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from mmcv import Config
+from mmseg.models import decode_heads, segmentors
 
 from benchmarks import stock_networks as walk
 from mmseg_uda.engine.checks import check_counting
@@ -102,6 +103,16 @@ def test_pseudo_labels_of_weight_zero_train_no_head() -> None:
         losses = segmentation_losses(method.student, features, batch['gt_semantic_seg'].clamp(max=4), weight)
         pixel_losses = {key: value for key, value in losses.items() if 'loss_se' not in key}
         assert pixel_losses and all(value == 0 for value in pixel_losses.values()), name
+
+
+def test_the_table_of_the_docs_names_every_head_and_segmentor() -> None:
+    page = walk.PAGE.read_text(encoding='utf-8')
+    written = page.split(walk.BEGIN)[1].split(walk.END)[0]
+    never_in_a_config = {'BaseDecodeHead', 'BaseCascadeDecodeHead'}
+    heads = {name for name in decode_heads.__all__} - never_in_a_config
+    assert not [name for name in heads if name not in written]
+    assert all(name in written for name in segmentors.__all__ if 'Cascade' in name)
+    assert 'ERROR' not in written and ' trains |' in written
 
 
 # ---- schedules and optimisers --------------------------------------------------------------------------------------
