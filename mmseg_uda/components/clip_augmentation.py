@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as colors
+from torchvision.transforms import functional as colors
 
 from ..ops.blur import gaussian_blur
 from ..ops.video import wrap_to_bytes
