@@ -39,6 +39,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for split in ('train', 'val'):
             write_image(data / f'bdd100k/images/10k/{split}/a.jpg', 0)
             write_label(data / f'bdd100k/labels/sem_seg/masks/{split}/a.png', blocks((0, 18))(0))
+        for part in ('Train/Rural', 'Train/Urban', 'Val/Urban'):
+            write_image(data / f'{"loveda" if data.name == "toy" else "loveDA"}/{part}/images_png/0.png', 0)
+            write_label(
+                data / f'{"loveda" if data.name == "toy" else "loveDA"}/{part}/masks_png/0.png', blocks((0, 1, 7))(0)
+            )
+        for name in ('potsdam_irrg', 'vaihingen'):
+            for split in ('train', 'val'):
+                write_image(data / f'{name}/img_dir/{split}/a.png', 0)
+                write_label(data / f'{name}/ann_dir/{split}/a.png', blocks((0, 1, 6))(0))
+        for part in ('hospital_a/train', 'hospital_b/train', 'hospital_b/val'):
+            write_image(data / f'polyps/{part}/images/a.jpg', 0)
+            write_label(data / f'polyps/{part}/masks/a.png', blocks((0, 255))(0))
         for part in ('training', 'validation'):
             write_image(data / f'mapillary/{part}/images/a.jpg', 0)
             write_label(data / f'mapillary/{part}/labels/a.png', blocks((13, 27))(0), 'palette')
@@ -67,11 +79,17 @@ def cases() -> list[tuple[Path, Optional[str]]]:
     """Data bases that are complete (files of streams are parts of others), and every setting of those that have several.
 
     CoaST's self-training needs a run's pseudo-labels: tests/test_configs.py compares its settings with the warm-up's.
+    The data sets of clips and sequences have tests of their own (``test_video.py``).
     """
     found: list[tuple[Path, Optional[str]]] = []
     for path in CONFIGS:
         cfg = Config.fromfile(str(path))
-        if path.stem.startswith('coast_') or path.stem.endswith('_streams') or 'train' not in cfg.get('data', {}):
+        if (
+            path.stem.startswith(('coast_', 'video_'))
+            or '_seq' in path.stem
+            or path.stem.endswith('_streams')
+            or 'train' not in cfg.get('data', {})
+        ):
             continue
         found += [(path, setting) for setting in cfg.get('settings') or [None]]
     return found
@@ -91,14 +109,20 @@ def test_streams_and_test_sets(
             cfg.data.train[part].min_pixels = 1  # the images of this world are tiny and show few classes
     if cfg.data.train.get('class_patches'):
         cfg.data.train.class_patches.pool = [0]
+    target = cfg.data.train.get('target')
+    for one in target if isinstance(target, (list, tuple)) else [target]:
+        if one and one.get('crop_pseudo_margins'):
+            one.crop_pseudo_margins = [1, 2, 1, 1]  # those of the config are wider than the images of this world
     dataset = build_training_dataset(cfg, seed=0)
     kind = path.stem.split('_')[0]
-    several = {'source', *list(('target', 'target2', 'target3'))[: len(cfg.data.train.get('target') or ())]}
+    targets = len(target) if isinstance(target, (list, tuple)) else 1
+    several = {'source', *('target', 'target2', 'target3', 'target4')[:targets]}
     expected = {
         'uda': {'source', 'target'},
         'quadmix': {'source', 'target'},
         'advent': {'source', 'target'},
         'mtda': several,
+        'vfm': several,
         'mtaf': several,
         'ssda': {'source', 'target', 'labeled_target'},
         'dstc': {'source', 'target', 'labeled_target'},
