@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import socket
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ CLAIMS = {
     'Resuming compares the config': 'test_resuming_does_not_run_the_config_of_the_checkpoint',
     'Every checkpoint is opened by one function': 'tests/compat/test_repository.py',
     'A pickle that would call anything else': 'test_no_way_in_unpickles_foreign_objects',
+    'Objects of training frameworks': 'test_objects_of_frameworks_are_neither_imported_nor_called',
     'A published checkpoint of an older project': 'test_the_flag_lets_foreign_objects_in',
     'Our own checkpoints hold tensors and plain types': 'test_own_checkpoints_load_anywhere',
     'Arrays and JSON records': 'test_arrays_are_read_without_pickle',
@@ -142,6 +145,26 @@ def test_no_way_in_unpickles_foreign_objects(world: Path, tmp_path: Path, way: s
     assert not owned.exists()
     last = text.splitlines()[-1]
     assert status == 2 and 'evil.pth' in last and re.search(r'the object \w+\.mknod', last), text
+
+
+def test_objects_of_frameworks_are_neither_imported_nor_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owned, file = tmp_path / 'owned', tmp_path / 'history.pth'
+    module = types.ModuleType('mmengine.history')
+
+    class History:
+        def __reduce__(self) -> Any:
+            return History, (1,)
+
+    History.__module__, History.__qualname__, module.History = module.__name__, 'History', History
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'mmengine', types.ModuleType('mmengine'))
+        patch.setitem(sys.modules, 'mmengine.history', module)
+        for name, more in (('history.pth', {}), ('evil.pth', {'more': Touch(owned)})):
+            torch.save({'state_dict': {'a': torch.ones(1)}, 'log': History(), **more}, tmp_path / name)
+    assert list(load_checkpoint_file(file)) == ['state_dict'] and 'mmengine.history' not in sys.modules
+    with pytest.raises(CheckpointError, match=r'evil\.pth'):
+        load_checkpoint_file(tmp_path / 'evil.pth')
+    assert not owned.exists()
 
 
 def test_auto_resume_steps_over_foreign_objects(world: Path, tmp_path: Path) -> None:
