@@ -55,6 +55,9 @@ def test_memory_options_go_where_they_are_read() -> None:
     spread_memory(cfg)
     assert cfg.optimizer_config == dict(precision='bf16')
     assert cfg.engine == dict(activation_checkpointing=True, channels_last=True)
+    own = Config(dict(memory=dict(precision='bf16'), optimizer_config=dict(precision='fp32')))
+    spread_memory(own)
+    assert own.optimizer_config.precision == 'fp32', 'an overlay must not override what the config says'
 
 
 @pytest.mark.parametrize(
