@@ -71,6 +71,12 @@ class StreamSource:
         """The number of the data set that an index of the stream falls into."""
         return bisect_right(self._ends, index)
 
+    @property
+    def has_margins(self) -> bool:
+        """Whether samples of a data set bring ``valid_pseudo_mask``; in a batch all of a stream must."""
+        steps = (getattr(getattr(part, 'pipeline', None), 'transforms', ()) for part in self.parts)
+        return any(hasattr(step, 'margins') for transforms in steps for step in transforms)
+
     def locate(self, index: int) -> tuple[Any, int]:
         """The data set that an index of the stream falls into, and the index there."""
         part = self.part_of(index)

@@ -257,6 +257,9 @@ class UDADataset(Dataset):
         batch: dict[str, Any] = {}
         for name, stream in self.streams.items():
             sample = self.samplers[name].sample(position) if name in self.samplers else stream.sample(position)
+            if stream.has_margins and 'valid_pseudo_mask' not in sample:  # another data set of the stream has them
+                shape = (1, *sample['img'].data.shape[-2:])
+                sample['valid_pseudo_mask'] = DataContainer(torch.ones(shape, dtype=torch.uint8), stack=True)
             prefix = '' if name == SOURCE else f'{name}_'
             batch.update({f'{prefix}{key}': value for key, value in sample.items()})
         if self.class_patches is not None:

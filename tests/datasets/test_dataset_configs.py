@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from mmcv import Config
@@ -95,6 +95,17 @@ def cases() -> list[tuple[Path, Optional[str]]]:
     return found
 
 
+def narrow_margins(target: Any) -> None:
+    """Margins of the configs are wider than the images of this world."""
+    if isinstance(target, (list, tuple)):
+        for one in target:
+            narrow_margins(one)
+    elif isinstance(target, dict) and target.get('crop_pseudo_margins'):
+        target['crop_pseudo_margins'] = [1, 2, 1, 1]
+    elif isinstance(target, dict):
+        narrow_margins(target.get('datasets') or target.get('dataset'))
+
+
 @pytest.mark.parametrize('path, setting', cases(), ids=lambda value: getattr(value, 'stem', value))
 def test_streams_and_test_sets(
     path: Path, setting: Optional[str], world: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,9 +121,7 @@ def test_streams_and_test_sets(
     if cfg.data.train.get('class_patches'):
         cfg.data.train.class_patches.pool = [0]
     target = cfg.data.train.get('target')
-    for one in target if isinstance(target, (list, tuple)) else [target]:
-        if one and one.get('crop_pseudo_margins'):
-            one.crop_pseudo_margins = [1, 2, 1, 1]  # those of the config are wider than the images of this world
+    narrow_margins(target)
     dataset = build_training_dataset(cfg, seed=0)
     kind = path.stem.split('_')[0]
     targets = len(target) if isinstance(target, (list, tuple)) else 1
