@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmseg.datasets.builder import PIPELINES
 
+from ..datasets.labels import LabelsNotReadyError
 from ..ops.acquisition import greedy_select
 from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import replacing
@@ -129,7 +130,7 @@ class LoadBoughtLabels:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         if self.folder is None:
-            raise ValueError(
+            raise LabelsNotReadyError(
                 'LoadBoughtLabels has no folder: train with ActiveSelectionHook or tools/active_loop.py, or give '
                 'the label set'
             )

@@ -32,6 +32,10 @@ class ImageTooLargeError(CorruptFileError):
     """An image has more pixels than the limit allows."""
 
 
+class LabelsNotReadyError(ValueError):
+    """Labels that a hook provides when the run begins were asked for before it."""
+
+
 class LabelIdError(ValueError):
     """A label file holds ids that its data set does not have."""
 

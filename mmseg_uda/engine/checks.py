@@ -18,6 +18,7 @@ from torch import nn
 
 from ..datasets.class_names import class_names, same_classes
 from ..datasets.index_stream import fixed_randomness
+from ..datasets.labels import LabelsNotReadyError
 from ..methods.base import UDASegmentor
 from ..models.heads import has_one_channel, heads_of
 from ..models.losses.segmentation import loss_parts
@@ -243,7 +244,10 @@ def check_bands(method: UDASegmentor, dataset: Any) -> None:
     first = next((module for module in backbone.modules() if isinstance(module, nn.Conv2d)), None) if backbone else None
     if first is None or first.groups != 1:
         return
-    sample = dataset[0]
+    try:
+        sample = dataset[0]
+    except LabelsNotReadyError:
+        return  # of bought labels, which the hook finds when the run begins
     for name, key in dataset.keys.items():
         image = sample.get('img' if name == SOURCE else f'{name}_img')
         bands = image.data.shape[-3] if isinstance(image, DataContainer) else first.in_channels

@@ -36,6 +36,8 @@ KERNELS = {
     'coast': 1090,
     'dstc': 940,
     'dstc_augmented': 1150,
+    'fda': 340,
+    'coast_warm_up': 710,
     'ripu': 340,
 }
 #: labels connected components on the host between teacher and mixing (OpenCV): the one wait that is left
