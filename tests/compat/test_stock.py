@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ def test_print_config_and_publish_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the stock tool leaves a file in the working folder
-
     config = write_config(tmp_path)
     stock.main(['print_config', str(config)])
     assert 'TinyBackbone' in capsys.readouterr().out
     train([str(config), '--work-dir', str(tmp_path / 'run')])
     stock.main(['publish_model', str(tmp_path / 'run' / 'latest.pth'), str(tmp_path / 'published.pth')])
-    (published,) = tmp_path.glob('published-*.pth')
+    until = time.monotonic() + 30  # the tool starts 'mv' and does not wait for it
+    while not (found := list(tmp_path.glob('published-*.pth'))) and time.monotonic() < until:
+        pass
+    (published,) = found
     state = torch.load(published, weights_only=True)
     assert 'optimizer' not in state and any(key.startswith('backbone.') for key in state['state_dict'])
 
