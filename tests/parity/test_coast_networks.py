@@ -73,8 +73,9 @@ def test_head(path: Path) -> None:
     released = {name.replace('conv_seg.', 'head.1.'): name for name in head.state_dict()}
     head.load_state_dict({own: formula_weight(name, head.state_dict()[own]) for name, own in released.items()})
     inputs = [torch.from_numpy(data['x'])]
-    close(head.eval()._forward_feature(inputs), data['feat'])
-    close(head(inputs), data['logits'])
+    # processors without vector units sum the dilated convolutions in another order
+    close(head.eval()._forward_feature(inputs), data['feat'], rtol=1e-3, atol=5e-5)
+    close(head(inputs), data['logits'], rtol=1e-3, atol=5e-5)
 
 
 def network(num_classes: int, num_heads: int) -> nn.Module:

@@ -141,7 +141,8 @@ def test_iterations(path: Path) -> None:
         step([batch], iteration)
     for key in (key for key in data if key.startswith('final.')):
         found = _state(method)[_own_name(key[6:])].detach().numpy()
-        np.testing.assert_allclose(found, data[key], rtol=0, atol=1e-6, err_msg=key)
+        # a step of Adam is about 1e-4 however small the gradient is, so that rounding shows in the seventh digit
+        np.testing.assert_allclose(found, data[key], rtol=0, atol=1e-5, err_msg=key)
     _check_logs(step.flush(), data)
 
 
