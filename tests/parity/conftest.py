@@ -33,6 +33,11 @@ NOTHING_TO_COMPARE = {
         'stal_train_step_*',
         'class_conf_used cutmix_mask cutmix_used_random_box labels_sup',
     ): 'their effects are compared',
+    ('frame_names_*', 'cityscapes_flow_dc_db_da_ba_released'): 'the fault of the released names, which is not followed',
+    ('tps_step_*', 'mean target_rgb'): 'the normalised frames are stored',
+    ('step_[cv]*', 'iter mean target_rgb pasted_source_classes'): 'the frames and patches made of them are stored',
+    ('step_[cv]*', 'pseudo_label pseudo_label_key pseudo_prob pseudo_key_max_logit'): 'masks and losses are compared',
+    ('step_*_student', 'frozen/*'): 'the student labels',
     ('dinov2_*', 'cls_norm'): 'the class token, which no segmentor reads',
 }
 #: path of a vector file -> its arrays that nobody has looked at

@@ -180,3 +180,10 @@ def test_evaluation(path: Path) -> None:
     pairs = classes * label[valid].astype(np.int64) + predicted[valid]
     confusion = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
     np.testing.assert_array_equal(confusion, data['confusion'])
+    inside = np.diag(confusion)
+    iou = inside / (confusion.sum(0) + confusion.sum(1) - inside)
+    np.testing.assert_allclose(iou, data['iou'], rtol=1e-6)
+    # the literature leaves the fourth of SYNTHIA-Seq's 12 classes out
+    evaluated = np.delete(iou, 3) if classes == 12 else iou
+    np.testing.assert_allclose(evaluated, data['evaluated_iou'], rtol=1e-6)
+    np.testing.assert_allclose(100 * evaluated.mean(), data['miou'], atol=0.006)
