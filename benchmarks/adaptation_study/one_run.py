@@ -17,7 +17,8 @@ from mmcv.runner import HOOKS, Hook
 
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.checkpoints import find_resumable
-from mmseg_uda.engine.evaluation import evaluate_all, named_test_sets
+from mmseg_uda.engine.evaluation import evaluate_all
+from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.test import load_model
 from mmseg_uda.engine.train import train
 from mmseg_uda.utils.checkpoint_io import replacing

@@ -8,8 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 
-from adaptation_study import plan, tables  # noqa: E402
-from mmcv import Config  # noqa: E402
+from adaptation_study import one_run, plan, tables  # noqa: E402
 
 
 def test_the_page_agrees_with_the_result_files() -> None:
@@ -21,8 +20,8 @@ def test_rows_are_configs_and_their_baselines_are_rows() -> None:
     assert len(set(names)) == len(names)
     for row in plan.ROWS:
         assert row.baseline in ('', *names), row.name
-        cfg = Config.fromfile(str(ROOT / row.config))
-        cfg.merge_from_dict(plan.options_of(row), allow_list_keys=True)
+        cfg = one_run.resolved(row, seed=3)
+        assert cfg.seed == 3 and cfg.work_dir.endswith(f'{row.name}_seed3')
         assert cfg.runner.max_iters == plan.options_of(row)['runner.max_iters']
 
 
