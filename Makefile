@@ -3,11 +3,15 @@
 # make quick   ops, utils and components of the suite: seconds, for the edit loop
 # make lint    ruff on the whole tree, mypy on mmseg_uda
 # make smoke-full   the smoke part of the suite on mmcv-full, built once into a wheel cache and unpacked beside the environment
+# make docs    the documentation as a site in site/; a broken link is an error
+# make wheel-check  build sdist and wheel, install the wheel into an empty environment and use it there
 # make full    the production install: replaces mmcv without ops by mmcv-full in the environment
 #
 # PYTHON=/path/to/python   use that environment as it is: nothing is created, only what is missing is installed there
+# REPLACE=1                with PYTHON=: let this clone take the place of the mmseg_uda of another clone
 # BASE_PYTHON=python3.11   the interpreter that .venv is made with
-# TORCH_INDEX_URL=URL      another package index for torch and torchvision, for instance one with CPU wheels
+# TORCH_WHEELS=cpu         the wheels of torch without CUDA; cu126, cu130: for this CUDA; read when torch is installed
+# TORCH_INDEX_URL=URL      another package index for torch and torchvision
 # JOBS=4                   test processes (default: one per core, at most 8)
 
 VENV ?= .venv
@@ -17,13 +21,19 @@ FULL_DIR ?= .cache/mmcv_full
 
 ifdef PYTHON
 PY := $(PYTHON)
-SETUP := $(PYTHON) tools/install/environment.py
+SETUP := $(PYTHON) tools/install/environment.py $(if $(REPLACE),--replace)
 else
 PY := $(VENV)/bin/python
 SETUP := $(BASE_PYTHON) tools/install/environment.py --venv $(VENV)
 endif
 
-.PHONY: help setup demo test quick lint smoke-full full
+# this clone is used, whatever mmseg_uda the environment has
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# what the installer reads from the environment, given as VARIABLE=VALUE to make or exported by the shell
+export TORCH_WHEELS
+export TORCH_INDEX_URL
+
+.PHONY: help setup demo test quick lint docs wheel-check smoke-full full
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -45,9 +55,13 @@ lint: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+docs:
+	@$(SETUP) --with docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
+
 smoke-full: setup
 	$(PY) tools/install/mmcv_full.py unpack $(FULL_DIR)
-	OMP_NUM_THREADS=1 PYTHONPATH=$(abspath $(FULL_DIR)) MMSEG_UDA_EXPECT_COMPILED_OPS=1 $(PY) -m pytest -q -m smoke $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONPATH=$(abspath $(FULL_DIR)):$(PYTHONPATH) MMSEG_UDA_EXPECT_COMPILED_OPS=1 $(PY) -m pytest -q -m smoke $(ARGS)
 
 full: setup
 	$(PY) tools/install/mmcv_full.py install

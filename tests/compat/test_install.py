@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tools' / 'install'))  # as for a script there, which imports its neighbours
 
 
 def helper(name: str):
@@ -126,14 +127,18 @@ def test_all_set_up_is_done_once(tmp_path, monkeypatch, capsys):
         environment, 'create_venv', lambda folder: environment.Environment(folder / 'bin' / 'python', owned=True)
     )
     runs = []
-    monkeypatch.setattr(environment, 'install', runs.append)
+    monkeypatch.setattr(environment, 'install', lambda *arguments: runs.append(arguments[1:]))
     monkeypatch.setattr(sys, 'argv', ['environment.py', '--venv', str(tmp_path / 'venv')])
     environment.main()
     environment.main()
     assert len(runs) == 1
     requirement.write_text('timm==1.0.31\n')
     environment.main()
-    assert len(runs) == 2
+    assert runs == [([], True)] * 2
+    monkeypatch.setattr(sys, 'argv', [*sys.argv, '--with', 'docs'])
+    environment.main()
+    environment.main()
+    assert runs[2:] == [(['docs'], True)]
 
 
 def test_the_pinned_files_cover_what_the_package_needs():
