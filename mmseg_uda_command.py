@@ -7,11 +7,14 @@ it. ``python -m mmseg_uda`` is the same command.
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Optional, Sequence
+from types import ModuleType
+from typing import Any, Optional, Sequence
 
 #: command -> file below ``tools``, in the order of the help
 COMMANDS = {
@@ -41,20 +44,68 @@ COMMANDS = {
 }
 
 
+#: name under which the command lines are known before the package is imported
+OPTIONS = '_mmseg_uda_options'
+#: exit status of a command that Ctrl-C ended (128 + 2, as a shell reports it)
+INTERRUPTED = 130
+
+
+def package_folder() -> Path:
+    """The folder of the package, which is found and not imported."""
+    spec = importlib.util.find_spec('mmseg_uda')
+    return Path(list(spec.submodule_search_locations or [])[0]) if spec else Path(__file__).parent / 'mmseg_uda'
+
+
 def home() -> Path:
     """The folder that holds ``configs`` and ``tools``: the checkout, or ``.mim`` inside the installed package.
 
     Raises:
         FileNotFoundError: neither is there.
     """
-    spec = importlib.util.find_spec('mmseg_uda')  # found, not imported
-    package = Path(list(spec.submodule_search_locations or [])[0]) if spec else Path(__file__).parent / 'mmseg_uda'
+    package = package_folder()
     for folder in (package.parent, package / '.mim'):
         if (folder / 'tools' / 'train.py').is_file() and (folder / 'configs').is_dir():
             return folder
     raise FileNotFoundError(
         f'no configs and tools beside or inside {package}: install the wheel, or work in a checkout'
     )
+
+
+def command_line(name: str) -> ModuleType:
+    """``mmseg_uda/options/<name>.py``, loaded without the package around it: it needs the standard library only."""
+    if OPTIONS not in sys.modules:
+        file = package_folder() / 'options' / '__init__.py'
+        spec = importlib.util.spec_from_file_location(OPTIONS, file, submodule_search_locations=[str(file.parent)])
+        if spec is None or spec.loader is None:
+            raise ImportError(f'{file} cannot be loaded')
+        sys.modules[OPTIONS] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[OPTIONS])
+    return importlib.import_module(f'{OPTIONS}.{name}')
+
+
+def start_tool(program: str, options: str, **given: Any) -> None:
+    """Run a tool and leave the interpreter: its arguments are read before the package is imported, which takes seconds.
+
+    Args:
+        program: ``module:function``; the function gets the arguments and ``given``.
+        options: module of ``mmseg_uda/options`` whose ``parse_args`` reads the arguments (and gets ``given``).
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument != '--debug']
+    try:
+        command_line(options).parse_args(arguments, **given)
+    except SystemExit as end:
+        if end.code in (0, None):
+            print('\n--debug shows the trace of an error')
+        raise
+    try:
+        importlib.import_module('mmseg_uda').register_all_modules()
+        module, function = program.split(':')
+        main = getattr(importlib.import_module(module), function)
+        run_tool = importlib.import_module('mmseg_uda.utils.cli').run_tool
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    run_tool(partial(main, **given))
 
 
 def with_known_configs(arguments: Sequence[str], configs: Path) -> list[str]:

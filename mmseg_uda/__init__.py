@@ -8,13 +8,27 @@ dict(imports=['mmseg_uda'])``).
 
 from __future__ import annotations
 
-from .compat import prepare_environment
+import sys
 
-prepare_environment()
+from .version import __version__
 
-from .compat.registration import register_all_modules  # noqa: E402
-from .version import __version__  # noqa: E402
 
-register_all_modules()
+def register_all_modules() -> None:
+    """Do all three; a second call does nothing."""
+    from .compat import prepare_environment
+    from .compat.registration import import_registering_modules
+
+    prepare_environment()
+    import_registering_modules()
+
+
+def _is_command() -> bool:
+    """Whether this is ``python -m mmseg_uda``, whose tools read their arguments first and then register everything."""
+    words = getattr(sys, 'orig_argv', [])  # Python 3.9 does not tell
+    return sys.argv[:1] == ['-m'] and ['-m', __name__] in [words[i : i + 2] for i in range(len(words))]
+
+
+if not _is_command():
+    register_all_modules()
 
 __all__ = ['__version__', 'register_all_modules']

@@ -1,8 +1,6 @@
 """The demo of the README: ``make demo``."""
 
-import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmseg_uda.engine.demo import main
-from mmseg_uda.utils.cli import run_tool
+from mmseg_uda_command import start_tool
 
 if __name__ == '__main__':
-    run_tool(main)
+    start_tool('mmseg_uda.engine.demo:main', 'demo')

@@ -3,12 +3,12 @@ panels."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Sequence
 
 from ..engine.report_data import read_run
+from ..options.active_curve import parse_args
 from ..utils.json_files import DamagedFileError, read_record
 from .regions import RegionLabels
 
@@ -118,15 +118,7 @@ def draw(curves: dict[str, list[Point]]) -> Any:
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Run ``tools/active_curve.py``."""
-    parser = argparse.ArgumentParser(description='Draw mIoU against the annotation that was paid for')
-    parser.add_argument(
-        'runs',
-        nargs='+',
-        metavar='[NAME=]FOLDER[,FOLDER]',
-        help='work folders of tools/active_loop.py or of runs with a hook',
-    )
-    parser.add_argument('--out', type=Path, help='picture (.png, .svg, .pdf)')
-    args = parser.parse_args(argv)
+    args = parse_args(argv)
     curves = read_curves(args.runs)
     for level in UNITS:
         if any(points[0].level == level for points in curves.values()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 from pathlib import Path
@@ -19,8 +18,9 @@ from ..engine.evaluation import evaluate_all, write_metrics
 from ..engine.evaluation_sets import named_test_sets
 from ..engine.stages import GO_ON, STAGES, StageContext, run_stages
 from ..engine.test import load_model
-from ..engine.train import DEFAULT_SEED, train
+from ..engine.train import train
 from ..engine.work_folder import owned
+from ..options.active_loop import parse_args
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.json_files import read_record
 from .label_set import write_text
@@ -28,22 +28,6 @@ from .pictures import write_pictures
 from .regions import LoadBoughtLabels
 from .scoring import segmentor_predict
 from .session import ActiveSession
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description='Train and buy labels in turn, for all rounds of a config; run it again to go on'
-    )
-    parser.add_argument('config', help="config file with an 'active' block whose pool has labels (a simulation)")
-    parser.add_argument('--work-dir', help='folder of the loop (default: work_dirs/<config name>)')
-    parser.add_argument('--seed', type=int, default=DEFAULT_SEED)
-    parser.add_argument(
-        '--restart-from', metavar='STAGE', help='repeat this training (round_00, ...); bought labels stay bought'
-    )
-    parser.add_argument('--gpu-id', type=int, default=0)
-    environment.add_common_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:

@@ -8,7 +8,7 @@ import pkgutil
 REGISTERING_PACKAGES = ('models', 'datasets', 'components', 'methods', 'active')
 
 
-def register_all_modules() -> None:
+def import_registering_modules() -> None:
     """Import all modules of the packages whose classes configs name, so that the registries know them.
 
     A new file in one of these packages is found without being listed anywhere.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import os.path as osp
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Callable, Mapping, Optional, Sequence
 import numpy as np
 from PIL import Image
 
+from ..options.convert_datasets import LAYOUTS, parse_args
 from ..utils.parallel import map_files
 from .class_stats import Record, count_classes, write_stats
 from .idd import draw_labels
@@ -26,20 +26,24 @@ class Conversion:
     """How one data set is converted.
 
     Attributes:
-        name: for messages.
         ids: its raw table in :mod:`~mmseg_uda.datasets.label_spaces`.
-        gt_dir: its label folder below the root; empty: its converter finds it.
         output: name of a raw label file -> name of the converted file, or None for files that are not raw labels.
         counted: whether a file (relative to ``gt_dir``) enters the statistics.
-        workers: default number of processes.
     """
 
-    name: str
     ids: str
-    gt_dir: str
     output: Callable[[str], Optional[str]]
     counted: Callable[[str], bool] = lambda name: True
-    workers: int = 4
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return LAYOUTS[self.ids].name
+
+    @property
+    def gt_dir(self) -> str:
+        """Its label folder below the root; empty: its converter finds it."""
+        return LAYOUTS[self.ids].gt_dir
 
 
 def numbered(name: str) -> Optional[str]:
@@ -67,13 +71,16 @@ def mapillary_name(name: str) -> Optional[str]:
     return f'{stem}_labelTrainIds.png' if suffix == '.png' and not stem.endswith('_labelTrainIds') else None
 
 
-GTA = Conversion('GTA5', 'gta', 'labels', numbered)
-SYNTHIA = Conversion('SYNTHIA', 'synthia', 'GT/LABELS', numbered)
-CITYSCAPES = Conversion(
-    'Cityscapes', 'cityscapes', 'gtFine', cityscapes_name, lambda name: name.startswith('train/'), 1
-)
-IDD = Conversion('IDD', 'idd', 'gtFine', idd_name, lambda name: name.startswith('train/'))
-MAPILLARY = Conversion('Mapillary Vistas', 'mapillary', '', mapillary_name)
+def in_training_part(name: str) -> bool:
+    return name.startswith('train/')
+
+
+GTA = Conversion('gta', numbered)
+SYNTHIA = Conversion('synthia', numbered)
+CITYSCAPES = Conversion('cityscapes', cityscapes_name, in_training_part)
+IDD = Conversion('idd', idd_name, in_training_part)
+MAPILLARY = Conversion('mapillary', mapillary_name)
+CONVERSIONS = {conversion.ids: conversion for conversion in (GTA, SYNTHIA, CITYSCAPES, IDD, MAPILLARY)}
 
 
 def raw_files(folder: Path, conversion: Conversion) -> list[str]:
@@ -174,22 +181,18 @@ def convert_mapillary(root: Path, gt_dir: str = '', out_dir: Optional[Path] = No
 SPECIAL: dict[str, Callable[..., list[Record]]] = {'idd': convert_idd, 'mapillary': convert_mapillary}
 
 
-def main(conversion: Conversion, arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Command line of a converter, with the published options."""
-    parser = argparse.ArgumentParser(description=f'Convert {conversion.name} labels to Cityscapes train ids')
-    parser.add_argument('root', type=Path, help=f'root folder of {conversion.name}')
-    parser.add_argument('--gt-dir', default=conversion.gt_dir, help='label folder below the root')
-    parser.add_argument('-o', '--out-dir', type=Path, help='where the JSON files go (default: the root)')
-    parser.add_argument('--nproc', type=int, default=conversion.workers, help='worker processes')
-    args = parser.parse_args(arguments)
+def main(argv: Optional[Sequence[str]] = None, data_set: str = '') -> None:
+    """Run ``tools/convert_datasets/<data set>.py``."""
+    args = parse_args(argv, data_set)
     if args.out_dir:
         args.out_dir.mkdir(parents=True, exist_ok=True)
-    if conversion.ids in SPECIAL:
-        records = SPECIAL[conversion.ids](args.root, args.gt_dir, args.out_dir, args.nproc)
+    if data_set in SPECIAL:
+        records = SPECIAL[data_set](args.root, args.gt_dir, args.out_dir, args.nproc)
     else:
-        records = convert(args.root, conversion, args.gt_dir, args.out_dir, args.nproc)
+        records = convert(args.root, CONVERSIONS[data_set], args.gt_dir, args.out_dir, args.nproc)
     pixels = np.zeros(19, np.int64)
     for _, counts in records:
         pixels[list(counts)] += list(counts.values())
     print(f'{len(records)} files in the statistics, {pixels.sum()} labelled pixels, {(pixels > 0).sum()} of 19 classes')
-    return args
+    if data_set == 'cityscapes':
+        write_split_lists(args.root, args.gt_dir, args.out_dir)

@@ -3,14 +3,13 @@ what they tell about the set as a whole."""
 
 from __future__ import annotations
 
-import argparse
 import os.path as osp
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
-from mmcv import Config, DictAction
+from mmcv import Config
 from mmseg.datasets.custom import CustomDataset
 
 from ..utils.parallel import map_files
@@ -92,37 +91,19 @@ def config_data_sets(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {name: without_pipeline(part) for name, part in found.items() if part}
 
 
-def config_parser(description: Optional[str]) -> argparse.ArgumentParser:
-    """Command line of a tool that works on the data sets of a config: ``CONFIG`` and ``--cfg-options``."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='override config entries')
-    parser.add_argument('--nproc', type=int, default=4, help='worker processes')
-    return parser
+def chosen_data_sets(path: str, overrides: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """:func:`config_data_sets` of a config file: those with these names, or all where none is named.
 
-
-def parse_with_data_sets(
-    parser: argparse.ArgumentParser, option: str, argv: Optional[Sequence[str]] = None
-) -> tuple[argparse.Namespace, dict[str, Any]]:
-    """Parse the command line and read the data sets of its config.
-
-    Args:
-        parser: from :func:`config_parser`.
-        option: the option that names one or several of the data sets; a name that the config lacks ends the tool.
-        argv: arguments, default those of the process.
-
-    Returns:
-        The arguments, and :func:`config_data_sets`.
+    Raises:
+        ValueError: the config has no data set of that name.
     """
-    args = parser.parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(dict(overrides))
     parts = config_data_sets(cfg)
-    chosen = getattr(args, option) or []
-    unknown = {chosen} - set(parts) if isinstance(chosen, str) else set(chosen) - set(parts)
+    unknown = set(names) - set(parts)
     if unknown:
-        parser.error(f'{args.config} has no data set {sorted(unknown)}; it has {sorted(parts)}')
-    return args, parts
+        raise ValueError(f'{path} has no data set {sorted(unknown)}; it has {sorted(parts)}')
+    return {name: parts[name] for name in names or parts}
 
 
 def build_data_set(cfg: Any) -> list[Any]:

@@ -7,13 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Collection, Iterable, Mapping, Optional, Sequence
 
+from ..options.make_ssda_split import STRATEGIES, UNLABELED
 from ..streams import LABELED_TARGET
 from .class_stats import dataset_stats
 from .known_labels import image_indices
 from .pseudo_label_dataset import PseudoLabelDataset
-
-STRATEGIES = ('random', 'folders', 'classes')
-UNLABELED = ('complement', 'all')
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
@@ -15,6 +14,8 @@ from ..datasets.builder import build_training_dataset
 from ..methods.base import UDASegmentor
 from ..models.modes import set_training_modes
 from ..ops.normalize import as_picture
+from ..options.browse_dataset import parse_args
+from ..options.common import DEFAULT_SEED
 from ..utils.checkpoint_io import load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from ..utils.progress import progress
@@ -23,26 +24,10 @@ from . import environment
 from .data import build_train_loader, to_device
 from .predictions import colorize
 from .step import batch_size_of
-from .train import DEFAULT_SEED, build_method
+from .train import build_method
 from .weights import load_student
 
 Views = Mapping[str, Mapping[str, Tensor]]
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Flags of ``tools/browse_dataset.py``."""
-    parser = argparse.ArgumentParser(description='Save pictures of the first training batches as the network sees them')
-    parser.add_argument('config')
-    parser.add_argument(
-        '--checkpoint',
-        help='weights (and teacher) for the pseudo-labels; without it they are those of the initial network',
-    )
-    parser.add_argument('--out', default='browse', help='folder for the pictures')
-    parser.add_argument('--batches', type=int, default=4, help='number of batches')
-    parser.add_argument('--seed', type=int, help="default: the config's")
-    parser.add_argument('--gpu-id', type=int, default=0)
-    environment.add_common_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any, Optional, Sequence
 
 import mmseg_uda_command
 
+from ..options.demo import ROWS, parse_args
 from ..toy import ensure_toy_world
 
 #: where configs and tools lie: the checkout, or inside the installed package
@@ -39,23 +39,10 @@ class DemoRun:
 
 
 RUNS = (
-    DemoRun('source-only', 'configs/source_only/toy_gta_to_toy_cityscapes.py', 1.0),
-    DemoRun('DACS', 'configs/dacs/toy_gta_to_toy_cityscapes.py', 2.5),
-    DemoRun('oracle', 'configs/source_only/toy_cityscapes_oracle.py', 1.0),
+    DemoRun(ROWS[0], 'configs/source_only/toy_gta_to_toy_cityscapes.py', 1.0),
+    DemoRun(ROWS[1], 'configs/dacs/toy_gta_to_toy_cityscapes.py', 2.5),
+    DemoRun(ROWS[2], 'configs/source_only/toy_cityscapes_oracle.py', 1.0),
 )
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Flags of ``tools/demo.py``."""
-    parser = argparse.ArgumentParser(
-        description='Train source-only, DACS and an oracle on the toy world and compare them'
-    )
-    parser.add_argument('--work-dir', default='work_dirs/demo', help='folder for logs, checkpoints and the report')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--iters', type=int, help='iterations of each run (default: as the configs say)')
-    parser.add_argument('--jobs', type=int, help='runs side by side (default: one per core, at most 3; 1 on a GPU)')
-    parser.add_argument('--rows', nargs='+', choices=[run.name for run in RUNS], default=[run.name for run in RUNS])
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:

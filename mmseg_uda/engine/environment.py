@@ -13,32 +13,15 @@ from typing import Any, Optional
 import cv2
 import torch
 import torch.distributed as dist
-from mmcv import Config, DictAction
+from mmcv import Config
 from mmcv.runner import get_dist_info, init_dist
 
 from ..builder import complete_model
 from ..toy import draw_missing
 from ..utils import rank_watch
-from ..utils.checkpoint_io import TRUST_FLAG, TRUST_VARIABLE, replacing
+from ..utils.checkpoint_io import TRUST_VARIABLE, replacing
 from ..utils.config_errors import naming_config
 from .distributed import on_main
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags that training and testing share; names are mmseg's."""
-    parser.add_argument(
-        '--cfg-options',
-        '--options',
-        nargs='+',
-        action=DictAction,
-        help='override config entries: key=value, nested as model.backbone.depth=50, lists as key="[a,b]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by old launchers')
-    parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
-    parser.add_argument(
-        TRUST_FLAG, action='store_true', help='unpickle checkpoints fully; only for files whose origin you trust'
-    )
 
 
 def apply_common_arguments(args: argparse.Namespace) -> None:

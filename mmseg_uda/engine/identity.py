@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from mmcv import Config
 
+from ..options.common import CHANGED_FLAG
 from ..utils.checkpoint_io import CheckpointError, plain
 from ..utils.config_errors import TOP_LEVEL, ConfigError
 from ..utils.config_text import read_config_text
 from .distributed import gather_objects, is_distributed
 
-#: flag of tools/train.py that goes on although method, optimiser or data have changed
-CHANGED_FLAG = '--resume-changed'
 #: entries that may differ between the ranks of a job: places of this machine
 LOCAL = ('work_dir', 'data_root', 'dist_params')
 #: entries that change nothing about the weights

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..datasets.label_spaces import CITY19, CITY19_LABEL_IDS
 from ..datasets.labels import read_picture
+from ..options.common import FORMATS
 
-#: format name -> whether Cityscapes label ids (True) or train ids (False) are written
+#: of the formats, those for servers -> whether Cityscapes label ids (True) or train ids (False) are written
 SERVER_FORMATS = {'cityscapes': True, 'acdc': False, 'dark_zurich': False, 'train_ids': False}
-FORMATS = ('overlay', 'color', *SERVER_FORMATS)
 
 
 class PredictionWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import html
 import io
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from mmcv.utils import import_modules_from_strings
 
+from ..options.report import parse_args
 from ..utils.checkpoint_io import replacing
 from .report_data import Panel, RunLog, make_panels, read_run
 
@@ -26,31 +26,6 @@ td:first-child, th:first-child { text-align: left } tr.mean td { font-weight: bo
 .scroll { overflow-x: auto } .panels td, .panels th { padding: 2px; border: 0; text-align: center }
 .panels .part { text-align: left; padding-top: .8em } img { max-width: 100% }
 """
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Flags of ``tools/report.py``."""
-    parser = argparse.ArgumentParser(description='Compare runs in one HTML file: curves, per-class IoU, pictures')
-    parser.add_argument(
-        'runs',
-        nargs='+',
-        metavar='WORK_DIR',
-        help='work folders, each WORK_DIR or TITLE=WORK_DIR; gains are against the first',
-    )
-    parser.add_argument('--out', help='HTML file (default: report.html in the first folder)')
-    parser.add_argument(
-        '--images', type=int, default=4, help='test images of each test set in the panels; 0 leaves them out'
-    )
-    parser.add_argument('--panel-image', help='also write the panels as one picture, for a document')
-    parser.add_argument(
-        '--imports',
-        nargs='+',
-        default=[],
-        metavar='MODULE',
-        help='modules with own classes that the runs use; nothing that a run names by itself is imported',
-    )
-    parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> Path:

@@ -18,7 +18,6 @@ where it stopped. Further types of stages are functions registered in :data:`STA
 
 from __future__ import annotations
 
-import argparse
 import gc
 import hashlib
 import json
@@ -30,12 +29,14 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 import torch
-from mmcv import Config, DictAction
+from mmcv import Config
 from mmcv.runner import get_dist_info
 from mmcv.utils import Registry
 from mmseg.utils import get_root_logger
 
 from ..ops.esl import Criterion
+from ..options.common import DEFAULT_SEED
+from ..options.run_stages import parse_args
 from ..utils.checkpoint_io import plain, replacing
 from ..utils.config import check_options, nearest
 from ..utils.json_files import read_record
@@ -44,7 +45,7 @@ from .checkpoints import find_resumable
 from .distributed import barrier
 from .pseudo_label_extraction import ExtractionOptions, extract
 from .pseudo_label_tool import LEVELS, report
-from .train import DEFAULT_SEED, train
+from .train import train
 from .work_folder import owned
 
 #: functions (options of the stage, folder, context) -> None by type
@@ -328,21 +329,6 @@ def _mark(folder: Path, values: Mapping[str, Any]) -> None:
         left.unlink()
     with replacing(folder / MARKER) as temporary:
         temporary.write_text(json.dumps(plain(values), indent=1), encoding='utf-8')
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Run a recipe of several stages; goes on where it stopped')
-    parser.add_argument('config', help='recipe: a config with stages = [...]')
-    parser.add_argument('--work-dir', help='default: work_dirs/<recipe name>')
-    parser.add_argument('--seed', type=int, default=DEFAULT_SEED)
-    parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
-    parser.add_argument('--restart-from', metavar='STAGE', help='delete and repeat this stage and all later ones')
-    parser.add_argument(
-        '--train-options', nargs='+', action=DictAction, help='override entries of all training configs: key=value'
-    )
-    parser.add_argument('--gpu-id', type=int, default=0)
-    environment.add_common_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> dict[str, Path]:

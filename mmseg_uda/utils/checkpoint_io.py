@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from ..compat.foreign_objects import inert_pickle, without_placeholders
+from ..options.common import TRUST_FLAG
 
-#: command-line flag of the tools and, for library use, environment variable that allow arbitrary pickles
-TRUST_FLAG = '--trust-checkpoint'
+#: environment variable that does for library use what TRUST_FLAG does for the tools: allow arbitrary pickles
 TRUST_VARIABLE = 'MMSEG_UDA_TRUST_CHECKPOINT'
 
 PathLike = Union[str, os.PathLike]

@@ -10,10 +10,10 @@ import traceback
 from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
+from mmseg_uda_command import INTERRUPTED
+
 #: exit status of a command that was given something it cannot use
 USER_ERROR = 2
-#: exit status of a command that Ctrl-C ended (128 + 2, as a shell reports it)
-INTERRUPTED = 130
 DEBUG_FLAG = '--debug'
 
 _PACKAGE = Path(__file__).parents[1]
@@ -34,10 +34,6 @@ def run_tool(main: Callable[[Sequence[str]], Any], argv: Optional[Sequence[str]]
     arguments = [argument for argument in given if argument != DEBUG_FLAG]
     try:
         main(arguments)
-    except SystemExit as end:
-        if end.code in (0, None) and {'-h', '--help'} & set(arguments):
-            print(f'\n{DEBUG_FLAG} shows the trace of an error')
-        raise
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(INTERRUPTED)

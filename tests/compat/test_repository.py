@@ -131,7 +131,7 @@ def imported_modules(tree: ast.Module, path: Path) -> set[str]:
 
 #: CONTRIBUTING.md prints this: a folder or module of the package imports from lower floors only, not from its neighbours
 FLOORS = (
-    ('ops', 'streams', 'registry', 'compat', 'version'),
+    ('ops', 'streams', 'registry', 'compat', 'options', 'version'),
     ('utils',),
     ('models', 'datasets'),
     ('components', 'toy'),

@@ -33,8 +33,8 @@ def read(path: Path) -> np.ndarray:
 def test_gta_conversion_writes_labels_and_the_published_files(tmp_path: Path) -> None:
     make_gta(tmp_path, 5, blocks((7, 11, 34, 26)))
     raw = [build_dataset(gta_config(tmp_path)).read_label(i) for i in range(5)]
-    conversion.main(conversion.GTA, [str(tmp_path), '--nproc', '2', '-o', str(tmp_path / 'out')])
-    conversion.main(conversion.GTA, [str(tmp_path), '--nproc', '0', '-o', str(tmp_path / 'out')])  # nothing twice
+    conversion.main([str(tmp_path), '--nproc', '2', '-o', str(tmp_path / 'out')], 'gta')
+    conversion.main([str(tmp_path), '--nproc', '0', '-o', str(tmp_path / 'out')], 'gta')  # nothing twice
     assert len(list((tmp_path / 'labels').iterdir())) == 10
     dataset = build_dataset(gta_config(tmp_path))
     assert dataset.label_form.ids == 'train_ids'
@@ -55,15 +55,14 @@ def test_conversion_and_on_demand_statistics_agree(tmp_path: Path) -> None:
 
 def test_synthia_conversion(tmp_path: Path) -> None:
     write_label(tmp_path / 'GT/LABELS/0000000.png', blocks((3, 22, 10, 1))(0), '16-bit')
-    conversion.main(conversion.SYNTHIA, [str(tmp_path)])
+    conversion.main([str(tmp_path)], 'synthia')
     assert set(np.unique(read(tmp_path / 'GT/LABELS/0000000_labelTrainIds.png'))) == {0, 255, 11, 10}
 
 
 def test_cityscapes_conversion_counts_the_train_split_and_writes_lists(tmp_path: Path) -> None:
     make_cityscapes(tmp_path, 3)
     make_cityscapes(tmp_path, 2, 'val')
-    args = conversion.main(conversion.CITYSCAPES, [str(tmp_path)])
-    conversion.write_split_lists(args.root, args.gt_dir)
+    conversion.main([str(tmp_path)], 'cityscapes')
     assert (tmp_path / 'val.txt').read_text() == 'aachen/aachen_000000_000019\nulm/ulm_000001_000019\n'
     assert not (tmp_path / 'test.txt').exists()
     entries = json.loads((tmp_path / STATS_FILE).read_text())
@@ -82,7 +81,7 @@ def test_the_published_statistics_are_found_for_a_split_folder(tmp_path: Path) -
 
 def test_converting_the_wrong_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='--gt-dir'):
-        conversion.main(conversion.GTA, [str(tmp_path)])
+        conversion.main([str(tmp_path)], 'gta')
 
 
 def test_check_finds_every_kind_of_problem(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_idd_polygons_are_drawn_in_order() -> None:
 
 def test_idd_from_the_download_to_both_label_spaces(tmp_path: Path) -> None:
     make_idd(tmp_path, [square('road', 0, 9), square('autorickshaw', 10, 19), square('billboard', 20, 29)])
-    conversion.main(conversion.IDD, [str(tmp_path), '--nproc', '0'])
+    conversion.main([str(tmp_path), '--nproc', '0'], 'idd')
     train = ('leftImg8bit/train', 'gtFine/train')
     city = build('IDDDataset', tmp_path, *train)
     assert len(city) == 2 and city.label_form.ids == 'train_ids' and classes_of(city) == [0, 255]
@@ -115,7 +115,7 @@ def test_a_broken_annotation_names_its_file(tmp_path: Path, objects: list[dict[s
 @pytest.mark.parametrize('folder', mapillary.LABEL_FOLDERS)
 def test_mapillary_from_the_download_to_both_label_spaces(tmp_path: Path, folder: str) -> None:
     make_vistas(tmp_path, (13, 24, 55, 65), mapillary.NAMES, folder)
-    conversion.main(conversion.MAPILLARY, [str(tmp_path), '--nproc', '0'])
+    conversion.main([str(tmp_path), '--nproc', '0'], 'mapillary')
     for part in mapillary.PARTS:
         where = (f'{part}/images', f'{part}/{folder}')
         city = build('MapillaryDataset', tmp_path, *where)

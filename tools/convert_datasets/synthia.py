@@ -1,11 +1,7 @@
 """Convert SYNTHIA labels to Cityscapes train ids: ``python tools/convert_datasets/synthia.py data/synthia --nproc
 8``."""
 
-from functools import partial
-
-import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
-from mmseg_uda.datasets.conversion import SYNTHIA, main
-from mmseg_uda.utils.cli import run_tool
+from mmseg_uda_command import start_tool
 
 if __name__ == '__main__':
-    run_tool(partial(main, SYNTHIA))
+    start_tool('mmseg_uda.datasets.conversion:main', 'convert_datasets', data_set='synthia')
