@@ -220,12 +220,22 @@ RAW_TABLES: dict[str, dict[str, dict[int, int]]] = {
             range(52, 63),
         ),
     },
+    'urbansyn': {'city19': {train: train for train in range(19)}},
 }
 for _tables in RAW_TABLES.values():
     _tables['city16'] = {raw: _19_TO_16[train] for raw, train in _tables['city19'].items() if train in _19_TO_16}
 
 # Number of the highest raw id that a file of the data set may hold, besides 255.
-RAW_ID_LIMIT = {'gta': 34, 'cityscapes': 34, 'synthia': 22, 'idd': 39, 'mapillary': 65, 'viper': 31, 'synthia_seq': 22}
+RAW_ID_LIMIT = {
+    'gta': 34,
+    'cityscapes': 34,
+    'synthia': 22,
+    'idd': 39,
+    'mapillary': 65,
+    'urbansyn': 19,
+    'viper': 31,
+    'synthia_seq': 22,
+}
 # Raw id of what belongs to no class.
 VOID_RAW_IDS = {
     'gta': 0,
@@ -233,6 +243,7 @@ VOID_RAW_IDS = {
     'synthia': 0,
     'idd': 255,
     'mapillary': 65,
+    'urbansyn': 19,
     'viper': 0,
     'synthia_seq': 0,
     'train_ids': IGNORE,
@@ -256,8 +267,8 @@ def table(data_set: str, space: str = 'city19') -> dict[int, int]:
     """The raw id -> class id table of a data set.
 
     Args:
-        data_set: ``gta``, ``cityscapes`` (also ACDC, Dark Zurich), ``synthia``, ``idd``, ``mapillary``; ``train_ids``
-            for files that hold Cityscapes train ids already.
+        data_set: ``gta``, ``cityscapes`` (also ACDC, Dark Zurich, Synscapes), ``synthia``, ``idd``, ``mapillary``,
+            ``urbansyn``; ``train_ids`` for files that hold Cityscapes train ids already.
         space: ``city19``, ``city16`` or ``super7``.
 
     Raises:
@@ -269,7 +280,7 @@ def table(data_set: str, space: str = 'city19') -> dict[int, int]:
     if space not in tables:
         hint = (
             ' (the super classes need the raw label ids: point the data set at the unconverted label files)'
-            if space == 'super7'
+            if space == 'super7' and data_set == 'train_ids'
             else ''
         )
         raise KeyError(f"no table from '{data_set}' to label space '{space}'{hint}; known: {', '.join(sorted(tables))}")

@@ -218,3 +218,32 @@ class BDD100KDataset(SegmentationDataset):
     IMG_SUFFIX = ('.jpg',)
     LABEL_FILES = (LabelFiles('.png'), LabelFiles('_train_id.png'))
     CONVERTER = 'Check ann_dir: labels/sem_seg/masks/<split>, not the colour maps.'
+
+
+@DATASETS.register_module()
+class SynscapesDataset(SegmentationDataset):
+    """Synscapes: ``img/rgb/<n>.png`` (or ``img/rgb-2k``), ``img/class/<n>.png`` with Cityscapes label ids."""
+
+    NAME = 'Synscapes'
+    CLASSES = label_spaces.CITY19
+    PALETTE = label_spaces.CITY19_PALETTE
+    LABEL_FILES = (LabelFiles('_labelTrainIds.png'), LabelFiles('.png', 'cityscapes'))
+    CONVERTER = 'Check ann_dir: img/class, which holds Cityscapes label ids.'
+
+
+@DATASETS.register_module()
+class UrbanSynDataset(SegmentationDataset):
+    """UrbanSyn: ``rgb/rgb_<n>.png``, ``ss/ss_<n>.png`` with Cityscapes train ids and 19 for what has no label."""
+
+    NAME = 'UrbanSyn'
+    CLASSES = label_spaces.CITY19
+    PALETTE = label_spaces.CITY19_PALETTE
+    LABEL_FILES = (LabelFiles('.png', 'urbansyn'),)
+    CONVERTER = 'Check ann_dir: ss, not the colour maps of ss_colour.'
+
+    def label_name(self, stem: str) -> str:
+        """``rgb_0001`` -> ``ss_0001.png``; other image names are those of their labels, too."""
+        folder, name = osp.split(stem)
+        if name.startswith('rgb_'):
+            name = f'ss_{name[len("rgb_") :]}'
+        return super().label_name(osp.join(folder, name).replace(os.sep, '/'))

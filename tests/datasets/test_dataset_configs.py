@@ -36,6 +36,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
         write_image(data / 'synthia/RGB/0000000.png', 0)
         write_label(data / 'synthia/GT/LABELS/0000000.png', blocks((3, 1))(0), '16-bit')
+        write_image(data / 'synscapes/img/rgb/1.png', 0)
+        write_label(data / 'synscapes/img/class/1.png', blocks((7, 23, 1))(0))
+        write_image(data / 'urbansyn/rgb/rgb_0001.png', 0)
+        write_label(data / 'urbansyn/ss/ss_0001.png', blocks((0, 10, 19))(0))
         for split in ('train', 'val'):
             write_image(data / f'bdd100k/images/10k/{split}/a.jpg', 0)
             write_label(data / f'bdd100k/labels/sem_seg/masks/{split}/a.png', blocks((0, 18))(0))

@@ -12,7 +12,7 @@ from mmseg.datasets import build_dataset
 
 from mmseg_uda.datasets.street import ACDCDataset, CityscapesDataset
 
-from .worlds import blocks, cityscapes_config, gta_config, make_cityscapes, make_gta, write_image, write_label
+from .worlds import blocks, cityscapes_config, gta_config, make_cityscapes, make_gta, labelled_pipeline, write_image, write_label
 
 
 def build(kind: str, root: Path, **options: Any) -> Any:
@@ -107,6 +107,34 @@ def test_dark_zurich_night_train_set_needs_no_labels(tmp_path: Path) -> None:
     write_image(tmp_path / 'rgb_anon/train/night/GOPR0351/GOPR0351_frame_000159_rgb_anon.png', 0)
     dataset = build('DarkZurichDataset', tmp_path, img_dir='rgb_anon/train/night')
     assert len(dataset) == 1
+
+
+def test_synthetic_sources_and_bdd100k_as_one_labelled_stream(tmp_path: Path) -> None:
+    write_image(tmp_path / 'synscapes/img/rgb/1.png', 0)
+    write_label(tmp_path / 'synscapes/img/class/1.png', blocks((7, 26, 0, 1))(0))
+    write_image(tmp_path / 'urbansyn/rgb/rgb_0001.png', 0)
+    write_label(tmp_path / 'urbansyn/ss/ss_0001.png', blocks((0, 13, 19, 19))(0))
+    write_label(tmp_path / 'urbansyn/ss_colour/ss_colour_0001.png', blocks((200,))(0))
+    write_image(tmp_path / 'bdd/images/10k/train/a.jpg', 0)
+    write_label(tmp_path / 'bdd/labels/sem_seg/masks/train/a.png', blocks((0, 13, 255, 255))(0))
+    parts = [
+        dict(type='SynscapesDataset', data_root=str(tmp_path / 'synscapes'), img_dir='img/rgb', ann_dir='img/class'),
+        dict(type='UrbanSynDataset', data_root=str(tmp_path / 'urbansyn'), img_dir='rgb', ann_dir='ss'),
+        dict(
+            type='BDD100KDataset',
+            data_root=str(tmp_path / 'bdd'),
+            img_dir='images/10k/train',
+            ann_dir='labels/sem_seg/masks/train',
+        ),
+    ]
+    for part in parts:
+        dataset = build_dataset(dict(part, pipeline=[]))
+        assert len(dataset) == 1 and set(np.unique(dataset.read_label(0))) == {0, 13, 255}, part['type']
+    source = [dict(part, pipeline=labelled_pipeline()) for part in parts]
+    stream = build_dataset(dict(type='UDADataset', source=source, shares=dict(source=[0.2, 0.3, 0.5]), seed=0))
+    assert {0, 13} <= set(np.unique(stream[0]['gt_semantic_seg'].data)) <= {0, 13, 255}
+    with pytest.raises(KeyError, match='no table from .*urbansyn.* to label space'):
+        build_dataset(dict(parts[1], pipeline=[], label_space='super7'))
 
 
 def test_idd_and_mapillary_in_seven_classes(tmp_path: Path) -> None:

@@ -19,6 +19,20 @@ synthia = dict(
     ann_dir='GT/LABELS',
     pipeline=[dict(_scaled, img_scale=(1725, 1024))],
 )
+synscapes = dict(
+    type='SynscapesDataset',
+    data_root={{_base_.roots.synscapes}},
+    img_dir='img/rgb',
+    ann_dir='img/class',
+    pipeline=[dict(_scaled, img_scale=(2048, 1024))],
+)
+urbansyn = dict(
+    type='UrbanSynDataset',
+    data_root={{_base_.roots.urbansyn}},
+    img_dir='rgb',
+    ann_dir='ss',
+    pipeline=[dict(_scaled, img_scale=(2048, 1024))],
+)
 cityscapes = dict(
     type='CityscapesDataset',
     data_root={{_base_.roots.cityscapes}},
@@ -40,6 +54,12 @@ mapillary = dict(
     type='MapillaryDataset',
     data_root={{_base_.roots.mapillary}},
     img_dir='training/images',
+    pipeline=[dict(_scaled, img_scale=(1820, 1024))],
+)
+bdd100k = dict(
+    type='BDD100KDataset',
+    data_root={{_base_.roots.bdd100k}},
+    img_dir='images/10k/train',
     pipeline=[dict(_scaled, img_scale=(1820, 1024))],
 )
 data = dict(
