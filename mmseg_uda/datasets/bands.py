@@ -69,7 +69,7 @@ class DeferredNormalize(CheckedNormalize):
     device.
 
     A quarter of the bytes travels from the worker to the device, and the worker saves the arithmetic. An image of
-    another type is normalised here.
+    another type is normalised here. Padding from before this step is noted (``padded``): it is normalised, too.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -77,5 +77,8 @@ class DeferredNormalize(CheckedNormalize):
             return super().__call__(results)
         self._check(results)
         depth = results.get('img_depth', 'uint8')
-        results['img_norm_cfg'] = dict(mean=self.mean, std=self.std, to_rgb=self.to_rgb, depth=depth)
+        config = dict(mean=self.mean, std=self.std, to_rgb=self.to_rgb, depth=depth)
+        if 'pad_fixed_size' in results or 'pad_size_divisor' in results:  # of a Pad before this step
+            config['padded'] = True
+        results['img_norm_cfg'] = config
         return results

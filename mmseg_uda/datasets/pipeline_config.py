@@ -45,6 +45,7 @@ def training_crops(
     distortion: bool = False,
     strong: Optional[Mapping[str, Any]] = None,
     img_norm_cfg: Mapping[str, Any] = IMAGENET_NORM,
+    black_padding: bool = False,
 ) -> list[dict[str, Any]]:
     """The steps of ``dict(type='TrainingCrops', ...)``: the published training pipeline of the field.
 
@@ -62,6 +63,7 @@ def training_crops(
         distortion: MMSegmentation's ``PhotoMetricDistortion`` after the flip.
         strong: options of :class:`~mmseg_uda.datasets.rand_augment.StrongAugment` after the flip, or None.
         img_norm_cfg: options of ``Normalize``.
+        black_padding: pad before normalising, with black (VFM-UDA), instead of behind it, with the mean colour.
     """
     scale, crop = tuple(img_scale), tuple(crop_size)
     resize: list[dict[str, Any]] = [dict(type='Resize', img_scale=scale, ratio_range=ratio_range)]
@@ -69,6 +71,7 @@ def training_crops(
         resize = [dict(type='ExactResize', size=scale, interpolation=exact)]
         if ratio_range is not None:
             resize.append(dict(type='RandomExactResize', size=scale, ratio_range=ratio_range, interpolation=exact))
+    last = [dict(type='Normalize', **img_norm_cfg), dict(type='Pad', size=crop, pad_val=0, seg_pad_val=255)]
     return [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations'),
@@ -77,8 +80,7 @@ def training_crops(
         dict(type='RandomFlip', prob=flip_prob),
         *([dict(type='PhotoMetricDistortion')] if distortion else []),
         *([dict(type='StrongAugment', **strong)] if strong is not None else []),
-        dict(type='Normalize', **img_norm_cfg),
-        dict(type='Pad', size=crop, pad_val=0, seg_pad_val=255),
+        *(reversed(last) if black_padding else last),
         dict(type='DefaultFormatBundle'),
         dict(type='Collect', keys=['img', 'gt_semantic_seg']),
     ]
@@ -228,7 +230,7 @@ def training_pipeline(pipeline: Sequence[Any], labelled: bool = True) -> list[An
                 step['keys'] = [key for key in step['keys'] if key != 'gt_semantic_seg']
             keys = tuple(step.get('meta_keys', _DEFAULT_META_KEYS))
             step['meta_keys'] = keys + tuple(
-                key for key in ('img_norm_cfg', 'img_shape', 'filename') if key not in keys
+                key for key in ('img_norm_cfg', 'img_shape', 'pad_shape', 'filename') if key not in keys
             )
     return steps
 

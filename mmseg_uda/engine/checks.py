@@ -23,6 +23,7 @@ from ..methods.base import UDASegmentor
 from ..models.heads import has_one_channel, heads_of
 from ..models.losses.segmentation import loss_parts
 from ..models.own_training import KNOWN, own_training_steps
+from ..ops.hrda import averages_probabilities
 from ..ops.labels import IGNORE
 from ..streams import SOURCE, TARGET
 from ..utils.config import nearest
@@ -314,6 +315,7 @@ def _check_test_cfg(method: UDASegmentor) -> None:
     missing = [key for key in ('crop_size', 'stride') if mode == 'slide' and options.get(key) is None]
     if missing:
         raise ValueError(f"model.test_cfg: mode='slide' needs {missing[0]}=(height, width)")
+    averages_probabilities(options, method.inference_model.out_channels)
 
 
 # ---- what is said once ---------------------------------------------------------------------------------------------

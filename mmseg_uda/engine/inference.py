@@ -11,7 +11,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
 
 from ..models.modes import kept_modes
-from ..ops.hrda import crop_windows, sliding_boxes
+from ..ops.hrda import as_scores, averages_probabilities, crop_windows, sliding_boxes
 from ..ops.label_maps import label_map
 from .step_options import PRECISIONS
 
@@ -20,6 +20,8 @@ def batched_slide_inference(
     segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale: bool, windows_per_batch: int = 8
 ) -> Tensor:
     """MMSeg's ``slide_inference`` with several windows in one forward pass: mean of the logits of overlapping windows.
+
+    With ``test_cfg.average='probabilities'`` it is the logarithm of the mean of their softmaxes.
 
     Args:
         img: (B, 3, H, W).
@@ -36,13 +38,16 @@ def batched_slide_inference(
     total = img.new_zeros((batch, segmentor.out_channels, height, width), dtype=torch.float32)
     count = img.new_zeros((1, 1, height, width), dtype=torch.float32)
     step = max(windows_per_batch // batch, 1)
+    probabilities = averages_probabilities(segmentor.test_cfg, segmentor.out_channels)
     for start in range(0, len(boxes), step):
         part = boxes[start : start + step]
         logits = segmentor.encode_decode(crop_windows(img, part), img_meta).float()
+        logits = logits.softmax(1) if probabilities else logits
         for (top, bottom, left, right), window in zip(part, logits.split(batch)):
             total[:, :, top:bottom, left:right] += window
             count[:, :, top:bottom, left:right] += 1
     total /= count
+    total = as_scores(total) if probabilities else total
     if rescale:
         shape = img_meta[0]['img_shape'][:2]
         total = resize(
@@ -115,12 +120,17 @@ def inference_mode(
     model: nn.Module, device: torch.device, precision: str = 'fp32', windows_per_batch: int = 8
 ) -> Iterator[None]:
     """Evaluate ``model`` fast: eval mode, no gradients, autocast, batched windows, labels without full-size scores;
-    everything is put back afterwards."""
+    everything is put back afterwards.
+
+    Raises:
+        ValueError: ``test_cfg.average`` of a network that cannot honour it.
+    """
     kinds = [(module, type(module)) for module in model.modules() if isinstance(module, EncoderDecoder)]
     dtype = PRECISIONS[precision]
     autocast = contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
     try:
         for module, kind in kinds:
+            averages_probabilities(module.test_cfg or {}, module.out_channels)
             module.__class__ = fast_class(kind, windows_per_batch)  # type: ignore[arg-type]  # the same parameters under other ways to predict
         with kept_modes(model), torch.no_grad(), autocast:
             model.eval()

@@ -6,7 +6,7 @@ Boxes are ``(y1, y2, x1, x2)``, half open, in pixels of the high-resolution inpu
 
 from __future__ import annotations
 
-from typing import Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -104,17 +104,49 @@ def crop_windows(img: Tensor, boxes: Sequence[Box]) -> Tensor:
     return torch.cat([crop(img, box) for box in boxes])
 
 
-def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1) -> Tensor:
+#: what overlapping windows of a test average (``test_cfg.average``): MMSegmentation's scores, or VFM-UDA's softmax
+AVERAGES = ('scores', 'probabilities')
+
+
+def averages_probabilities(test_cfg: Mapping[str, Any], channels: int) -> bool:
+    """Whether the overlapping windows of a test average probabilities.
+
+    Args:
+        test_cfg: of a segmentor; the key ``average`` is one of :data:`AVERAGES`, by default scores.
+        channels: of the segmentor's scores.
+
+    Raises:
+        ValueError: another value; probabilities of whole images, or of a network with one channel.
+    """
+    kind = test_cfg.get('average', 'scores')
+    if kind not in AVERAGES:
+        raise ValueError(f'model.test_cfg.average must be one of {", ".join(AVERAGES)}, got {kind!r}')
+    if kind == 'probabilities' and (test_cfg.get('mode') != 'slide' or channels == 1):
+        raise ValueError(
+            "model.test_cfg.average='probabilities' is for the overlapping windows of mode='slide' and softmax heads "
+            f'(here: mode={test_cfg.get("mode")!r}, {channels} channels): leave average out'
+        )
+    return kind == 'probabilities'
+
+
+def as_scores(probabilities: Tensor) -> Tensor:
+    """Scores (B, C, H, W) whose softmax gives back ``probabilities``."""
+    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+
+
+def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1, probabilities: bool = False) -> Tensor:
     """Put window predictions back in place and average where they overlap.
 
     Args:
         logits: (len(boxes) * B, C, h, w), box-major as made by :func:`crop_windows`.
         boxes: in input pixels.
         stride: output stride of ``logits``.
+        probabilities: average the softmaxes instead, and give their logarithm.
 
     Returns:
         (B, C, H / stride, W / stride) for an image that ends where the boxes end.
     """
+    logits = logits.softmax(1) if probabilities else logits
     batch = logits.shape[0] // len(boxes)
     cells = [scale_box(box, stride) for box in boxes]
     height, width = max(c[1] for c in cells), max(c[3] for c in cells)
@@ -123,7 +155,8 @@ def merge_windows(logits: Tensor, boxes: Sequence[Box], stride: int = 1) -> Tens
     for (y1, y2, x1, x2), part in zip(cells, logits.split(batch)):
         merged[:, :, y1:y2, x1:x2] += _fitted(part, (y2 - y1, x2 - x1))
         count[:, :, y1:y2, x1:x2] += 1
-    return merged / count
+    merged /= count
+    return as_scores(merged) if probabilities else merged
 
 
 def _fitted(logits: Tensor, size: tuple[int, int]) -> Tensor:

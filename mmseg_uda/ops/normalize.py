@@ -23,7 +23,7 @@ def normalize_on_device(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tens
         img: uint8 (B, C, H, W) as loaded (BGR); a floating-point batch is returned as it is (already normalised).
         metas: per image ``img_norm_cfg`` (``mean``, ``std``, ``to_rgb``) and, where the image was padded,
             ``img_shape`` of the part that is image. The padding is 0 *after* normalisation, as MMSeg's pipelines have
-            it.
+            it. With ``padded`` in ``img_norm_cfg`` the image was padded before and all of ``pad_shape`` is normalised.
 
     Returns:
         float32 (B, C, H, W).
@@ -53,7 +53,8 @@ def normalize_on_device(img: Tensor, metas: Sequence[Mapping[str, Any]]) -> Tens
         out = torch.cat([_normalize(img[i : i + 1], *config) for i, config in enumerate(configs)])
     height, width = img.shape[2:]
     for i, meta in enumerate(metas):
-        rows, columns = (meta.get('img_shape') or (height, width))[:2]
+        extent = 'pad_shape' if meta['img_norm_cfg'].get('padded') else 'img_shape'
+        rows, columns = (meta.get(extent) or (height, width))[:2]
         if rows < height:
             out[i, :, rows:] = 0
         if columns < width:

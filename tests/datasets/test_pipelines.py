@@ -30,9 +30,13 @@ from mmseg_uda.ops.normalize import normalize_on_device
 from .worlds import NORM, gta_config, image, labelled_pipeline, make_gta
 
 
+@pytest.mark.parametrize('black', [False, True], ids=['mean', 'black'])
 @pytest.mark.parametrize('crop', [(16, 16), (32, 48)])
-def test_deferred_normalisation_equals_the_stock_pipeline(tmp_path: Path, crop: tuple[int, int]) -> None:
-    config = gta_config(make_gta(tmp_path)) | dict(pipeline=labelled_pipeline(crop, cat_max_ratio=0.75))
+def test_deferred_normalisation_equals_the_stock_pipeline(tmp_path: Path, crop: tuple[int, int], black: bool) -> None:
+    pipeline = labelled_pipeline(crop, cat_max_ratio=0.75)
+    if black:  # padded before the normalisation
+        pipeline[5:7] = reversed(pipeline[5:7])
+    config = gta_config(make_gta(tmp_path)) | dict(pipeline=pipeline)
     ours = UDADataset(source=config)
     stock = build_dataset(config)
     for position in range(4):
@@ -43,6 +47,8 @@ def test_deferred_normalisation_equals_the_stock_pipeline(tmp_path: Path, crop: 
         img = normalize_on_device(sample['img'].data[None], [sample['img_metas'].data])[0]
         torch.testing.assert_close(img, expected['img'].data, atol=1e-5, rtol=1e-5)
         assert torch.equal(sample['gt_semantic_seg'].data, expected['gt_semantic_seg'].data)
+        if crop == (32, 48):  # larger than the image
+            assert bool((img[:, -1, -1] < -1).all()) == black
 
 
 def test_normalisation_stays_in_the_worker_when_grey_values_change_after_it() -> None:
@@ -104,6 +110,8 @@ def test_training_crops_stand_for_the_published_steps(tmp_path: Path) -> None:
     assert 'ExactResize' in kinds and 'Resize' not in kinds and 'PhotoMetricDistortion' in kinds
     kinds = [step['type'] for step in training_pipeline([short | dict(exact='bilinear', ratio_range=(0.5, 1.5))])]
     assert kinds[2:5] == ['ExactResize', 'RandomExactResize', 'ClassLimitedCrop']
+    kinds = [step['type'] for step in training_pipeline([short | dict(black_padding=True)])]
+    assert kinds[5:7] == ['Pad', 'DeferredNormalize']
     stock = build_dataset(gta_config(make_gta(tmp_path)) | dict(pipeline=[short]))[0]
     assert stock['img'].data.dtype == torch.float32, 'without this package the images are normalised in the worker'
     with pytest.raises(KeyError, match="did you mean 'crop_size'"):
@@ -120,7 +128,7 @@ def with_defaults(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_meta_keys_that_the_engine_needs_are_added() -> None:
     steps = training_pipeline([dict(type='Collect', keys=['img'], meta_keys=('flip',))])
-    assert set(steps[-1]['meta_keys']) == {'flip', 'img_norm_cfg', 'img_shape', 'filename'}
+    assert set(steps[-1]['meta_keys']) == {'flip', 'img_norm_cfg', 'img_shape', 'pad_shape', 'filename'}
 
 
 @pytest.mark.parametrize(

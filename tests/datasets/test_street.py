@@ -12,7 +12,16 @@ from mmseg.datasets import build_dataset
 
 from mmseg_uda.datasets.street import ACDCDataset, CityscapesDataset
 
-from .worlds import blocks, cityscapes_config, gta_config, make_cityscapes, make_gta, labelled_pipeline, write_image, write_label
+from .worlds import (
+    blocks,
+    cityscapes_config,
+    gta_config,
+    labelled_pipeline,
+    make_cityscapes,
+    make_gta,
+    write_image,
+    write_label,
+)
 
 
 def build(kind: str, root: Path, **options: Any) -> Any:

@@ -74,6 +74,7 @@ REFUSED = {
     "data['val'].update(ann_dir=None)": r'data\.val \(target\) has no labels',
     "data['val'].update(ignore_index=0)": r'data\.val \(target\): ignore_index=0',
     "model.update(test_cfg=dict(mode='slide', crop_size=(16, 16)))": r"test_cfg: mode='slide' needs stride",
+    "model.update(test_cfg=dict(mode='whole', average='softmax'))": r'test_cfg\.average must be one of scores',
     "model.update(test_cfg=dict(mode='sliding'))": r"test_cfg\.mode must be 'whole' or 'slide'",
     "data['val'] = dict(type='MultiImageMixDataset', dataset=data['val'], pipeline=[])": 'MultiImageMixDataset mixes images',
 }

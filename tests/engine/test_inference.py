@@ -16,6 +16,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg_uda.engine.inference import BatchedWindows, DirectLabels, inference_mode
 from mmseg_uda.engine.predictions import PredictionWriter, colorize
 from tests.harness.synthetic import tiny_model
+from tests.models.networks import hrda_config
 
 META = [dict(ori_shape=(40, 70, 3), img_shape=(40, 70, 3), flip=False)]
 
@@ -35,6 +36,27 @@ def test_batched_windows_equal_mmseg_slide_inference(windows: int, size: tuple[i
         actual = model.inference(img, meta, True)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6)
     assert type(model) is EncoderDecoder
+
+
+@pytest.mark.parametrize('kind', ['EncoderDecoder', 'HRDAEncoderDecoder'])
+def test_windows_may_average_probabilities(kind: str) -> None:
+    slide = dict(mode='slide', crop_size=(32, 32), stride=(32, 20), average='probabilities')
+    torch.manual_seed(0)
+    hrda = kind == 'HRDAEncoderDecoder'
+    model = build_segmentor(ConfigDict(hrda_config(16, 5, slide) if hrda else tiny_model(test_cfg=slide))).eval()
+    img = torch.randn(1, 3, 32, 52)
+    meta = [dict(ori_shape=(32, 52, 3), img_shape=(32, 52, 3), flip=False)]
+    with inference_mode(model, torch.device('cpu')):
+        windows = [model.encode_decode(img[..., left : left + 32], meta).softmax(1) for left in (0, 20)]
+        averaged = model.inference(img, meta, True)
+    expected = torch.cat(
+        [windows[0][..., :20], (windows[0][..., 20:] + windows[1][..., :12]) / 2, windows[1][..., 12:]], 3
+    )
+    torch.testing.assert_close(averaged, expected, rtol=1e-4, atol=1e-6)
+    model.test_cfg.mode = 'whole'
+    with pytest.raises(ValueError, match="average='probabilities' is for the overlapping windows"):
+        with inference_mode(model, torch.device('cpu')):
+            pass
 
 
 class OwnWindows(EncoderDecoder):

@@ -1,9 +1,9 @@
 # GTA5 to Cityscapes as VFM-UDA loads them: short side 1440 or 1024, times 0.9 to 1.1, crops of 1024x1024, sliding windows in the test.
 _base_ = ['uda_gtaHR_to_cityscapesHR_1024x1024.py']
-rare_classes = dict(class_temp=0.05)
+rare_classes = dict(class_temp=0.05, max_crops=21)
 # 3 % of the sides, 25 % at the bottom
 ego_car = dict(crop_pseudo_margins=[31, 256, 61, 61])
-_scaled = dict(type='TrainingCrops', ratio_range=(0.9, 1.1), crop_size=(1024, 1024))
+_scaled = dict(type='TrainingCrops', ratio_range=(0.9, 1.1), crop_size=(1024, 1024), black_padding=True)
 # sources and targets of further data bases
 gta = dict(
     type='GTADataset',

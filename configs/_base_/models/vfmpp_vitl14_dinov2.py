@@ -15,5 +15,5 @@ model = dict(
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0, avg_non_ignore=True),
     ),
     train_cfg=dict(),
-    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(512, 512)),
+    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(512, 512), average='probabilities'),
 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...ops.hrda import (
     Box,
     Generator,
+    averages_probabilities,
     crop,
     crop_windows,
     draw_crop_box,
@@ -213,7 +214,9 @@ class HRDAEncoderDecoder(EncoderDecoder):
         per_pass = (cfg.get('max_windows_per_batch') or len(boxes)) if cfg.get('batched_slide', False) else 1
         chunks = [boxes[i : i + per_pass] for i in range(0, len(boxes), per_pass)]
         logits = merge_windows(
-            torch.cat([self.encode_decode(crop_windows(img, chunk), img_meta) for chunk in chunks]), boxes
+            torch.cat([self.encode_decode(crop_windows(img, chunk), img_meta) for chunk in chunks]),
+            boxes,
+            probabilities=averages_probabilities(cfg, self.out_channels),
         )
         if not rescale:
             return logits
