@@ -34,6 +34,7 @@ COMMANDS = {
     'active-loop': 'active_loop.py',
     'active-curve': 'active_curve.py',
     'convert-checkpoint': 'convert_checkpoint.py',
+    'target-statistics': 'target_statistics.py',
     'convert-gta': 'convert_datasets/gta.py',
     'convert-synthia': 'convert_datasets/synthia.py',
     'convert-cityscapes': 'convert_datasets/cityscapes.py',

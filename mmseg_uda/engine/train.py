@@ -48,6 +48,7 @@ from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner
 from .step import StepOptions, TrainStep
+from .target_statistics import TargetImages, TargetStatisticsHook
 from .work_folder import owned
 
 
@@ -281,6 +282,9 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
     BaseRunner.register_training_hooks(
         runner, lr_config, None, None, log_config, copy.deepcopy(cfg.get('momentum_config'))
     )
+    if runner.model.running_statistics == 'target':
+        intervals = [checkpoint_config['interval'], (cfg.get('evaluation') or {}).get('interval', 0)]
+        runner.register_hook(TargetStatisticsHook(TargetImages(cfg), intervals, device), 55)
     # after custom hooks: what they change in an iteration belongs into its checkpoint
     runner.register_hook(mmcv.build_from_cfg(dict(dict(type='CheckpointHook'), **checkpoint_config), HOOKS), 60)
     if validate and cfg.data.get('val') is not None and cfg.get('evaluation') is not None:

@@ -33,6 +33,8 @@ from ..utils.rng import StepRng
 
 STUDENT_PREFIX = 'student.'
 STATE_PREFIX = 'uda.'
+#: see ``running_statistics`` of :class:`UDASegmentor`
+RUNNING_STATISTICS = ('training', 'target')
 
 
 @dataclass
@@ -148,6 +150,8 @@ class UDASegmentor(BaseSegmentor):
         max_iters: length of the run in iterations, for schedules inside a method.
         seed: base seed of the counter-based random numbers.
         test_with: the network of :meth:`test_networks` that answers at test time; None = ``default_test_with``.
+        running_statistics: of batch norm, at test time: ``training``: what passed through the network in training,
+            ``target``: recomputed on target images where the run is evaluated or saved (AdaBN).
 
     Checkpoints: the student's keys stand at the root (``backbone.*``, ``decode_head.*``), everything else under
     ``uda.*``. Modules named in ``frozen_references`` never change and are left out.
@@ -170,8 +174,14 @@ class UDASegmentor(BaseSegmentor):
         max_iters: Optional[int] = None,
         seed: int = 0,
         test_with: Optional[str] = None,
+        running_statistics: str = 'training',
     ) -> None:
         super().__init__()
+        if running_statistics not in RUNNING_STATISTICS:
+            raise ValueError(
+                f'uda.running_statistics must be one of {RUNNING_STATISTICS}, got {running_statistics!r}'
+            )
+        self.running_statistics = running_statistics
         if not isinstance(model, nn.Module):
             model = copy.deepcopy(dict(model))  # MMSeg writes into the config that it builds from
             embedded = [
