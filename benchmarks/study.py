@@ -74,7 +74,7 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
     results = {
         one: json.loads((RESULTS / f'{one[0].name}_seed{one[1]}.json').read_text()) for one in runs if done(*one)
     }
-    known = {row.name: result['cpu_s'] for (row, _), result in results.items()}
+    known = {row.name: result['cpu_s'] / plan.iterations_of(row) for (row, _), result in results.items()}
     left = 0.0
     for row, seed in runs:
         result = results.get((row, seed))
@@ -83,9 +83,8 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
             print(f'done     {row.name} seed {seed}: {best} ({result["cpu_s"] / 60:.0f} min)')
             continue
         iteration = _last_iteration(WORK / f'{row.name}_seed{seed}')
-        share = 1 - iteration / plan.options_of(row)['runner.max_iters']
-        cost = known.get(row.name) or (sum(known.values()) / len(known) if known else 0)
-        left += cost * share
+        per_iteration = known.get(row.name) or (sum(known.values()) / len(known) if known else 0)
+        left += per_iteration * (plan.iterations_of(row) - iteration)
         print(f'{"running " if iteration else "waiting "} {row.name} seed {seed}: iteration {iteration}')
     print(f'{len(results)} of {len(runs)} runs done; about {left / 3600:.1f} hours of one core left')
 

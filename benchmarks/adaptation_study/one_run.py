@@ -15,21 +15,27 @@ import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, Hook
 
+from mmseg_uda.active.loop import run_loop
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.checkpoints import find_resumable
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
+from mmseg_uda.engine.stages import StageContext, dotted, recipe_stages, run_stages
+from mmseg_uda.engine.target_statistics import TargetImages, adapt_statistics
 from mmseg_uda.engine.test import load_model
 from mmseg_uda.engine.train import train
+from mmseg_uda.models.modes import set_training_modes
 from mmseg_uda.utils.checkpoint_io import replacing
 from mmseg_uda.version import __version__
 
-from .plan import Row, options_of
+from .plan import WORLDS, Row, crops_of, iterations_of, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
 WORK = ROOT / 'work_dirs' / 'study'
-NETWORKS = ('student', 'teacher')
+CPU = torch.device('cpu')
+#: of a result's figures: the same network with batch norm statistics of target images
+ADAPTED = ' on target statistics'
 
 
 def result_path(row: Row, seed: int) -> Path:
@@ -51,7 +57,16 @@ def write_json(path: Path, value: Any) -> None:
 
 @HOOKS.register_module()
 class StudyRecorder(Hook):
-    """Evaluates student and teacher at every evaluation interval and keeps the figures beside the checkpoints."""
+    """Evaluates all networks at every evaluation interval and keeps the figures beside the checkpoints.
+
+    After the last iteration also with batch norm statistics of target images.
+
+    Args:
+        world: key of :data:`~adaptation_study.plan.WORLDS`.
+    """
+
+    def __init__(self, world: str) -> None:
+        self.world = world
 
     def configure(self, cfg: Config) -> None:
         """Read what the config says about validation."""
@@ -66,34 +81,50 @@ class StudyRecorder(Hook):
 
     def after_train_iter(self, runner: Any) -> None:
         """Evaluate where the config asks for it."""
-        done = runner.iter + 1
-        if done % self.every and done != runner.max_iters:
+        done, last = runner.iter + 1, runner.iter + 1 == runner.max_iters
+        if done % self.every and not last:
             return
-        metrics = evaluate_networks(runner.model, self.datasets, runner.step.device)
+        metrics = evaluate_networks(runner.model, self.datasets)
+        if last:
+            metrics.update(evaluate_adapted(runner.model, self.datasets, self.world))
         self.curve.append(dict(iter=done, **metrics))
         write_json(self.path, self.curve)
 
 
-def evaluate_networks(model: Any, datasets: Mapping[str, Any], device: torch.device) -> dict[str, dict[str, float]]:
-    """Metrics in percent, two digits, of student and teacher (where there is one)."""
+def evaluate_networks(model: Any, datasets: Mapping[str, Any], suffix: str = '') -> dict[str, dict[str, float]]:
+    """Metrics in percent, two digits, of every network that may answer at test time; that of the config comes first."""
     own, found = model.test_with, {}
     try:
-        for name in (name for name in NETWORKS if name in model.test_networks()):
+        for name in sorted(model.test_networks(), key=lambda name: name != own):
             model.test_with = name
-            metrics = evaluate_all(model, datasets, device, workers=0)
-            found[name] = {key: round(100 * value, 2) for key, value in metrics.items() if 'IoU' in key}
+            metrics = evaluate_all(model, datasets, CPU, workers=0)
+            found[name + suffix] = {key: round(100 * value, 2) for key, value in metrics.items() if 'IoU' in key}
     finally:
         model.test_with = own
     return found
 
 
+def evaluate_adapted(model: Any, datasets: Mapping[str, Any], world: str) -> dict[str, dict[str, float]]:
+    """The same with batch norm statistics of target images; the model, which has to be in training modes, keeps these
+    statistics."""
+    facts = WORLDS[world]
+    cfg = environment.load_config(str(ROOT / facts.target), None)
+    cfg.merge_from_dict(crops_of(cfg, facts), allow_list_keys=True)
+    if not any(adapt_statistics(model, TargetImages(cfg), CPU).values()):
+        return {}
+    return evaluate_networks(model, datasets, ADAPTED)
+
+
 def resolved(row: Row, seed: int) -> Config:
-    """The config of a run."""
+    """The config of a run with one training."""
     cfg = environment.load_config(str(ROOT / row.config), None)
-    cfg.merge_from_dict(options_of(row), allow_list_keys=True)
+    cfg.merge_from_dict({**crops_of(cfg, WORLDS[row.world]), **options_of(row)}, allow_list_keys=True)
     cfg.seed = seed
     cfg.work_dir = str(work_dir(row, seed))
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='StudyRecorder', priority='LOW')]
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        dict(type='StudyRecorder', priority='LOW', world=row.world),
+    ]
     return cfg
 
 
@@ -103,41 +134,72 @@ def run_one(row: Row, seed: int) -> Path:
     torch.set_num_threads(1)
     folder = work_dir(row, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    cfg = resolved(row, seed)
-    found = find_resumable(folder)
-    cfg.resume_from = str(found) if found else None
-    logger = logging.getLogger('mmseg')
-    spent = _spent(folder)
-    train(
-        cfg,
-        torch.device('cpu'),
-        config_name=row.config,
-        validate=False,
-        logger=logger,
-        timestamp=time.strftime('%Y%m%d_%H%M%S'),
-    )
-    curve = json.loads((folder / 'curve.json').read_text(encoding='utf-8'))
-    spent['wall_s'] += time.time() - began
-    spent['cpu_s'] += time.process_time() - clock
+    run = _recipe if row.stages else _rounds if row.rounds else _training
+    curve = run(row, seed, folder)
+    spent = dict(wall_s=time.time() - began, cpu_s=time.process_time() - clock)
     return _write_result(row, seed, curve, losses(folder), spent)
 
 
-def evaluate_checkpoint(row: Row, seed: int, config: str, checkpoint: str) -> dict[str, dict[str, float]]:
-    """Figures of the last network of a recipe."""
-    cfg = environment.load_config(config, None)
-    model = load_model(cfg, checkpoint, None, torch.device('cpu'))
-    return evaluate_networks(model, named_test_sets(cfg, 'val'), torch.device('cpu'))
+def _training(row: Row, seed: int, folder: Path) -> Any:
+    cfg = resolved(row, seed)
+    found = find_resumable(folder)
+    cfg.resume_from = str(found) if found else None
+    logger, timestamp = logging.getLogger('mmseg'), time.strftime('%Y%m%d_%H%M%S')
+    train(cfg, CPU, config_name=row.config, validate=False, logger=logger, timestamp=timestamp)
+    return json.loads((folder / 'curve.json').read_text(encoding='utf-8'))
 
 
-def _spent(folder: Path) -> dict[str, float]:
-    """Time of earlier attempts is not known after a kill; only completed attempts count."""
-    return dict(wall_s=0.0, cpu_s=0.0)
+def recipe(row: Row) -> list[dict[str, Any]]:
+    """The stages of a recipe with the budgets of the row.
+
+    Raises:
+        KeyError: the row names a training that the recipe does not have, or leaves one out.
+    """
+    path = ROOT / row.config
+    stages = recipe_stages(environment.load_config(str(path), None))
+    trainings = {stage['name'] for stage in stages if stage['type'] == 'train'}
+    if trainings != set(row.stages):
+        raise KeyError(f'{row.name}: the trainings of {row.config} are {sorted(trainings)}, not {sorted(row.stages)}')
+    changed = []
+    for stage in stages:
+        cfg = environment.load_config(str(path.parent / stage['config']), None)
+        options = {**crops_of(cfg, WORLDS[row.world]), **options_of(row, row.stages.get(stage['name']))}
+        changed.append({**stage, 'options': {**options, **dotted(stage.get('options') or {})}})
+    return changed
+
+
+def _recipe(row: Row, seed: int, folder: Path) -> Any:
+    context = StageContext(ROOT / row.config, CPU, logging.getLogger('mmseg'), seed, validate=False)
+    stages = recipe(row)
+    folders = run_stages(stages, folder, context)
+    last = next(stage for stage in reversed(stages) if stage['type'] == 'train')
+    return _last_point(row, context.config(last), folders[last['name']], len(stages))
+
+
+def _rounds(row: Row, seed: int, folder: Path) -> Any:
+    context = StageContext(ROOT / row.config, CPU, logging.getLogger('mmseg'), seed, validate=False)
+    points = run_loop(ROOT / row.config, folder, context, options_of(row))
+    cfg = environment.load_config(str(ROOT / row.config), options_of(row))
+    last = sorted(folder.glob('*_round_*'))[-1]
+    curve = _last_point(row, cfg, last, len(points))
+    curve[-1]['rounds'] = [{**point, 'mIoU': round(100 * point['mIoU'], 2)} for point in points]
+    return curve
+
+
+def _last_point(row: Row, cfg: Config, folder: Path, trainings: int) -> list[dict[str, Any]]:
+    """Figures of the network that the last training left."""
+    model = load_model(cfg, str(folder / f'iter_{cfg.runner.max_iters}.pth'), None, CPU)
+    datasets = named_test_sets(cfg, 'val')
+    figures = evaluate_networks(model, datasets)
+    set_training_modes(model)
+    figures.update(evaluate_adapted(model, datasets, row.world))
+    return [dict(iter=iterations_of(row), **figures)]
 
 
 def losses(folder: Path, points: int = 40) -> list[dict[str, float]]:
     """Logged losses of a run, thinned to about ``points``."""
     lines: dict[int, dict[str, float]] = {}
-    for path in sorted(folder.glob('*.log.json')):
+    for path in sorted(folder.rglob('*.log.json')):
         for text in path.read_text(encoding='utf-8').splitlines():
             entry = json.loads(text)
             if entry.get('mode') == 'train':
@@ -150,8 +212,8 @@ def losses(folder: Path, points: int = 40) -> list[dict[str, float]]:
 
 
 def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: Mapping[str, float]) -> Path:
-    last = {name: value for name, value in curve[-1].items() if name in NETWORKS}
     path = result_path(row, seed)
+    figures = {name: value for name, value in curve[-1].items() if isinstance(value, dict)}
     write_json(
         path,
         dict(
@@ -159,15 +221,20 @@ def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: 
             seed=seed,
             config=row.config,
             options={key: _plain(value) for key, value in options_of(row).items()},
+            stages={name: {**options} for name, options in row.stages.items()},
             command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
             commit=commit(),
             versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),
             device=f'cpu, 1 thread, {processor()}',
-            iterations=curve[-1]['iter'],
+            iterations=iterations_of(row),
             wall_s=round(spent['wall_s']),
             cpu_s=round(spent['cpu_s']),
-            final=last,
-            curve=[{'iter': p['iter'], **{n: p[n]['mIoU'] for n in NETWORKS if n in p}} for p in curve],
+            final=figures,
+            rounds=curve[-1].get('rounds'),
+            curve=[
+                {'iter': p['iter'], **{name: value['mIoU'] for name, value in p.items() if isinstance(value, dict)}}
+                for p in curve
+            ],
             losses=curve_of_losses,
         ),
     )

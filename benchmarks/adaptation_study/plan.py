@@ -7,9 +7,9 @@ smallest images, batch and schedule at which the known gain of DACS shows (docs/
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
-MAIN, OTHERS = (0, 1, 2), (0, 1)
+MAIN, OTHERS, ONE = (0, 1, 2), (0, 1), (0,)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Row:
         seeds: runs of the row.
         baseline: name of the row that it is compared with.
         options: changes of the config beside those of the world, dotted keys.
-        stages: whether ``config`` is a recipe of several trainings.
+        stages: of a recipe: changes by name of the training stage, whose ``runner.max_iters`` is its budget.
+        rounds: whether the row buys labels between trainings (``tools/active_loop.py``).
         note: what is special, for the table.
     """
 
@@ -37,7 +38,8 @@ class Row:
     seeds: Sequence[int] = OTHERS
     baseline: str = ''
     options: Mapping[str, Any] = field(default_factory=dict)
-    stages: bool = False
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rounds: bool = False
     note: str = ''
 
 
@@ -47,51 +49,73 @@ class World:
 
     Attributes:
         title: for headings.
+        target: config whose ``data.train.target`` are the images for target statistics.
+        iterations: of one training.
         options: changes of every config of the world, dotted keys.
+        crops: (image scale (width, height), crop) of the training streams; None: the config's.
     """
 
     title: str
-    options: Mapping[str, Any]
+    target: str
+    iterations: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    crops: Optional[tuple[tuple[int, int], tuple[int, int]]] = None
 
 
-def _crops(streams: Sequence[str], scale: tuple[int, int], crop: tuple[int, int]) -> dict[str, Any]:
-    where = [f'data.train.{name}.pipeline.0' for name in streams]
-    return {f'{path}.{key}': value for path in where for key, value in (('img_scale', scale), ('crop_size', crop))}
-
-
-def _schedule(iterations: int, evaluations: int = 5) -> dict[str, Any]:
+def schedule(iterations: int, evaluations: int = 5) -> dict[str, Any]:
+    """Length, evaluations and checkpoints of a training, dotted keys."""
     interval = iterations // evaluations
     return {
         'runner.max_iters': iterations,
         'checkpoint_config.interval': interval,
         'checkpoint_config.max_keep_ckpts': 1,
         'evaluation.interval': interval,
+        'evaluation.save_best': None,
         'data.workers_per_gpu': 0,
         'log_config.interval': 50,
     }
 
 
+_CAMVID = 'camvid_day_to_dusk_segformer_efficientnet_lite0.py'
+_TOY = 'toy_gta_to_toy_cityscapes.py'
 CAMVID_SCALE, CAMVID_CROP = (360, 270), (192, 192)
 WORLDS = {
     'camvid': World(
         'CamVid: day to dusk',
-        {**_schedule(2000), 'data.val.pipeline.1.img_scale': CAMVID_SCALE, 'data.samples_per_gpu': 4},
+        f'configs/dacs/{_CAMVID}',
+        2000,
+        {'data.val.pipeline.1.img_scale': CAMVID_SCALE, 'data.samples_per_gpu': 4},
+        (CAMVID_SCALE, CAMVID_CROP),
     ),
-    'toy': World('Toy world: rendered game to European city', _schedule(1500)),
+    'toy': World('Toy world: rendered game to European city', f'configs/dacs/{_TOY}', 1500),
 }
 
 
-def options_of(row: Row) -> dict[str, Any]:
-    """All changes of a row's config."""
-    options = dict(WORLDS[row.world].options)
-    if row.world == 'camvid' and not row.stages:
-        streams = ('source',) if row.name.endswith(('source_only', 'oracle')) else ('source', 'target')
-        options.update(_crops(streams, CAMVID_SCALE, CAMVID_CROP))
-    return {**options, **row.options}
+def crops_of(cfg: Mapping[str, Any], world: World) -> dict[str, Any]:
+    """Options that give every stream of a config with ``TrainingCrops`` the world's image and crop size."""
+    if world.crops is None:
+        return {}
+    options = {}
+    for name in ('source', 'target', 'labeled_target'):
+        steps = (cfg['data']['train'].get(name) or {}).get('pipeline') or []
+        for i, step in enumerate(steps):
+            if step['type'] == 'TrainingCrops':
+                for key, value in zip(('img_scale', 'crop_size'), world.crops):
+                    options[f'data.train.{name}.pipeline.{i}.{key}'] = value
+    return options
 
 
-_CAMVID = 'camvid_day_to_dusk_segformer_efficientnet_lite0.py'
-_TOY = 'toy_gta_to_toy_cityscapes.py'
+def options_of(row: Row, stage: Optional[Mapping[str, Any]] = None) -> dict[str, Any]:
+    """Changes of a row's config, or of a stage of its recipe, beside the world's crops."""
+    world = WORLDS[row.world]
+    return {**schedule(world.iterations), **world.options, **row.options, **(stage or {})}
+
+
+def iterations_of(row: Row) -> int:
+    """Iterations of all trainings of a row."""
+    if row.stages:
+        return sum(options_of(row, stage)['runner.max_iters'] for stage in row.stages.values())
+    return int(options_of(row)['runner.max_iters'])
 
 
 def _pair(method: str, title: str, seeds: Sequence[int], baseline: str = 'source_only', **camvid: Any) -> list[Row]:
@@ -110,37 +134,137 @@ def _pair(method: str, title: str, seeds: Sequence[int], baseline: str = 'source
     ]
 
 
+def _supervised() -> list[Row]:
+    """Source-only and the oracle in both worlds."""
+    small = 'segformer_efficientnet_lite0.py'
+    return [
+        Row('camvid_source_only', 'source-only', f'configs/source_only/camvid_day_{small}', 'camvid', seeds=MAIN),
+        Row('toy_source_only', 'source-only', f'configs/source_only/{_TOY}', 'toy', seeds=MAIN),
+        Row(
+            'camvid_oracle',
+            'oracle',
+            f'configs/source_only/camvid_dusk_oracle_{small}',
+            'camvid',
+            seeds=MAIN,
+            baseline='camvid_source_only',
+        ),
+        Row(
+            'toy_oracle',
+            'oracle',
+            'configs/source_only/toy_cityscapes_oracle.py',
+            'toy',
+            seeds=MAIN,
+            baseline='toy_source_only',
+        ),
+    ]
+
+
+def _relabelled(kind: str, title: str) -> list[Row]:
+    """ESL and its counterpart with confidences: AdvEnt, labels of all images, and the same training with them."""
+    return [
+        Row(
+            f'{world}_{kind}',
+            title,
+            f'configs/esl/{setting}_{kind}_stages.py',
+            world,
+            baseline=f'{world}_advent',
+            stages={'advent': {}, 'retrain': {}},
+            note='two trainings',
+        )
+        for world, setting in (('toy', 'toy_gta_to_toy_cityscapes'), ('camvid', 'camvid_day_to_dusk'))
+    ]
+
+
+def _several_targets() -> list[Row]:
+    """Two targets, toy world."""
+    setting, rows = 'toy_gta_to_toy_cityscapes_idd', []
+    for name, title, baseline in (
+        ('source_only', 'source-only', ''),
+        ('advent', 'AdvEnt, targets merged', 'toy_2_source_only'),
+        ('mdis', 'MDis', 'toy_2_advent'),
+        ('mtkt', 'MTKT', 'toy_2_mdis'),
+    ):
+        config = f'configs/mtaf/{name}_{setting}.py'
+        rows.append(Row(f'toy_2_{name}', title, config, 'toy', 'targets', OTHERS, baseline))
+    return [
+        *rows,
+        Row(
+            'toy_2_coast',
+            'CoaST',
+            f'configs/coast/{setting}_stages.py',
+            'toy',
+            'targets',
+            OTHERS,
+            'toy_2_advent',
+            stages={'warmup': {}, 'selftraining': {}},
+            note='two trainings, as published',
+        ),
+    ]
+
+
+def _few_labels() -> list[Row]:
+    """Ten labelled target images, toy world."""
+    toy, rows = 'toy_gta_to_toy_cityscapes_10labels', []
+    for name, title, config, baseline in (
+        ('target_only', 'target only', f'dstc/{toy}_target_only.py', ''),
+        ('st', 'S+T', f'dstc/{toy}_st.py', 'toy_10_target_only'),
+        ('dacs', 'DACS + labels', f'dacs/{toy}.py', 'toy_10_st'),
+        ('mic', 'MIC + labels', f'mic/{toy}.py', 'toy_10_st'),
+    ):
+        rows.append(Row(f'toy_10_{name}', title, f'configs/{config}', 'toy', 'few_labels', OTHERS, baseline))
+    for name, title, length in (
+        ('dstc_total', 'DSTC, equal total', (375, 375, 750)),
+        ('dstc_last', 'DSTC, every stage as long', (1500, 1500, 1500)),
+    ):
+        stages = {stage: schedule(n) for stage, n in zip(('source', 'target', 'dstc'), length)}
+        config = f'configs/dstc/{toy}_stages.py'
+        rows.append(Row(f'toy_10_{name}', title, config, 'toy', 'few_labels', OTHERS, 'toy_10_st', stages=stages))
+    return rows
+
+
+def _bought() -> list[Row]:
+    """Labels bought at two budgets, toy world: pixels of all images, and whole images."""
+    rows = []
+    purchases = {'custom_hooks.0.iters': [600, 750, 900, 1050, 1200]}  # at the same shares of the training as in 500
+    for share in ('2p2pct', '5pct'):
+        percent = share.replace('p', '.', 1).replace('pct', ' %') if share == '2p2pct' else '5 %'
+        for kind, title in (('random', 'random regions'), ('ra', 'RIPU')):
+            rows.append(
+                Row(
+                    f'toy_{kind}_{share}',
+                    f'{title}, {percent}',
+                    f'configs/ripu/toy_gta_to_toy_cityscapes_{kind}_{share}.py',
+                    'toy',
+                    'active',
+                    OTHERS,
+                    '' if kind == 'random' else f'toy_random_{share}',
+                    options=purchases,
+                )
+            )
+    for name, title, baseline in (
+        ('toy_stal_random', 'STAL, random images', ''),
+        ('toy_stal', 'STAL, entropy', 'toy_stal_random'),
+    ):
+        config = f'configs/stal/toy_gta_to_toy_cityscapes{"_random" if name.endswith("random") else ""}.py'
+        rows.append(Row(name, title, config, 'toy', 'active', OTHERS, baseline, rounds=True, note='3, 7, 15 images'))
+    return rows
+
+
 ROWS: list[Row] = [
-    Row(
-        'camvid_source_only',
-        'source-only',
-        'configs/source_only/camvid_day_segformer_efficientnet_lite0.py',
-        'camvid',
-        seeds=MAIN,
-    ),
-    Row('toy_source_only', 'source-only', f'configs/source_only/{_TOY}', 'toy', seeds=MAIN),
+    *_supervised(),
     *_pair('dacs', 'DACS', MAIN),
-    Row(
-        'camvid_oracle',
-        'oracle',
-        'configs/source_only/camvid_dusk_oracle_segformer_efficientnet_lite0.py',
-        'camvid',
-        seeds=MAIN,
-        baseline='camvid_source_only',
-    ),
-    Row(
-        'toy_oracle',
-        'oracle',
-        'configs/source_only/toy_cityscapes_oracle.py',
-        'toy',
-        seeds=MAIN,
-        baseline='toy_source_only',
-    ),
     *_pair('mic', 'MIC', MAIN, 'dacs'),
     *_pair('quadmix', 'QuadMix', MAIN, 'mic', **{'data.train.class_patches.scale': CAMVID_SCALE}),
     *_pair('minent', 'MinEnt', OTHERS),
     *_pair('advent', 'AdvEnt', OTHERS),
+    *_pair('fda', 'FDA', OTHERS),
     *_pair('daformer', 'DAFormer', OTHERS, 'dacs'),
+    Row('toy_hrda', 'HRDA', f'configs/hrda/{_TOY}', 'toy', seeds=OTHERS, baseline='toy_daformer'),
+    *_relabelled('esl', 'ESL'),
+    *_relabelled('ssl', 'SSL with confidences'),
+    *_several_targets(),
+    *_few_labels(),
+    *_bought(),
 ]
 
 

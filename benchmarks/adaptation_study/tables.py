@@ -14,6 +14,8 @@ RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
 PAGE = ROOT / 'docs' / 'benchmarks' / 'study.md'
 CHART = ROOT / 'docs' / 'images' / 'study_gains.png'
 BEGIN, END = '<!-- tables: python benchmarks/study.py table -->', '<!-- end of tables -->'
+#: see one_run.ADAPTED, which needs torch
+ADAPTED = ' on target statistics'
 HEADINGS = {
     'uda': 'one target without labels',
     'targets': 'several targets',
@@ -32,9 +34,15 @@ def results() -> dict[str, list[dict[str, Any]]]:
     return {name: sorted(runs, key=lambda run: run['seed']) for name, runs in found.items()}
 
 
-def scores(runs: Sequence[dict[str, Any]], network: str, key: str = 'mIoU') -> list[float]:
-    """A figure of the last evaluation, one value for each seed that has the network."""
-    return [run['final'][network][key] for run in runs if network in run['final']]
+def tested(run: dict[str, Any]) -> str:
+    """The network that the method answers with at test time."""
+    return str(next(iter(run['final'])))
+
+
+def scores(runs: Sequence[dict[str, Any]], network: str = '', key: str = 'mIoU', suffix: str = '') -> list[float]:
+    """A figure of the last evaluation, one value for each seed that has the network; by default the tested one."""
+    names = [(run, (network or tested(run)) + suffix) for run in runs]
+    return [run['final'][name][key] for run, name in names if name in run['final']]
 
 
 def spread(values: Sequence[float]) -> str:
@@ -45,49 +53,51 @@ def spread(values: Sequence[float]) -> str:
     return f'{mean:.1f}' if len(values) == 1 else f'{mean:.1f} ± {statistics.stdev(values):.1f}'
 
 
-def gain(runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], network: str = 'student') -> list[float]:
-    """Differences to the baseline's student, seed by seed where both have run."""
-    reference = {run['seed']: run['final']['student']['mIoU'] for run in baseline}
+def gain(runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], suffix: str = '') -> list[float]:
+    """Differences to the baseline between tested networks, seed by seed where both have run."""
+    reference = {run['seed']: run['final'][tested(run)]['mIoU'] for run in baseline}
+    names = [(run, tested(run) + suffix) for run in runs]
     return [
-        run['final'][network]['mIoU'] - reference[run['seed']]
-        for run in runs
-        if run['seed'] in reference and network in run['final']
+        run['final'][name]['mIoU'] - reference[run['seed']]
+        for run, name in names
+        if run['seed'] in reference and name in run['final']
     ]
 
 
 def main_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """mIoU of student and teacher, gain over the baseline, seeds and time of every row."""
+    """mIoU of the tested network and the teacher, gain over the baseline, seeds and time of every row."""
     lines = [
-        '| method | student | teacher | gain over | | seeds | minutes of one core |',
-        '|---|---|---|---|---|---|---|',
+        '| method | mIoU | teacher | target statistics | gain over | | seeds | iterations | minutes of one core |',
+        '|---|---|---|---|---|---|---|---|---|',
     ]
     titles = {row.name: row.title for row in plan.ROWS}
     for row in rows:
         runs = found.get(row.name, [])
-        minutes = f'{statistics.mean(run["cpu_s"] for run in runs) / 60:.0f}' if runs else '-'
-        over = spread(gain(runs, found.get(row.baseline, []))) if row.baseline else ''
+        network = f' ({tested(runs[0]).replace("_", " ")})' if runs and tested(runs[0]) != 'student' else ''
         cells = [
-            row.title,
-            spread(scores(runs, 'student')),
+            row.title + (f' ({row.note})' if row.note else ''),
+            spread(scores(runs)) + network,
             spread(scores(runs, 'teacher')) if any('teacher' in run['final'] for run in runs) else '',
+            spread(scores(runs, suffix=ADAPTED)),
             titles.get(row.baseline, ''),
-            over,
+            spread(gain(runs, found.get(row.baseline, []))) if row.baseline else '',
             str(len(runs)),
-            minutes,
+            str(plan.iterations_of(row)) if not row.rounds else f'{plan.iterations_of(row)} a round',
+            f'{statistics.mean(run["cpu_s"] for run in runs) / 60:.0f}' if runs else '-',
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return lines
 
 
 def class_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """IoU of every class, student, mean over the seeds."""
+    """IoU of every class, tested network, mean over the seeds."""
     ran = [row for row in rows if found.get(row.name)]
     if not ran:
         return []
-    names = [key[4:] for key in found[ran[0].name][0]['final']['student'] if key.startswith('IoU.')]
+    names = [key[4:] for key in next(iter(found[ran[0].name][0]['final'].values())) if key.startswith('IoU.')]
     lines = ['| IoU | ' + ' | '.join(row.title for row in ran) + ' |', '|---|' + '---|' * len(ran)]
     for name in names:
-        values = [statistics.mean(scores(found[row.name], 'student', f'IoU.{name}')) for row in ran]
+        values = [statistics.mean(scores(found[row.name], key=f'IoU.{name}')) for row in ran]
         lines.append(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
     return lines
 
@@ -148,5 +158,5 @@ def plot(path: Optional[Path] = None) -> None:
         axis.axvline(0, color='black', linewidth=0.8)
         axis.invert_yaxis()
         axis.set_title(facts.title, fontsize=10)
-        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline, "student"))})')
+        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline))})')
     figure.savefig(path or CHART, dpi=110)

@@ -178,9 +178,7 @@ class UDASegmentor(BaseSegmentor):
     ) -> None:
         super().__init__()
         if running_statistics not in RUNNING_STATISTICS:
-            raise ValueError(
-                f'uda.running_statistics must be one of {RUNNING_STATISTICS}, got {running_statistics!r}'
-            )
+            raise ValueError(f'uda.running_statistics must be one of {RUNNING_STATISTICS}, got {running_statistics!r}')
         self.running_statistics = running_statistics
         if not isinstance(model, nn.Module):
             model = copy.deepcopy(dict(model))  # MMSeg writes into the config that it builds from

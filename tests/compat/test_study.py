@@ -20,14 +20,26 @@ def test_rows_are_configs_and_their_baselines_are_rows() -> None:
     assert len(set(names)) == len(names)
     for row in plan.ROWS:
         assert row.baseline in ('', *names), row.name
+        if row.stages:
+            assert [stage['name'] for stage in one_run.recipe(row)], row.name
+            continue
         cfg = one_run.resolved(row, seed=3)
         assert cfg.seed == 3 and cfg.work_dir.endswith(f'{row.name}_seed3')
-        assert cfg.runner.max_iters == plan.options_of(row)['runner.max_iters']
+        assert cfg.runner.max_iters == plan.iterations_of(row)
+        if row.world == 'camvid':
+            crops = [cfg.data.train[name].pipeline[0] for name in ('source', 'target') if cfg.data.train.get(name)]
+            assert all(tuple(step.crop_size) == plan.CAMVID_CROP for step in crops)
 
 
 def test_gains_are_taken_seed_by_seed() -> None:
     def run(seed: int, value: float) -> dict:
-        return dict(seed=seed, final=dict(student=dict(mIoU=value)))
+        return dict(seed=seed, final=dict(student=dict(mIoU=value), teacher=dict(mIoU=0.0)))
 
     assert tables.gain([run(0, 30.0), run(2, 40.0)], [run(0, 20.0), run(1, 50.0)]) == [10.0]
     assert tables.spread([1.0, 2.0, 3.0]) == '2.0 ± 1.0' and tables.spread([]) == '-'
+
+
+def test_what_a_config_tests_with_is_what_a_row_is_judged_by() -> None:
+    run = dict(seed=0, final={'target_branch': dict(mIoU=3.0), 'student': dict(mIoU=1.0)})
+    assert tables.scores([run]) == [3.0] and tables.scores([run], 'student') == [1.0]
+    assert tables.ADAPTED == one_run.ADAPTED
