@@ -6,6 +6,7 @@ import argparse
 import atexit
 import os
 import time
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Optional
@@ -27,6 +28,8 @@ from .distributed import on_main
 def apply_common_arguments(args: argparse.Namespace) -> None:
     """Put flags that concern the whole process into its environment."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # what MMSegmentation warns of is what published results were trained with (docs/guides/reproducing_numbers.md)
+    warnings.filterwarnings('ignore', 'Default ``avg_non_ignore`` is False')
     if args.trust_checkpoint:
         os.environ[TRUST_VARIABLE] = '1'
 
@@ -127,8 +130,10 @@ def _write_config(cfg: Config, target: Path) -> None:
 
 def environment_text() -> str:
     """Versions and hardware, for the head of a log."""
-    from mmseg.utils import collect_env
+    import mmseg
+    from mmcv.utils import collect_env  # MMSegmentation's asks git about the folder that one happens to stand in
 
     from ..version import __version__
 
-    return '\n'.join(f'{key}: {value}' for key, value in {**collect_env(), 'mmseg_uda': __version__}.items())
+    info = {**collect_env(), 'MMSegmentation': mmseg.__version__, 'mmseg_uda': __version__}
+    return '\n'.join(f'{key}: {value}' for key, value in info.items())

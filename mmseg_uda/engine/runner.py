@@ -29,6 +29,7 @@ from .distributed import barrier, gather_objects
 from .finite import refuse_non_finite
 from .signals import StopRequest
 from .step import TrainStep
+from .terminal import note
 from .weights import check_same_classes, load_student, to_cpu
 
 #: seconds between two agreements of the ranks on whether to stop
@@ -178,8 +179,7 @@ class UDARunner(IterBasedRunner):
             raise ValueError(
                 "config key runner.max_iters is missing: runner = dict(type='IterBasedRunner', max_iters=40000)"
             )
-        self.logger.info('Hooks will be executed in the following order:\n%s', self.get_hook_info())
-        self.logger.info('training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
+        note(self.logger, 'training from iteration %d to %d, work_dir: %s', self._iter, self._max_iters, self.work_dir)
         batches = self.data_loader = _Batches(data_loaders[0], self.step.device, self.channels_last)
         with self.stop:
             self.call_hook('before_run')
@@ -320,7 +320,7 @@ class UDARunner(IterBasedRunner):
         self._epoch = 0
         self.meta: dict[str, Any] = {**(self.meta or {})}
         self.meta.setdefault('hook_msgs', {}).update(loaded['meta'].get('hook_msgs') or {})
-        self.logger.info('resumed %s after %d iterations', checkpoint, self._iter)
+        note(self.logger, 'resumed %s after %d iterations', checkpoint, self._iter)
 
     def _load_optimizers(self, states: Any) -> None:
         if isinstance(self.optimizer, dict):

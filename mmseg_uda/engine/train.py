@@ -44,12 +44,18 @@ from .evaluation import UDAEvalHook
 from .evaluation_sets import named_test_sets
 from .hooks import NamedLrUpdaterHook
 from .identity import check_ranks, check_resumed, code_version, data_lists, flat, settings
+from .live import LiveHook
 from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner
+from .start_screen import announce
 from .step import StepOptions, TrainStep
 from .target_statistics import TargetImages, TargetStatisticsHook
+from .terminal import note, training_logger
 from .work_folder import owned
+
+#: priority of hooks that look at a finished iteration: after checkpoints, before the evaluation clears what was logged
+LOOKING_ON = 65
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -80,11 +86,11 @@ def _shared_arguments(args: argparse.Namespace) -> dict[str, Any]:
 def _train_in(folder: Path, cfg: Config, args: argparse.Namespace, device: torch.device) -> None:
     """Train in a work folder that belongs to this run."""
     timestamp = environment.prepare_work_dir(cfg, args.config)
-    logger = get_root_logger(log_file=str(folder / f'{timestamp}.log'), log_level=cfg.get('log_level', 'INFO'))
+    logger = training_logger(folder / f'{timestamp}.log', cfg.get('log_level', 'INFO'))
     environment_info = environment.environment_text()
-    logger.info('environment:\n%s', environment_info)
-    logger.info('config:\n%s', cfg.pretty_text)
-    logger.info('seed: %d, deterministic: %s', cfg.seed, args.deterministic)
+    note(logger, 'environment:\n%s', environment_info)
+    note(logger, 'config:\n%s', cfg.pretty_text)
+    note(logger, 'seed: %d, deterministic: %s', cfg.seed, args.deterministic)
     torch.backends.cudnn.benchmark = bool(cfg.get('cudnn_benchmark', False)) and not args.deterministic
     if args.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -191,7 +197,13 @@ def _train(
     if runner.world_size > 1:
         broadcast_module(runner.model)
     loader = build_train_loader(dataset, cfg.data, runner.step.options.cumulative_iters, runner.iter)
-    runner.run([loader], [tuple(flow) for flow in cfg.get('workflow', [('train', 1)])])
+    announce(runner, cfg, dataset, device)
+    try:
+        runner.run([loader], [tuple(flow) for flow in cfg.get('workflow', [('train', 1)])])
+    finally:
+        for hook in runner.hooks:
+            if isinstance(hook, LiveHook):
+                hook.close()
     return runner
 
 
@@ -209,12 +221,6 @@ def build_runner(
         optimizers = build_optimizers(cfg.optimizer, method.networks())
         step = TrainStep(method, optimizers, options, seed)
     check_same_parameters([p for parameters in step.parameters.values() for p in parameters])
-    logger.info(
-        'method %s: %.1f M parameters, %s',
-        method.title,
-        sum(p.numel() for parameters in step.parameters.values() for p in parameters) / 1e6,
-        {name: f'{len(optimizer.param_groups)} parameter groups' for name, optimizer in optimizers.items()},
-    )
     meta = dict(
         meta or {},
         seed=seed,
@@ -299,6 +305,7 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
         if hasattr(hook, 'configure'):  # hooks of this package that read further parts of the config
             hook.configure(cfg)
         runner.register_hook(hook, priority)
+    runner.register_hook(LiveHook(), LOOKING_ON)
 
 
 def _custom_hook(hook_cfg: Mapping[str, Any]) -> tuple[Hook, Any]:
