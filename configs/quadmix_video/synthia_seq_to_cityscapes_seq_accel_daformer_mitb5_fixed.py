@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/video_synthia_seq_to_cityscapes_seq.py',
 ]
 model = dict(decode_head=dict(num_classes=12))
-uda = dict(lambda_t=1.0, far_term=False)
+uda = dict(lambda_t=1.0, far_term=False, quad=dict(always_paste=(3, 4, 5, 6, 10)))
 data = dict(
     train=dict(
         class_patches=dict(

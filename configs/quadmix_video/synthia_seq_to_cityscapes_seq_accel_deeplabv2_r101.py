@@ -48,6 +48,7 @@ data = dict(
             min_pixels=5,
             ascending=True,
             counts=True,
+            interpolation='bicubic',
         )
     )
 )

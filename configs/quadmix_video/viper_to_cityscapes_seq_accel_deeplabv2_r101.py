@@ -36,6 +36,7 @@ uda = dict(
         ),
     ),
     quad=dict(always_paste=(3, 4, 5, 7, 13, 14)),
+    window_rows=(100, 128),  # as released wherever bicycles are pasted, which is always
 )
 data = dict(
     train=dict(
@@ -48,6 +49,8 @@ data = dict(
             min_pixels=5,
             ascending=True,
             counts=True,
+            min_pixels_of=dict(bicycle=100),
+            interpolation='bicubic',
         )
     )
 )

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/recipes/quadmix_video_fixed_accel_deeplabv2_r101.py',
     '../_base_/datasets/video_viper_to_cityscapes_seq.py',
 ]
-uda = dict(lambda_t=0.2)
+uda = dict(lambda_t=0.2, quad=dict(always_paste=(3, 4, 5, 7, 13, 14)))
 data = dict(
     train=dict(
         class_patches=dict(

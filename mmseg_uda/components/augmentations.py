@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,15 @@ from ..registry import AUGMENTATIONS
 from ..utils.rng import StepRng, torch_generator
 
 SIGMA_RANGE = (0.15, 1.15)
+
+
+class JitterBlurDraws(NamedTuple):
+    """Random numbers of an iteration: factors (B, 4) and B orders of the colour operations, and B sigmas; None: not
+    this time."""
+
+    factors: Optional[Tensor]
+    orders: list[list[int]]
+    sigmas: Optional[Tensor]
 
 
 @AUGMENTATIONS.register_module()
@@ -58,16 +67,17 @@ class ColorJitterBlur:
         returns a new tensor or ``img`` itself. Other than three bands get no change of saturation and hue
         (:func:`~mmseg_uda.ops.color.color_jitter`).
         """
-        batch = img.shape[0]
+        return self.apply(img, metas, self.draw(img.shape[0], rng))
+
+    def draw(self, batch: int, rng: StepRng) -> JitterBlurDraws:
+        """The random numbers of a batch."""
         shared = torch_generator(rng.seed, 'augmentation', self.stream, rng.iteration)
         jitter_draw, blur_draw = torch.rand(2, generator=shared).tolist()
         shared_order = torch.randperm(4, generator=shared).tolist()
         shared_sigma = torch.rand(1, generator=shared)
+        factors, orders, sigmas = None, [], None
         if jitter_draw > self.skip_prob:
             factors, orders = self._draw_jitter(batch, rng, shared_order)
-            img = color_jitter(
-                img, factors.to(img.device, non_blocking=True), orders, *self._mean_std(metas, img.device)
-            )
         if self.blur and blur_draw > 0.5:
             low, high = SIGMA_RANGE
             draws = (
@@ -75,7 +85,16 @@ class ColorJitterBlur:
                 if self.shared_order
                 else torch.cat([torch.rand(1, generator=rng.samples[i]) for i in range(batch)])
             )
-            img = gaussian_blur(img, (low + (high - low) * draws).to(img.device, non_blocking=True), high)
+            sigmas = low + (high - low) * draws
+        return JitterBlurDraws(factors, orders, sigmas)
+
+    def apply(self, img: Tensor, metas: Sequence[Mapping[str, Any]], draws: JitterBlurDraws) -> Tensor:
+        """Augment ``img`` (B, C, H, W) by given random numbers."""
+        if draws.factors is not None:
+            factors = draws.factors.to(img.device, non_blocking=True)
+            img = color_jitter(img, factors, draws.orders, *self._mean_std(metas, img.device))
+        if draws.sigmas is not None:
+            img = gaussian_blur(img, draws.sigmas.to(img.device, non_blocking=True), SIGMA_RANGE[1])
         return img
 
     def _mean_std(

@@ -1,4 +1,4 @@
-"""Strong augmentation of both frames of a clip with the same random draws (TPS, arXiv 2207.02372)."""
+"""Strong augmentation of all frames of a clip with the same random draws."""
 
 from __future__ import annotations
 
@@ -12,13 +12,29 @@ from ..ops.blur import gaussian_blur
 from ..ops.video import wrap_to_bytes
 from ..registry import AUGMENTATIONS
 from ..utils.rng import StepRng, rand_per_sample
+from .augmentations import ColorJitterBlur
 
 _DRAWS = 8  # blurred, radius, coloured, four factors, grey
 
 
 @AUGMENTATIONS.register_module()
+class ClipColorJitterBlur(ColorJitterBlur):
+    """The augmentation of the image methods (:class:`~mmseg_uda.components.augmentations.ColorJitterBlur`) on clips:
+    all frames of a clip get the draws of that clip."""
+
+    @torch.no_grad()
+    def __call__(  # type: ignore[override]
+        self, frames: Sequence[Tensor], metas: Sequence[Mapping[str, Any]], rng: StepRng
+    ) -> list[Tensor]:
+        """Augment frames (B, 3, H, W), normalised as ``img_norm_cfg`` of ``metas`` says."""
+        draws = self.draw(len(frames[0]), rng)
+        return [self.apply(frame, metas, draws) for frame in frames]
+
+
+@AUGMENTATIONS.register_module()
 class ClipAugmentation:
-    """Blur, colour jitter and grey pictures; all frames of a clip get the draws of that clip.
+    """Blur, colour jitter and grey pictures as strong as TPS has them (arXiv 2207.02372); all frames of a clip get the
+    draws of that clip.
 
     Args:
         blur_prob, jitter_prob, grey_prob: probabilities; the released VIPER configs of QuadMix have 0 everywhere.

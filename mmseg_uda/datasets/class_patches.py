@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ class ClassPatches:
             the ``auto_classes`` rarest ones.
         num: entries of the pool drawn without replacement.
         min_pixels: see above; 50 or 10 at 1024x1024 in the released code.
+        min_pixels_of: another number for some classes, by name (released on VIPER: ``dict(bicycle=100)``).
         max_tries: files tried before a patch is left out.
         passes: sets of patches per sample, of the same classes: one for each mixed pass, or 1 to share them.
         images_per_draw: so many successive images of the global batch get the same classes: 1, or the size of the
@@ -48,6 +49,7 @@ class ClassPatches:
         cut_bottom: share of the resized height below that is never used (SYNTHIA-Seq: 120 / 760).
         ascending: patches are pasted in the order of their class ids.
         counts: also bring ``class_patch_counts`` uint8 (passes, H, W): how many patches lie on a pixel.
+        interpolation: of resized images: ``bilinear``, or ``bicubic`` (released video code).
 
     Raises:
         ValueError: a class of the pool that no file holds, or a scale below the crop size.
@@ -70,6 +72,8 @@ class ClassPatches:
         cut_bottom: float = 0.0,
         ascending: bool = False,
         counts: bool = False,
+        min_pixels_of: Optional[Mapping[str, int]] = None,
+        interpolation: str = 'bilinear',
     ) -> None:
         if min(num, max_tries, passes, images_per_draw) < 1 or min(min_pixels, min_file_pixels) < 0:
             raise ValueError(
@@ -78,6 +82,9 @@ class ClassPatches:
             )
         if not 0 <= cut_bottom < 1:
             raise ValueError(f'class_patches.cut_bottom must lie in [0, 1), got {cut_bottom}')
+        if interpolation not in ('bilinear', 'bicubic'):
+            raise ValueError(f"class_patches.interpolation must be bilinear or bicubic, got '{interpolation}'")
+        self.interpolation = Image.Resampling[interpolation.upper()]
         self.stream = stream
         self.scale = (int(scale[0]), int(scale[1]))
         self.height = self.scale[1] - round(self.scale[1] * cut_bottom)
@@ -107,6 +114,7 @@ class ClassPatches:
             self._auto_pool(records, auto_classes) if pool == 'auto' else [self._class_id(entry) for entry in pool]
         )
         found = samples_with_class(records, set(self.pool), min_file_pixels)
+        self.min_pixels_of = {self._class_id(name): int(count) for name, count in (min_pixels_of or {}).items()}
         absent = [stream.first.CLASSES[cls] for cls in sorted(found) if not found[cls]]
         if absent or not self.pool:
             raise ValueError(
@@ -189,9 +197,9 @@ class ClassPatches:
             try:
                 dataset, results = self.stream.results(index)
                 label = resized(self._read_label(dataset, results), self.scale, Image.Resampling.NEAREST)[window]
-                if not accept_patch(torch.from_numpy(label), cls, self.min_pixels):
+                if not accept_patch(torch.from_numpy(label), cls, self.min_pixels_of.get(cls, self.min_pixels)):
                     continue
-                img = resized(self._load_image(results)['img'], self.scale, Image.Resampling.BILINEAR)[window]
+                img = resized(self._load_image(results)['img'], self.scale, self.interpolation)[window]
             except CorruptFileError as error:
                 self.stream.count_corrupt(error)
                 continue

@@ -72,12 +72,19 @@ def direct_labels(segmentor: EncoderDecoder, img: Tensor, img_meta: Any, rescale
     """
     if segmentor.test_cfg.mode == 'slide':
         scores = segmentor.slide_inference(img, img_meta, False)
+    elif rescale and hasattr(segmentor, 'score_map') and tuple(img_meta[0]['img_shape'][:2]) == tuple(img.shape[2:]):
+        return _labels(segmentor, segmentor.score_map(img, img_meta), img_meta, img_meta[0]['ori_shape'][:2])
     else:
         scores = segmentor.encode_decode(img, img_meta)
     size = scores.shape[2:]
     if rescale:
         height, width = img_meta[0]['img_shape'][:2]  # without padding
         scores, size = scores[:, :, :height, :width], img_meta[0]['ori_shape'][:2]
+    return _labels(segmentor, scores, img_meta, size)
+
+
+def _labels(segmentor: EncoderDecoder, scores: Tensor, img_meta: Any, size: Any) -> list[Any]:
+    """Label maps of ``size`` from scores of any size, mirrored back."""
     threshold = segmentor.decode_head.threshold if segmentor.out_channels == 1 else None
     labels = label_map(scores.float(), size, segmentor.align_corners, threshold)
     if img_meta[0]['flip']:
@@ -111,7 +118,8 @@ def fast_class(kind: type, windows_per_batch: int) -> type:
         return all(getattr(kind, name) is getattr(EncoderDecoder, name) for name in names)
 
     parts: list[type] = [BatchedWindows] * stock('slide_inference')
-    parts += [DirectLabels] * stock('simple_test', 'inference', 'whole_inference')
+    own_scores = hasattr(kind, 'score_map')  # then whole_inference differs from MMSeg's by them only
+    parts += [DirectLabels] * stock('simple_test', 'inference', *(() if own_scores else ('whole_inference',)))
     return type(kind.__name__, (*parts, kind), dict(windows_per_batch=windows_per_batch, __doc__=kind.__doc__))
 
 

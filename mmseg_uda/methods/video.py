@@ -23,7 +23,7 @@ from ..streams import SOURCE, TARGET, split_streams
 from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
-from .parts.frames import Frames, frames_of, require_fused
+from .parts.frames import Frames, cyclic, frames_of, require_fused
 
 Options = Optional[Mapping[str, Any]]
 _LABELER = (signature_names(ClipLabeler) or set()) - {'student'}
@@ -53,7 +53,7 @@ class VideoAdaptation(UDASegmentor):
         streams = split_streams(batch)
         source, target = frames_of(streams[SOURCE]), frames_of(streams[TARGET], far=self.needs_far)
         if self.match_frames:
-            like = image_values(_paired(target.img, len(source.img)), target.metas)
+            like = image_values(cyclic(target.img, len(source.img)), target.metas)
             for name in ('img', 'key'):
                 matched = match_histograms(image_values(getattr(source, name), source.metas), like)
                 setattr(source, name, normalized_values(matched, source.metas))
@@ -76,11 +76,6 @@ class VideoAdaptation(UDASegmentor):
         return scores, self.label_losses(scores.fused, source.label)
 
 
-def _paired(values: Tensor, count: int) -> Tensor:
-    """The first ``count`` rows, cyclically when there are fewer."""
-    return values[:count] if len(values) >= count else values[[i % len(values) for i in range(count)]]
-
-
 @UDA.register_module()
 class TPS(VideoAdaptation):
     """Temporal pseudo supervision: labels of the frame before, warped along the flow, teach the augmented current one.
@@ -93,7 +88,8 @@ class TPS(VideoAdaptation):
         flip_prob: probability that the labelled frames are mirrored.
         flip_flow: ``consistent``: their flow is mirrored with them; ``legacy``: as released, dx keeps its sign and the
             scores are warped before they are mirrored back.
-        augmentation: config in AUGMENTATIONS that takes clips, or None.
+        augmentation: config in AUGMENTATIONS that takes clips, or None; ``ClipColorJitterBlur`` (that of the image
+            methods) by default, ``ClipAugmentation`` as in TPS.
         scale_range: the augmented clip is resized by a factor between these (both sides to multiples of 8), or None.
         match_frames, kwargs: see :class:`VideoAdaptation`.
     """
@@ -120,7 +116,7 @@ class TPS(VideoAdaptation):
             raise ValueError(f'scale_range must be two positive factors in order, got {tuple(scale_range)}')
         self.lambda_t, self.flip_prob, self.flip_flow = lambda_t, flip_prob, flip_flow
         self.scale_range = None if scale_range is None else (float(scale_range[0]), float(scale_range[1]))
-        augmentation = dict(type='ClipAugmentation') if augmentation == 'default' else augmentation
+        augmentation = dict(type='ClipColorJitterBlur') if augmentation == 'default' else augmentation
         self.augmentation = None if augmentation is None else build_from_config(augmentation, AUGMENTATIONS)
         self._build_labeler(dict(labeler or self.default_labeler()), model)
 

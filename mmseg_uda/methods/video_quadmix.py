@@ -3,9 +3,8 @@ Segmentation, arXiv 2311.13254)."""
 
 from __future__ import annotations
 
-from typing import Any, Generator, Iterator, Mapping, NamedTuple, Optional
+from typing import Any, Generator, Iterator, Mapping, Optional, Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -15,12 +14,24 @@ from ..models.segmentors.flow_fused import ClipScores
 from ..ops.clips import Clip
 from ..ops.flow import resize_flow
 from ..ops.mixing import class_mask, mix
-from ..ops.quadmix import NOTHING, Composite, Overlay
-from ..ops.video import ABSENT, KEY_CONFIDENCES, ClipLabels, class_vectors, clip_labels, mmd, temporal_mean
+from ..ops.normalize import image_values, normalized_values
+from ..ops.quadmix import Composite, Overlay
+from ..ops.video import (
+    ABSENT,
+    KEY_CONFIDENCES,
+    ClipLabels,
+    class_vectors,
+    clip_labels,
+    match_histograms,
+    mmd,
+    temporal_mean,
+)
 from ..registry import MIXERS, UDA
+from ..streams import SOURCE, split_streams
 from ..utils.config import build_from_config, check_options, signature_names
 from .base import LossTerm, TrainingEvent
-from .parts.frames import Frames
+from .parts.clip_mixing import Regions, Window, as_composite, blended, patch_masks
+from .parts.frames import Frames, cyclic
 from .video import TPS, Options
 
 FLOW_MASKS = ('current', 'key')
@@ -29,26 +40,6 @@ TARGET_DRAWS = ('at_use', 'at_store')
 SOURCE_PASSES = ('full', 'target_size')
 #: templates and contexts are composed for both frames of a clip
 FRAMES = ('img', 'key')
-
-
-class Window(NamedTuple):
-    """A window of the source's frames that has the size of the target's."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def of(self, values: Tensor) -> Tensor:
-        """Cut it from (..., H, W)."""
-        return values[..., self.top : self.top + self.height, self.left : self.left + self.width]
-
-
-class Regions(NamedTuple):
-    """Where templates are pasted, bool (B, 1, H, W): by frame for the source's and the target's template."""
-
-    source: dict[str, Tensor]
-    target: dict[str, Tensor]
 
 
 @UDA.register_module()
@@ -76,6 +67,11 @@ class VideoQuadMix(TPS):
             for transformers).
         rescale_source_flow: with ``target_size``, scale the flow with its frames; False as released, which leaves it
             too long.
+        match_patches: class patches take the target's grey values as the source frames do; released: only the latter.
+        window_rows: first and last row at which the window of the source may begin (released on VIPER: 100 and 128 of
+            720 rows); None: any.
+        feature_mix: share of the features of ``tss`` in those of ``tst`` where both show the same templates, without
+            gradient. An experiment: the released code computes such a blend (0.3) and does not use it.
         kwargs: of ``TPS``; by default a mean teacher labels, and clips are not resized. Class patches are pasted when
             the training data offer them (``data.train.class_patches``).
     """
@@ -94,6 +90,9 @@ class VideoQuadMix(TPS):
         far_term: bool = True,
         source_pass: str = 'full',
         rescale_source_flow: bool = True,
+        match_patches: bool = False,
+        window_rows: Optional[Sequence[int]] = None,
+        feature_mix: float = 0.0,
         scale_range: Optional[tuple[float, float]] = None,
         **kwargs: Any,
     ) -> None:
@@ -112,6 +111,12 @@ class VideoQuadMix(TPS):
             raise ValueError(
                 f'confidence must lie in [0, 1] and lambda_mmd must not be negative, got {confidence} and {lambda_mmd}'
             )
+        if window_rows is not None and (len(window_rows) != 2 or not 0 <= window_rows[0] <= window_rows[1]):
+            raise ValueError(f'window_rows must be the first and the last row, got {tuple(window_rows)}')
+        if not 0 <= feature_mix <= 1:
+            raise ValueError(f'feature_mix must lie in [0, 1], got {feature_mix}')
+        self.match_patches, self.feature_mix = match_patches, feature_mix
+        self.window_rows = None if window_rows is None else tuple(int(row) for row in window_rows)
         self.confidence, self.key_confidence = confidence, key_confidence
         self.flow_mask, self.overlay, self.target_draw = flow_mask, overlay, target_draw
         self.lambda_mmd, self.absent, self.far_term = lambda_mmd, absent, far_term
@@ -223,6 +228,7 @@ class VideoQuadMix(TPS):
         regions = self._regions(stored, drawn, taken)
         overlays, masks = self._overlays(batch, source, target, window)
         clips = self.compose(source, target, strong, pseudo, stored, regions, overlays, window)
+        features: list[Tensor] = []
         shares = {
             'quad.source_share': regions.source['img'].float().mean(),
             'quad.target_share': regions.target['img'].float().mean(),
@@ -232,8 +238,7 @@ class VideoQuadMix(TPS):
             clip = Clip(mixed['img'].img, mixed['key'].img, flow, None if overlay is None else overlay[: len(flow)])
             label = mixed['img'].label
             self.record_view(name, img=clip.img, label=label)
-            scores = self.student.clip_scores(clip, ('decode',), 'image', self.overlay == 'clamped').fused
-            losses = self.label_losses(scores, label)
+            losses = self.label_losses(self._mixed_scores(clip, regions, features), label)
             weight = 1.0 if name == 'tss' else self.lambda_t
             term = LossTerm.from_losses(name, losses, f'mix_{name}.', weight=weight)
             term.log.update(shares)
@@ -241,20 +246,21 @@ class VideoQuadMix(TPS):
             yield term
         return drawn
 
-    def draw_window(self, source: tuple[int, int], target: tuple[int, int]) -> Window:
-        """A window of the target's size in the source's frames, the same for all images of the iteration.
+    def _mixed_scores(self, clip: Clip, regions: Regions, features: list[Tensor]) -> dict[str, Tensor]:
+        """Fused scores at image size; ``features`` holds those of the pass before, if features are mixed."""
+        extracted = self.student.extract_clip(clip)
+        if self.feature_mix > 0:
+            own = list(extracted.current)
+            if features:
+                own = blended(own, features, regions.anywhere('img'), self.feature_mix)
+            features[:] = [value.detach() for value in own]
+            extracted = extracted._replace(current=own)
+        size = (clip.img.shape[2], clip.img.shape[3])
+        return self.student.scores_of_features(extracted, ('decode',), size, self.overlay == 'clamped').fused
 
-        Raises:
-            ValueError: source frames that are smaller than the target's.
-        """
-        room = [big - small for big, small in zip(source, target)]
-        if min(room) < 0:
-            raise ValueError(
-                f'VideoQuadMix mixes windows of the target size: source frames of {source} pixels are smaller than the '
-                f"target's {target}; enlarge the source's size or crop the target (crop_size)"
-            )
-        top, left = (int(torch.randint(space + 1, (1,), generator=self.rng.shared)) for space in room)
-        return Window(top, left, *target)
+    def draw_window(self, source: tuple[int, int], target: tuple[int, int]) -> Window:
+        """A window of the target's size in the source's frames, the same for all images of the iteration."""
+        return Window.draw(source, target, self.rng.shared, self.window_rows)
 
     def draw_classes(self, stored: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Classes of the source template and of the target template, bool (B, 256) each."""
@@ -279,23 +285,20 @@ class VideoQuadMix(TPS):
         self, batch: Mapping[str, Any], source: Frames, target: Frames, window: Window
     ) -> tuple[dict[str, Optional[Overlay]], dict[str, Tensor]]:
         """Class patches by pass, and where they lie: (B, 1, H, W), how often if patches count twice."""
-        patches = batch.get('class_patches')
-        if patches is None:
-            return dict.fromkeys(PASSES), {}
-        extras = {name: batch[name] for name in ('class_patches', 'class_patch_labels')}
-        if tuple(patches.shape[3:]) == source.size != target.size:
-            extras = {name: window.of(value) for name, value in extras.items()}
+        extras = window.patches(batch, source.size, target.size)
         longest = max(source.img, target.img, key=len)[..., : target.size[0], : target.size[1]]
         overlays = self.quad.overlays(extras, source.metas, longest)
-        if self.overlay == 'clamped':
-            return overlays, {name: (o.label != NOTHING).unsqueeze(1) for name, o in overlays.items() if o is not None}
-        if 'class_patch_counts' not in batch:
-            raise ValueError("overlay='sum' needs the number of patches at each pixel: set class_patches.counts=True")
-        counts = batch['class_patch_counts']
-        counts = window.of(counts) if tuple(counts.shape[2:]) == source.size != target.size else counts
-        rows = [i % len(counts) for i in range(len(longest))]
-        found = [counts[rows, p].unsqueeze(1).float() for p in range(counts.shape[1])]
-        return overlays, {name: found[i % len(found)] for i, name in enumerate(PASSES)}
+        if self.match_patches:
+            overlays = {name: o and self._matched_patches(o, batch, source, target) for name, o in overlays.items()}
+        return overlays, patch_masks(overlays, extras, self.overlay)
+
+    def _matched_patches(self, overlay: Overlay, batch: Mapping[str, Any], source: Frames, target: Frames) -> Overlay:
+        """Class patches with the grey values that histogram matching gives to those values in the source frame."""
+        count, metas = len(overlay.img), source.metas
+        before = image_values(cyclic(split_streams(batch)[SOURCE].img, count), metas)
+        like = image_values(cyclic(target.img, count), target.metas)
+        matched = match_histograms(image_values(overlay.img, metas), like, before)
+        return overlay._replace(img=normalized_values(matched, metas))
 
     def compose(
         self,
@@ -319,10 +322,12 @@ class VideoQuadMix(TPS):
         mixed: dict[str, dict[str, Composite]] = {name: {} for name in self.quad.passes}
         for frame, label in zip(FRAMES, ('label', 'key_label')):
             pasted = [
-                (masks[frame], _composite(stored[f'{domain}_{frame}'], stored[f'{domain}_{label}']))
+                (masks[frame], as_composite(stored[f'{domain}_{frame}'], stored[f'{domain}_{label}']))
                 for domain, masks in zip(('source', 'target'), regions)
             ]
-            composed = self.quad({name: _composite(*pair) for name, pair in contexts[frame].items()}, pasted, overlays)
+            composed = self.quad(
+                {name: as_composite(*pair) for name, pair in contexts[frame].items()}, pasted, overlays
+            )
             for name, value in composed.items():
                 mixed[name][frame] = value
         flows = self._mixed_flows(source, target, stored, regions, window)
@@ -374,8 +379,3 @@ class VideoQuadMix(TPS):
     def draw_stored_classes(self, label: Tensor, drawn: Optional[Tensor]) -> Tensor:
         """Classes of the next iteration's target template, bool (B, 256), without the source classes of this one."""
         return self.quad.draw_target_classes(label, None if drawn is None else drawn[: len(label)], self.rng)
-
-
-def _composite(img: Tensor, label: Tensor) -> Composite:
-    label = label if label.dim() == 4 else label.unsqueeze(1)
-    return Composite(img, label, torch.ones_like(label[:, 0], dtype=torch.float32))

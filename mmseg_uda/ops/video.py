@@ -19,7 +19,7 @@ KEY_CONFIDENCES = ('softmax', 'raw')
 
 
 # ---- frames --------------------------------------------------------------------------------------------------------
-def match_histograms(source: Tensor, target: Tensor) -> Tensor:
+def match_histograms(source: Tensor, target: Tensor, reference: Optional[Tensor] = None) -> Tensor:
     """Give each channel of each source image the distribution of the target image's grey levels.
 
     A value becomes the target value at its own cumulative frequency, linearly interpolated between the target's
@@ -28,12 +28,14 @@ def match_histograms(source: Tensor, target: Tensor) -> Tensor:
     Args:
         source: float (B, C, H, W).
         target: float (B, C, h, w).
+        reference: float (B, C, y, x), image whose frequencies count; None: ``source`` itself.
     """
     shape = source.shape
     values, template = source.flatten(2).contiguous(), target.flatten(2).sort(-1).values.contiguous()
-    size, count = values.shape[-1], template.shape[-1]
-    below = torch.searchsorted(values.sort(-1).values, values, right=True)  # (B, C, N), pixels up to this value
-    index = (below * count + size - 1).div(size, rounding_mode='floor') - 1
+    known = (values if reference is None else reference.flatten(2)).sort(-1).values.contiguous()
+    size, count = known.shape[-1], template.shape[-1]
+    below = torch.searchsorted(known, values, right=True)  # (B, C, N), pixels up to this value
+    index = ((below * count + size - 1).div(size, rounding_mode='floor') - 1).clamp(min=0)
     upper = template.gather(-1, index).contiguous()
     first = torch.searchsorted(template, upper)
     after = torch.searchsorted(template, upper, right=True)

@@ -97,7 +97,8 @@ def test_published_names_and_optimiser_groups(path: Path) -> None:
     data = load(path)
     keys, shapes = data['keys'].tolist(), data['shapes'].tolist()
     with torch.device('meta'):
-        model = network('layer7.head.1.weight' in keys, 12)
+        classes = shapes[keys.index('sf_layer.weight')].split('x')[0]  # C x 2C x 1 x 1
+        model = network('layer7.head.1.weight' in keys, int(classes))
     own = ours_to_video(model.state_dict())
     assert set(own) == set(keys)
     for key, shape in zip(keys, shapes):

@@ -170,7 +170,8 @@ def test_davsn(path: Path) -> None:
 
 def class_rows(classes: np.ndarray) -> Tensor:
     rows = torch.zeros(1, LABEL_VALUES, dtype=torch.bool)
-    rows[0, tensor(classes)] = True
+    known = tensor(classes)
+    rows[0, known[(known >= 0) & (known < LABEL_VALUES)]] = True  # a number outside stands for "no class"
     return rows
 
 

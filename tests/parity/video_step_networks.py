@@ -72,7 +72,7 @@ class StepViTHead(BaseDecodeHead):
         return self.conv_seg(self.fuse(torch.cat([first, second], 1)).relu())
 
 
-def _head(classes: int, index: int, weight: float, bias: bool) -> dict[str, Any]:
+def step_head(classes: int, index: int, weight: float, bias: bool) -> dict[str, Any]:
     return dict(
         type='FCNHead' if bias else 'StepHead',
         in_channels=8,
@@ -102,8 +102,8 @@ def cnn(classes: int, warp: str = 'backward') -> dict[str, Any]:
     return dict(
         type='FlowFusedSegmentor',
         backbone=dict(type='StepCNN'),
-        decode_head=_head(classes, 1, 1.0, bias=False),
-        auxiliary_head=_head(classes, 0, 0.1, bias=True),
+        decode_head=step_head(classes, 1, 1.0, bias=False),
+        auxiliary_head=step_head(classes, 0, 0.1, bias=True),
         fusion=dict(warp=warp, flow_scale='height'),
         train_cfg=dict(),
         test_cfg=dict(mode='whole'),
@@ -111,7 +111,7 @@ def cnn(classes: int, warp: str = 'backward') -> dict[str, Any]:
 
 
 def vit(classes: int) -> dict[str, Any]:
-    head = dict(_head(classes, 0, 1.0, bias=False), type='StepViTHead', in_index=[0, 1], in_channels=[8, 8])
+    head = dict(step_head(classes, 0, 1.0, bias=False), type='StepViTHead', in_index=[0, 1], in_channels=[8, 8])
     head['align_corners'] = False
     model = dict(cnn(classes), backbone=dict(type='StepViT'), decode_head=head)
     del model['auxiliary_head']

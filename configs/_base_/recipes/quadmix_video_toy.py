@@ -6,4 +6,4 @@ _base_ = [
     '../uda/quadmix_video.py',
     '../schedules/toy_500.py',
 ]
-uda = dict(labeler=dict(alpha=0.99, mode='train'))
+uda = dict(labeler=dict(alpha=0.99, mode='train'), augmentation=dict(type='ClipAugmentation'))

@@ -5,7 +5,7 @@ uda = dict(
     labeler=dict(network='ema', alpha=0.999),
     flip_prob=0.5,
     flip_flow='consistent',
-    augmentation=dict(type='ClipAugmentation'),
+    augmentation=dict(type='ClipColorJitterBlur'),
     quad=dict(
         type='QuadMixer',
         num_source_classes=2,

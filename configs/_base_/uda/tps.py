@@ -5,7 +5,7 @@ uda = dict(
     labeler=dict(network='student'),
     flip_prob=0.5,
     flip_flow='consistent',
-    augmentation=dict(type='ClipAugmentation'),
+    augmentation=dict(type='ClipColorJitterBlur'),
     scale_range=(0.80, 1.19),
     match_frames=True,
 )

@@ -47,6 +47,11 @@ class Frames:
         return Clip(self.img, self.key, self.flow, self.occlusion)
 
 
+def cyclic(values: Tensor, count: int) -> Tensor:
+    """The first ``count`` rows, from the start again when there are fewer."""
+    return values[:count] if len(values) >= count else values[[i % len(values) for i in range(count)]]
+
+
 def frames_of(stream: Stream, far: bool = False) -> Frames:
     """The clips of a stream.
 

@@ -198,10 +198,19 @@ class FlowFusedSegmentor(EncoderDecoder):
         return {name: (heads[name], value) for name, value in fused.items()}
 
     # ---- entry points of MMSegmentation ----------------------------------------------------------------------------
+    def score_map(self, img: Tensor, img_metas: Any = None) -> Tensor:
+        """Fused class scores (B, C, h, w) at the head's resolution."""
+        return self.scores_of_features(self.extract_clip(unpack_clip(img)), ('decode',)).fused['decode']
+
     def encode_decode(self, img: Tensor, img_metas: Any = None) -> Tensor:
         """Fused class scores (B, C, H, W) at the input's size."""
-        scores = self.scores_of_features(self.extract_clip(unpack_clip(img)), ('decode',)).fused['decode']
-        return self.resized(scores, img.shape[2:])
+        return self.resized(self.score_map(img), img.shape[2:])
+
+    def whole_inference(self, img: Tensor, img_meta: Any, rescale: bool) -> Tensor:
+        """As MMSegmentation's, but scores go to the size of the file in one step, as in the published evaluations."""
+        if not rescale or tuple(img_meta[0]['img_shape'][:2]) != tuple(img.shape[2:]) or torch.onnx.is_in_onnx_export():
+            return super().whole_inference(img, img_meta, rescale)
+        return self.resized(self.score_map(img), img_meta[0]['ori_shape'][:2])
 
     def forward_train(
         self, img: Tensor, img_metas: Any, gt_semantic_seg: Tensor, seg_weight: Optional[Tensor] = None
