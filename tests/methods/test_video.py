@@ -28,6 +28,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     ),
     'davsn': dict(type='DAVSN', discriminator=dict(type='FCDiscriminator', ndf=2)),
     'quadmix': dict(type='VideoQuadMix', confidence=0.1),
+    'quadmix_experiments': dict(
+        type='VideoQuadMix', confidence=0.1, match_patches=True, window_rows=(0, 0), feature_mix=0.3
+    ),
     'quadmix_released': dict(
         type='VideoQuadMix', confidence=0.1, labeler=dict(network='student'), quad=dict(always_paste=(1, 3)), **RELEASED
     ),

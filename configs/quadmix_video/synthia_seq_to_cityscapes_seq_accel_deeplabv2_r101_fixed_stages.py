@@ -1,0 +1,4 @@
+# Video QuadMix with the defaults of the class (CNN) after a TPS: SYNTHIA-Seq to Cityscapes-Seq. A recipe for tools/run_stages.py.
+_base_ = ['../_base_/stages/quadmix_video.py']
+setting = 'synthia_seq_to_cityscapes_seq_accel_deeplabv2_r101_fixed'
+stages = {{_base_.fixed}}

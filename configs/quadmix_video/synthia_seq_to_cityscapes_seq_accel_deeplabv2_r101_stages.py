@@ -1,0 +1,4 @@
+# Video QuadMix as released (CNN) after its TPS: SYNTHIA-Seq to Cityscapes-Seq. A recipe for tools/run_stages.py.
+_base_ = ['../_base_/stages/quadmix_video.py']
+setting = 'synthia_seq_to_cityscapes_seq_accel_deeplabv2_r101'
+stages = {{_base_.released}}
