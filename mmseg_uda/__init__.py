@@ -9,6 +9,7 @@ dict(imports=['mmseg_uda'])``).
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from .version import __version__
 
@@ -31,4 +32,13 @@ def _is_command() -> bool:
 if not _is_command():
     register_all_modules()
 
-__all__ = ['__version__', 'register_all_modules']
+__all__ = ['__version__', 'load', 'register_all_modules']
+
+
+def __getattr__(name: str) -> Any:
+    """``mmseg_uda.load``, whose module is imported when it is asked for."""
+    if name == 'load':
+        from .engine.load import load
+
+        return load
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

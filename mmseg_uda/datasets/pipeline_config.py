@@ -187,6 +187,46 @@ def with_safe_readers(pipeline: Sequence[Any]) -> list[Any]:
     return [_renamed(step, _READERS) for step in flattened(pipeline)]
 
 
+#: MMSegmentation's ``--aug-test``
+TEST_RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+def with_test_augmentation(
+    pipeline: Sequence[Any], ratios: Sequence[float] = TEST_RATIOS, flip: bool = True
+) -> list[Any]:
+    """A test pipeline that shows every image at several sizes, and mirrored.
+
+    Args:
+        ratios: of the sides to those that the pipeline gives.
+        flip: also mirrored left to right.
+
+    Raises:
+        ValueError: the pipeline has no ``MultiScaleFlipAug``.
+    """
+    steps = flattened(pipeline)
+    found = [step for step in steps if isinstance(step, dict) and step.get('type') == 'MultiScaleFlipAug']
+    if not found:
+        raise ValueError(
+            'the test pipeline has no MultiScaleFlipAug, which shows an image at several sizes: put the steps behind '
+            "the reader into dict(type='MultiScaleFlipAug', img_scale=..., flip=False, transforms=[...])"
+        )
+    for step in found:
+        step.update(img_ratios=[float(ratio) for ratio in ratios], flip=flip)
+        if flip:
+            of_clips = any(isinstance(other, Mapping) and other.get('type') == 'LoadClip' for other in steps)
+            step['transforms'] = _with_flip(step['transforms'], 'ClipFlip' if of_clips else 'RandomFlip')
+    return steps
+
+
+def _with_flip(transforms: Sequence[Any], kind: str) -> list[Any]:
+    """The step that mirrors where ``MultiScaleFlipAug`` says so: without it, its mirrored views are plain ones."""
+    kinds = [str(step.get('type')) if isinstance(step, Mapping) else '' for step in transforms]
+    if 'RandomFlip' in kinds or 'ClipFlip' in kinds:
+        return list(transforms)
+    place = next((i + 1 for i, name in enumerate(kinds) if 'Resize' in name), 0)
+    return [*transforms[:place], dict(type=kind), *transforms[place:]]
+
+
 def with_margins(pipeline: Sequence[Any], margins: Optional[Sequence[int]]) -> list[Any]:
     """Insert :class:`~mmseg_uda.datasets.pipelines.PseudoLabelMargins` after the loading steps and make ``Collect``
     keep its mask.

@@ -46,13 +46,15 @@ class LoadImage(LoadImageFromFile):
     """``LoadImageFromFile`` whose errors name the file and the remedy.
 
     Gives uint8 BGR (H, W, 3) by default; with ``color_type='unchanged'`` the bands and the depth of the file, (H, W)
-    for one band. ``img_depth`` holds the type of the values as read.
+    for one band. ``img_depth`` holds the type of the values as read. An image in memory stands under ``array``, in the
+    form that OpenCV reads.
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         name = results['img_info']['filename']
         path = osp.join(results['img_prefix'], name) if results.get('img_prefix') is not None else name
-        img = self._decoded(self._content(path), path)
+        given = results.pop('array', None)
+        img = self._decoded(self._content(path), path) if given is None else as_read(given, self.color_type, path)
         results['img_depth'] = str(img.dtype)
         if self.to_float32:
             img = img.astype(np.float32)
@@ -89,6 +91,32 @@ class LoadImage(LoadImageFromFile):
         if img is None:
             raise undecodable(path, data)
         return img
+
+
+def as_read(img: np.ndarray, color_type: str, name: str) -> np.ndarray:
+    """An image in memory as reading its file would have given it.
+
+    Args:
+        img: (H, W) or (H, W, C); three bands are BGR, of four the last is alpha.
+        color_type: of ``LoadImageFromFile``.
+        name: for the message.
+
+    Raises:
+        ValueError: no image of these bands and depth can be read with this ``color_type``.
+    """
+    bands = band_count(img)
+    if color_type == 'unchanged':
+        return np.ascontiguousarray(img[..., 0] if img.ndim == 3 and bands == 1 else img)
+    if img.ndim not in (2, 3) or bands not in (1, 3, 4) or img.dtype != np.uint8:
+        raise ValueError(
+            f"{name} has shape {img.shape} and type {img.dtype}, but color_type='{color_type}' reads 8-bit images of "
+            "1, 3 or 4 bands (H, W, C): set color_type='unchanged' in LoadImageFromFile, or convert the array"
+        )
+    plane = img if img.ndim == 2 else img[..., 0]
+    if color_type.startswith('gray'):
+        codes = {3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
+        return np.ascontiguousarray(plane) if bands == 1 else cv2.cvtColor(img, codes[bands])
+    return np.ascontiguousarray(np.stack([plane] * 3, axis=2) if bands == 1 else img[..., :3])
 
 
 def scored_at(results: dict[str, Any]) -> dict[str, Any]:

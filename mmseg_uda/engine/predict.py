@@ -5,48 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Iterable, Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
-from mmcv.parallel import collate
-from mmseg.datasets.pipelines import Compose
-
-from ..datasets import image_files
-from ..datasets.image_files import IMAGE_SUFFIXES
 from ..datasets.labels import CorruptFileError
-from ..datasets.pipeline_config import resolve_pipeline
-from ..datasets.step_properties import property_of
 from ..options.predict import parse_args
-from ..utils.config import nearest
 from ..utils.progress import progress
 from . import environment
-from .data import to_device
-from .inference import inference_mode
 from .predict_video import predict_video
 from .predictions import PredictionWriter
+from .predictor import Options, Predictor, find_images, image_item, test_steps
 from .test import load_model
-
-
-def find_images(inputs: Iterable[str]) -> list[tuple[Path, Path]]:
-    """(image, its folder relative to the input) pairs, sorted within each input; which files of a folder are images is
-    the rule of the data sets (:mod:`~mmseg_uda.datasets.image_files`).
-
-    Raises:
-        FileNotFoundError: an input does not exist, or a folder holds no image.
-        ValueError: two images of a folder differ in their suffix only.
-    """
-    found: list[tuple[Path, Path]] = []
-    for text in inputs:
-        path = Path(text)
-        if path.is_file():
-            found.append((path, Path()))
-            continue
-        if not path.is_dir():
-            raise FileNotFoundError(f"input '{path}' does not exist")
-        images = [path / f'{stem}{suffix}' for stem, suffix in image_files.find_images(text, IMAGE_SUFFIXES)]
-        if not images:
-            raise FileNotFoundError(f"folder '{path}' holds no image ({', '.join(IMAGE_SUFFIXES)})")
-        found += [(image, image.parent.relative_to(path)) for image in images]
-    return found
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -63,30 +31,24 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         raise ValueError(
             f"'{args.checkpoint}' names no PALETTE, which --format {args.format} needs: use --format train_ids"
         )
-    pipeline = test_pipeline(cfg)
+    predictor = Predictor(model, test_steps(cfg), device, classes, palette)
+    options = Options(precision=args.precision, windows_per_batch=args.windows_per_batch)
     if args.video:
-        return _predict_video(args, model, pipeline, device)
+        return _predict_video(args, predictor, options)
     writers: dict[Path, PredictionWriter] = {}
     unreadable: list[str] = []
-    with inference_mode(model, device, args.precision, args.windows_per_batch):
-        for image, folder in progress(images, 'predict', len(images)):
-            try:
-                sample = pipeline(dict(img_info=dict(filename=str(image)), img_prefix=None))
-            except (CorruptFileError, OSError) as error:
-                unreadable.append(str(image))
-                print(f'left out: {error}', file=sys.stderr)
-                continue
-            inputs = collate([sample], samples_per_gpu=1)
-            moved = [
-                to_device({'img': img, 'img_metas': meta}, device)
-                for img, meta in zip(inputs['img'], inputs['img_metas'])
-            ]
-            result = model(
-                img=[item['img'] for item in moved], img_metas=[item['img_metas'] for item in moved], return_loss=False
-            )
-            if folder not in writers:
-                writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
-            writers[folder].write(result[0], str(image))
+
+    def leave_out(name: str, error: Exception) -> None:
+        unreadable.append(name)
+        print(f'left out: {error}', file=sys.stderr)
+
+    folders = {str(image): folder for image, folder in images}
+    shown = progress([image for image, _ in images], 'predict', len(images))
+    for prediction in predictor.run((image_item(image, 0) for image in shown), options, leave_out):
+        folder = folders[prediction.name]
+        if folder not in writers:
+            writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
+        writers[folder].write(prediction.mask, prediction.name)
     print(f'{len(images) - len(unreadable)} predictions in {args.out}', flush=True)
     if unreadable:
         raise CorruptFileError(
@@ -97,22 +59,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return len(images)
 
 
-def _predict_video(args: argparse.Namespace, model: Any, pipeline: Compose, device: Any) -> int:
+def _predict_video(args: argparse.Namespace, predictor: Predictor, options: Options) -> int:
     if len(args.inputs) != 1:
         raise ValueError(f'--video takes one video file or folder of frames, got {len(args.inputs)} inputs')
-    if model.PALETTE is None:
+    if predictor.palette is None:
         raise ValueError(f"'{args.checkpoint}' names no PALETTE, which overlays need")
-    found = predict_video(
-        model,
-        pipeline,
-        Path(args.inputs[0]),
-        Path(args.video),
-        device,
-        model.PALETTE,
-        args.opacity,
-        args.precision,
-        args.windows_per_batch,
-    )
+    found = predict_video(predictor, Path(args.inputs[0]), Path(args.video), args.opacity, options)
     figures = ', '.join(f'{key} {value:.4g}' for key, value in found.items())
     print(f'{args.video}: {figures}', flush=True)
     return int(found['frames'])
@@ -132,16 +84,3 @@ def check_names(images: Iterable[tuple[Path, Path]]) -> None:
                 f"'{first}' and '{image}' have the same name (without suffix): their predictions would overwrite each "
                 'other. Predict them one at a time, with another --out'
             )
-
-
-def test_pipeline(cfg: Any) -> Compose:
-    """The transforms of ``data.test`` that need an image only.
-
-    Raises:
-        KeyError: the config has no test pipeline.
-    """
-    test = cfg.data.get('test')
-    entry = test[0] if isinstance(test, (list, tuple)) else test
-    if not entry or 'pipeline' not in entry:
-        raise KeyError(f'the config has no data.test.pipeline ({nearest("pipeline", entry or ["pipeline"])})')
-    return Compose([step for step in resolve_pipeline(entry['pipeline']) if property_of(step, 'reads') != 'label'])

@@ -93,16 +93,17 @@ class PredictionWriter:
         if self.kind in SERVER_FORMATS:
             return self._ids[prediction] if SERVER_FORMATS[self.kind] else prediction
         assert self.colors is not None
-        color = colorize(prediction, self.colors)[..., ::-1]
         if self.kind == 'color':
-            return color
-        image = read_picture(filename)
-        image = (
-            cv2.resize(image, (prediction.shape[1], prediction.shape[0]))
-            if image.shape[:2] != prediction.shape
-            else image
-        )
-        return cv2.addWeighted(image, 1 - self.opacity, np.ascontiguousarray(color), self.opacity, 0)
+            return colorize(prediction, self.colors)[..., ::-1]
+        return blended(read_picture(filename), prediction, self.colors, self.opacity)
+
+
+def blended(image: np.ndarray, label: np.ndarray, palette: Any, opacity: float) -> np.ndarray:
+    """The colours of class ids (H, W) over an image uint8 BGR (h, w, 3), at the size of the label."""
+    height, width = label.shape
+    image = image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height))
+    colors = np.ascontiguousarray(colorize(label.astype(np.uint8), palette)[..., ::-1])
+    return cv2.addWeighted(image, 1 - opacity, colors, opacity, 0)
 
 
 def colorize(label: np.ndarray, palette: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from mmseg.utils import get_root_logger
 from torch import nn
 
 from ..builder import build_train_model
+from ..datasets.pipeline_config import with_test_augmentation
 from ..methods.base import UDASegmentor
 from ..models.execution import speed_up
 from ..models.segmentors.ensemble import SegmentorEnsemble
@@ -106,6 +107,13 @@ def load_model(
     Raises:
         CheckpointError: ``test_with`` names a network that the checkpoint does not hold.
     """
+    return speed_up(load_method(cfg, checkpoint, test_with, logger)[0].to(device)).eval()
+
+
+def load_method(
+    cfg: Config, checkpoint: str, test_with: Optional[str], logger: Optional[logging.Logger] = None
+) -> tuple[UDASegmentor, dict[str, Any]]:
+    """As :func:`load_model`, on the CPU with the plain layers of its config; also the meta data of the checkpoint."""
     cfg = Config(cfg._cfg_dict.copy() if hasattr(cfg, '_cfg_dict') else cfg)
     if cfg.model.get('pretrained') is not None:
         cfg.model.pretrained = None
@@ -124,8 +132,8 @@ def load_model(
         )
     meta = loaded.get('meta') or {}
     method.CLASSES = classes_of(meta)
-    method.PALETTE = meta.get('PALETTE')
-    return speed_up(method.to(device)).eval()
+    method.PALETTE = meta.get('PALETTE') or (meta.get('dataset_meta') or {}).get('palette')
+    return method.eval(), dict(meta)
 
 
 def ensemble(
@@ -151,10 +159,7 @@ def ensemble(
 def _augment_tests(cfg: Config) -> None:
     """mmseg's ``--aug-test``: six scales and flipping."""
     for entry in plain_configs(cfg.data.test, 'data.test'):
-        for transform in entry['pipeline']:
-            if transform['type'] == 'MultiScaleFlipAug':
-                transform['img_ratios'] = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
-                transform['flip'] = True
+        entry['pipeline'][:] = with_test_augmentation(entry['pipeline'])  # the entries are copies, their lists are not
 
 
 def _writers(args: argparse.Namespace, datasets: Mapping[str, Any]) -> dict[str, Consumer]:

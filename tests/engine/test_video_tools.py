@@ -18,8 +18,9 @@ from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.flow_tool import main as flow_tool
 from mmseg_uda.engine.optimizers import build_optimizers
-from mmseg_uda.engine.predict import test_pipeline as pipeline_of
 from mmseg_uda.engine.predict_video import predict_video
+from mmseg_uda.engine.predictor import Predictor
+from mmseg_uda.engine.predictor import test_steps as steps_of
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.engine.temporal import temporal_consistency
 from mmseg_uda.toy.options import WorldOptions
@@ -98,12 +99,13 @@ def test_video_methods_train_test_and_predict(method: str, toy: Path, tmp_path: 
     found = temporal_consistency(trained, sets['target'], CPU, workers=0)
     assert 0 <= found['temporal.agreement'] <= 1 and 0 < found['temporal.seen'] <= 1
     frames = toy / 'cityscapes_seq/leftImg8bit_sequence/val/munster'
-    result = predict_video(trained, pipeline_of(cfg), frames, tmp_path / 'out.avi', CPU, trained.PALETTE)
+    predictor = Predictor(trained, steps_of(cfg), CPU, trained.CLASSES, trained.PALETTE)
+    result = predict_video(predictor, frames, tmp_path / 'out.avi')
     assert result['frames'] == 6
-    again = predict_video(trained, pipeline_of(cfg), tmp_path / 'out.avi', tmp_path / 'b.mp4', CPU, trained.PALETTE)
+    again = predict_video(predictor, tmp_path / 'out.avi', tmp_path / 'b.mp4')
     assert again['frames'] == 6 and (tmp_path / 'b.mp4').stat().st_size > 1000
     with pytest.raises(ValueError, match='--video writes'):
-        predict_video(trained, pipeline_of(cfg), frames, tmp_path / 'out.gif', CPU, trained.PALETTE)
+        predict_video(predictor, frames, tmp_path / 'out.gif')
 
 
 def test_flow_tool(toy: Path, tmp_path: Path) -> None:
