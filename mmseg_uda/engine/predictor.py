@@ -264,7 +264,12 @@ def test_windows(model: nn.Module, windows: Any) -> Iterator[None]:
     kept = [segmentor.test_cfg for segmentor in segmentors]
     try:
         for segmentor in segmentors if windows is not None else ():
-            segmentor.test_cfg = ConfigDict({**(segmentor.test_cfg or {}), **_window_options(windows)})
+            own = {
+                key: value
+                for key, value in (segmentor.test_cfg or {}).items()
+                if windows != 'whole' or key != 'average'
+            }
+            segmentor.test_cfg = ConfigDict({**own, **_window_options(windows)})
         yield
     finally:
         for segmentor, cfg in zip(segmentors, kept):
