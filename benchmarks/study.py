@@ -3,7 +3,7 @@
     python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 0]   # goes on where it stopped
     python benchmarks/study.py status    # what is done, what runs, how long to go
     python benchmarks/study.py table [--check]   # docs/benchmarks/study.md
-    python benchmarks/study.py plot       # its pictures
+    python benchmarks/study.py plot       # its chart, and panels and film strips of the runs that lie here
 
 Every run trains on one thread and leaves one file in benchmarks/results/study. CamVid is read from MMSEG_UDA_CAMVID.
 """
@@ -128,7 +128,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     from adaptation_study import tables
 
     if args.command == 'plot':
-        return tables.plot()
+        from adaptation_study import pictures
+
+        tables.plot()
+        print('\n'.join(pictures.draw()))
+        return
     sys.exit(tables.write(check=args.check))
 
 

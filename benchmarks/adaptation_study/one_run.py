@@ -28,6 +28,7 @@ from mmseg_uda.models.modes import set_training_modes
 from mmseg_uda.utils.checkpoint_io import replacing
 from mmseg_uda.version import __version__
 
+from .pictures import keeper
 from .plan import WORLDS, Row, crops_of, iterations_of, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,20 +85,30 @@ class StudyRecorder(Hook):
         done, last = runner.iter + 1, runner.iter + 1 == runner.max_iters
         if done % self.every and not last:
             return
-        metrics = evaluate_networks(runner.model, self.datasets)
+        views = self.path.parent / 'views'
+        metrics = evaluate_networks(runner.model, self.datasets, views=views / f'{done:05d}')
         if last:
             metrics.update(evaluate_adapted(runner.model, self.datasets, self.world))
         self.curve.append(dict(iter=done, **metrics))
         write_json(self.path, self.curve)
 
 
-def evaluate_networks(model: Any, datasets: Mapping[str, Any], suffix: str = '') -> dict[str, dict[str, float]]:
-    """Metrics in percent, two digits, of every network that may answer at test time; that of the config comes first."""
+def evaluate_networks(
+    model: Any, datasets: Mapping[str, Any], suffix: str = '', views: Optional[Path] = None
+) -> dict[str, dict[str, float]]:
+    """Metrics in percent, two digits, of every network that may answer at test time; that of the config comes first.
+
+    Args:
+        views: (folder / beginning of the file names) where predictions of a few images are kept.
+    """
     own, found = model.test_with, {}
     try:
         for name in sorted(model.test_networks(), key=lambda name: name != own):
             model.test_with = name
-            metrics = evaluate_all(model, datasets, CPU, workers=0)
+            kept = {}
+            if views is not None:
+                kept = {key: keeper(value, views.parent, f'{views.name}_{name}') for key, value in datasets.items()}
+            metrics = evaluate_all(model, datasets, CPU, workers=0, consumers=kept)
             found[name + suffix] = {key: round(100 * value, 2) for key, value in metrics.items() if 'IoU' in key}
     finally:
         model.test_with = own
@@ -163,8 +174,8 @@ def recipe(row: Row) -> list[dict[str, Any]]:
     changed = []
     for stage in stages:
         cfg = environment.load_config(str(path.parent / stage['config']), None)
-        options = {**crops_of(cfg, WORLDS[row.world]), **options_of(row, row.stages.get(stage['name']))}
-        changed.append({**stage, 'options': {**options, **dotted(stage.get('options') or {})}})
+        own, budget = dotted(stage.get('options') or {}), options_of(row, row.stages.get(stage['name']))
+        changed.append({**stage, 'options': {**crops_of(cfg, WORLDS[row.world]), **own, **budget}})
     return changed
 
 
@@ -190,7 +201,9 @@ def _last_point(row: Row, cfg: Config, folder: Path, trainings: int) -> list[dic
     """Figures of the network that the last training left."""
     model = load_model(cfg, str(folder / f'iter_{cfg.runner.max_iters}.pth'), None, CPU)
     datasets = named_test_sets(cfg, 'val')
-    figures = evaluate_networks(model, datasets)
+    figures = evaluate_networks(
+        model, datasets, views=WORK / folder.parent.name / 'views' / f'{iterations_of(row):05d}'
+    )
     set_training_modes(model)
     figures.update(evaluate_adapted(model, datasets, row.world))
     return [dict(iter=iterations_of(row), **figures)]
