@@ -76,7 +76,11 @@ class RegionAcquisition:
 
 @ACQUISITIONS.register_module()
 class RandomImages(ImageAcquisition):
-    """Uniform numbers that depend on the seed, the round and the image's name only."""
+    """Uniform numbers that depend on the seed, the round and the image's name only.
+
+    Args:
+        seed: of the numbers.
+    """
 
     needs_model = False
 
@@ -174,7 +178,12 @@ class RegionUncertainty(RegionAcquisition):
 
 @ACQUISITIONS.register_module()
 class RandomRegions(RegionAcquisition):
-    """Uniformly random regions that depend on the seed, the round and the image's name only."""
+    """Uniformly random regions that depend on the seed, the round and the image's name only.
+
+    Args:
+        radius: of the regions, in pixels.
+        seed: of the numbers.
+    """
 
     needs_model = False
 

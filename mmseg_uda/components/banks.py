@@ -18,6 +18,7 @@ class ClassConfidenceBank(nn.Module):
         num_classes: C.
         momentum: weight of the old value.
         skip_absent: leave classes alone that are absent from a batch; the released code counts them as confidence 0.
+        seed: of the initial values.
 
     State: ``value`` (C,), initialised uniformly in [0, 1) from ``seed``.
     """

@@ -42,7 +42,8 @@ class MemoryBankContrast(nn.Module):
     Args:
         num_classes: C.
         channels: D.
-        bank_size: keys per class; ``bank_size_overrides`` gives other sizes to some classes.
+        bank_size: keys per class.
+        bank_size_overrides: class id -> another size.
         bank_dtype: of the stored keys (``float16`` halves the memory).
         low_percent, high_percent: fixed entropy percentiles of reliable and unreliable pixels; None: a and 100 - a
             with the scheduled share a (U2PL).

@@ -37,6 +37,7 @@ class EntropyPseudoLabel(nn.Module):
         fraction: share of each class that its order statistic keeps.
         floor: smallest class-wise threshold, and the only one during ``warmup`` and for classes with less than
             ``min_mass`` pixels.
+        min_mass: decayed number of pixels from which a class has a threshold of its own.
         limit: largest class-wise threshold, or None.
         gamma: decay of the counts per iteration; 1 counts everything since the start.
         levels: resolution of the thresholds.

@@ -46,6 +46,7 @@ class SegmentationDataset(CustomDataset):
 
     Args:
         pipeline: transforms, as in MMSegmentation.
+        data_root: folder of the data set; None where an environment variable or ``$MMSEG_UDA_DATA`` names it.
         img_dir: image folder below ``data_root``; searched recursively unless ``split`` is given.
         ann_dir: label folder; None where no labels are needed (an unlabelled target never opens one).
         labels: False: no label is ever read; ``ann_dir`` then only tells which files are no images.

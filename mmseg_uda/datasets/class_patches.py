@@ -35,6 +35,7 @@ class ClassPatches:
         scale: (width, height) to which files are resized, aspect ratio ignored.
         pool: classes to draw from, train ids or names; a class listed twice is drawn twice as often. ``auto`` takes
             the ``auto_classes`` rarest ones.
+        auto_classes: size of the pool ``auto``.
         num: entries of the pool drawn without replacement.
         min_pixels: see above; 50 or 10 at 1024x1024 in the released code.
         min_pixels_of: another number for some classes, by name (released on VIPER: ``dict(bicycle=100)``).

@@ -268,6 +268,7 @@ class CamVidSeqDataset(_ListedVideo, CamVidDataset):
     Args:
         gaps: differences of 30-Hz frame numbers that count as one step, ``tolerance`` to either side. Frames after
             another gap have no key frame, nor has the first of a split.
+        tolerance: see ``gaps``.
     """
 
     NAME = 'CamVid as video'

@@ -289,8 +289,30 @@ class FlatSelfTraining(SelfTraining):
     """``type='DACS'`` of the published DACS, DAFormer, HRDA and MIC configs: ``SelfTraining`` with their flat keys.
 
     Args:
-        kwargs: flat keys (see :mod:`mmseg_uda.methods.parts.flat_keys`) and the arguments of :class:`SelfTraining`; a
-            nested component wins over the flat keys that describe it.
+        source_only: supervised training on the source.
+        alpha: largest momentum of the teacher.
+        pseudo_threshold: probability from which a pixel counts as sure; the share of sure pixels is the weight of the
+            pseudo-labels.
+        pseudo_weight_ignore_top, pseudo_weight_ignore_bottom: rows of the crop whose pseudo-labels have no weight.
+        imnet_feature_dist_lambda: weight of the distance to ImageNet features; 0 = off.
+        imnet_feature_dist_classes: train ids on whose cells it acts; None = all cells.
+        imnet_feature_dist_scale_min_ratio: share of a cell that one of these classes has to cover; None = 0.75.
+        mix: ``class``; other mixers are given as ``mixer=dict(type=...)``.
+        blur: whether mixed images are blurred at times.
+        color_jitter_strength: range of brightness, contrast, saturation and hue.
+        color_jitter_probability: probability to *skip* the jitter, as published.
+        color_jitter_skip_prob: the honest name of the same key; it wins where both are given.
+        class_scope: whether the classes to paste are drawn from the ``batch`` or from each ``image``.
+        weight_scope: whether the share of sure pixels is that of the ``batch`` or of each ``image``.
+        mask_mode: which images MIC masks (``separatetrgaug`` ...); None = no masked pass.
+        mask_alpha: momentum of the teacher of the masked pass; ``same`` = the same teacher.
+        mask_pseudo_threshold: its threshold; ``same`` = ``pseudo_threshold``.
+        mask_lambda: weight of the masked loss.
+        mask_generator: ``dict(type='block', mask_ratio=0.7, mask_block_size=64)``.
+        mask_running_statistics: whether masked images enter the running statistics of batch norm.
+        debug_img_interval: iterations between pictures of what the method sees.
+        print_grad_magnitude, share_src_backward: accepted from published configs, without effect.
+        kwargs: the arguments of :class:`SelfTraining`; a nested component wins over the flat keys that describe it.
     """
 
     def __init__(self, **kwargs: Any) -> None:
