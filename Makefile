@@ -59,6 +59,9 @@ docs:
 	@$(SETUP) --with docs
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
+wheel-check: setup
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/compat/test_wheel.py $(ARGS)
+
 smoke-full: setup
 	$(PY) tools/install/mmcv_full.py unpack $(FULL_DIR)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(abspath $(FULL_DIR)):$(PYTHONPATH) MMSEG_UDA_EXPECT_COMPILED_OPS=1 $(PY) -m pytest -q -m smoke $(ARGS)

@@ -9,6 +9,7 @@ needs neither a script nor a server for them.
 from __future__ import annotations
 
 import html
+import json
 import logging
 import os
 import posixpath
@@ -95,6 +96,9 @@ def page_text(path: Path) -> str:
         names = sorted(child.name for child in path.parent.iterdir() if not child.name.startswith(('_', '.')))
         return f'# {path.parent.relative_to(ROOT)}\n\n' + '\n'.join(f'- [{name}]({name})' for name in names) + '\n'
     text = path.read_text(encoding='utf-8')
+    if path.suffix == '.ipynb':
+        cells = [(cell['cell_type'], ''.join(cell['source'])) for cell in json.loads(text)['cells']]
+        return '\n\n'.join(source if kind == 'markdown' else f'```python\n{source}\n```' for kind, source in cells)
     if path.suffix == '.md':
         return text
     name = path.relative_to(ROOT).as_posix()
@@ -109,7 +113,7 @@ def on_files(files: Any, config: Any) -> Any:
     while waiting:
         page = waiting.pop()
         text = page.read_text(encoding='utf-8') if DOCS in page.parents else page_text(page)
-        if page.suffix != '.md':
+        if page.suffix not in ('.md', '.ipynb'):
             continue
         for path in linked(text, page.parent):
             site = site_path(path)

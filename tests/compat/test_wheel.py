@@ -1,11 +1,18 @@
-"""The built wheel alone, in a folder without the checkout: commands, configs by name, a training."""
+"""What a user gets who has no checkout: an sdist that builds, its wheel installed into an empty environment, all commands.
+
+``make wheel-check`` runs this file. The environment holds nothing but the wheel; the heavy libraries are those of this
+interpreter, put on its path, so that nothing is downloaded.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -14,73 +21,113 @@ import pytest
 import mmseg_uda_command
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = 'source_only/toy_gta_to_toy_cityscapes.py'
+#: two images of each stream instead of whole toy data sets; one random network
+SMALL = ['model.backbone.init_cfg=None', 'data.workers_per_gpu=0', 'data.samples_per_gpu=1']
+#: the commands of the walk, all run by one interpreter
+WALK = """
+import sys
+from mmseg_uda_command import main
+for arguments in {commands!r}:
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, (arguments, end.code)
+import mmseg_uda
+print('package:', mmseg_uda.__file__)
+"""
 
 
-def built(folder: Path, *options: str) -> list[Path]:
-    """Build distributions from what git tracks or would track, as an empty clone has it."""
+def checked(*command: object, folder: Path) -> str:
+    """Output of a command that has to succeed, run without this checkout on its path."""
+    variables = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**variables, 'OMP_NUM_THREADS': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def clone(folder: Path) -> Path:
+    """What git tracks or would track, as an empty clone has it."""
     listed = subprocess.run(
         ['git', 'ls-files', '--cached', '--others', '--exclude-standard'], cwd=ROOT, capture_output=True, text=True
     )
-    copy = folder / 'checkout'
     names = listed.stdout.splitlines() if listed.returncode == 0 else [
         path.relative_to(ROOT).as_posix() for path in ROOT.rglob('*') if path.is_file() and '.venv' not in path.parts
     ]  # fmt: skip
     for name in names:
-        if name.startswith(('tests/', 'docs/', 'benchmarks/')) or not (ROOT / name).is_file():
-            continue
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_bytes((ROOT / name).read_bytes())
-    command = [sys.executable, 'setup.py', '-q', *options, '--dist-dir', str(folder / 'dist')]
-    subprocess.run(command, cwd=copy, check=True, capture_output=True)
-    return sorted((folder / 'dist').iterdir())
+        if not name.startswith(('tests/', 'docs/', 'benchmarks/')) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+def empty_environment(folder: Path) -> Path:
+    """The interpreter of a new environment that sees the libraries of this one, but no package that is installed in
+    editable mode here."""
+    has_pip = importlib.util.find_spec('pip') is not None
+    venv.create(folder, with_pip=not has_pip)
+    python = folder / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+    site = sorted(folder.glob('[lL]ib/**/site-packages'))[0]
+    libraries = [path for path in sys.path if path.endswith(('site-packages', 'dist-packages'))]
+    (site / 'libraries.pth').write_text('\n'.join(libraries) + '\n')
+    return python
 
 
 @pytest.fixture(scope='module')
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, unpacked as an installation does it."""
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel, which was built from the sdist."""
     folder = tmp_path_factory.mktemp('wheel')
-    (wheel,) = built(folder, 'bdist_wheel')
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / 'site')
-        names = set(archive.namelist())
+    checkout = clone(folder / 'checkout')
+    checked(sys.executable, 'setup.py', '-q', 'sdist', '--dist-dir', folder / 'dist', folder=checkout)
+    (archive,) = (folder / 'dist').glob('*.tar.gz')
+    shutil.unpack_archive(archive, folder / 'unpacked')
+    (source,) = (folder / 'unpacked').iterdir()
+    checked(sys.executable, 'setup.py', '-q', 'bdist_wheel', '--dist-dir', folder / 'dist', folder=source)
+    (wheel,) = (folder / 'dist').glob('*.whl')
+    with zipfile.ZipFile(wheel) as content:
+        names = set(content.namelist())
     assert {'mmseg_uda/.mim/model-index.yml', 'mmseg_uda/.mim/tools/train.py', 'mmseg_uda_command.py'} <= names
     shipped = {name[len('mmseg_uda/.mim/') :] for name in names if name.startswith('mmseg_uda/.mim/configs/')}
     assert shipped >= {path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py')}
     assert not any('__pycache__' in name for name in names)
-    return folder / 'site'
+    python = empty_environment(folder / 'env')
+    has_pip = importlib.util.find_spec('pip') is not None
+    pip = [sys.executable, '-m', 'pip', '--python', python] if has_pip else [python, '-m', 'pip']
+    checked(*pip, 'install', '-q', '--no-deps', '--no-index', wheel, folder=folder)
+    return python
 
 
-def run(site: Path, folder: Path, *arguments: str) -> str:
-    environment = {**os.environ, 'PYTHONPATH': str(site), 'OMP_NUM_THREADS': '1'}
-    command = [sys.executable, '-m', 'mmseg_uda_command', *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
-
-
-def test_commands_and_configs_are_listed_without_the_package(installed: Path, tmp_path: Path) -> None:
+def test_commands_and_configs_are_listed_without_the_package(python: Path, tmp_path: Path) -> None:
+    assert 'predict' in checked(python.parent / 'mmseg-uda', folder=tmp_path)
     program = (
         'import sys, mmseg_uda_command as c; c.main(sys.argv[1:]); '
         'assert not {"torch", "mmcv", "mmseg_uda"} & set(sys.modules), "heavy imports"'
     )
-    environment = {**os.environ, 'PYTHONPATH': str(installed)}
-    for arguments, wanted in (([], 'predict'), (['configs', 'toy', 'dacs/'], 'dacs/toy_gta_to_toy_cityscapes.py')):
-        command = [sys.executable, '-c', program, *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0 and wanted in done.stdout, done.stderr
+    listed = checked(python, '-c', program, 'configs', 'toy', 'dacs/', folder=tmp_path)
+    assert 'dacs/toy_gta_to_toy_cityscapes.py' in listed
 
 
-def test_the_wheel_alone_trains_and_tests_a_config_by_its_name(installed: Path, tmp_path: Path) -> None:
-    config = 'source_only/toy_gta_to_toy_cityscapes.py'
-    small = ['model.backbone.init_cfg=None', 'runner.max_iters=1', 'data.workers_per_gpu=0', 'data.samples_per_gpu=1']
-    # without the drawing of whole toy data sets: two images of each stream suffice
-    run(installed, tmp_path, 'toy-world', '--datasets', 'gta', 'cityscapes', '--scale', '0.02', '--workers', '1')
-    run(installed, tmp_path, 'train', config, '--work-dir', 'run', '--no-validate', '--cfg-options', *small)
-    assert (tmp_path / 'run' / 'iter_1.pth').is_file()
-    run(installed, tmp_path, 'test', config, 'run/iter_1.pth', '--work-dir', 'run', '--eval', 'mIoU',
-        '--cfg-options', *small[:1], 'data.workers_per_gpu=0')  # fmt: skip
-    metrics = json.loads((tmp_path / 'run' / 'test_iter_1.json').read_text())['metric']
+def test_the_wheel_alone_trains_tests_and_predicts_from_another_folder(python: Path, tmp_path: Path) -> None:
+    pictures = 'data/toy/cityscapes/leftImg8bit/val'
+    commands = [
+        ['toy-world', '--datasets', 'gta', 'cityscapes', '--scale', '0.02', '--workers', '1'],
+        ['train', CONFIG, '--work-dir', 'run', '--no-validate', '--cfg-options', *SMALL, 'runner.max_iters=2'],
+        ['test', CONFIG, 'run/iter_2.pth', '--work-dir', 'run', '--eval', 'mIoU', '--cfg-options', *SMALL[:2]],
+        ['predict', CONFIG, 'run/iter_2.pth', pictures, '--out', 'pictures', '--cfg-options', *SMALL[:2]],
+    ]
+    printed = checked(python, '-c', WALK.format(commands=commands), folder=tmp_path)
+    package = Path(printed.split('package: ')[-1].split('\n')[0])
+    assert python.parent.parent in package.parents
+    metrics = json.loads((tmp_path / 'run' / 'test_iter_2.json').read_text())['metric']
     assert 0 <= metrics['mIoU'] <= 1
+    images = {path.stem for path in (tmp_path / pictures).rglob('*.png')}
+    assert {path.stem for path in (tmp_path / 'pictures').rglob('*.png')} == images != set()
 
 
 def test_every_command_has_a_tool_and_every_tool_a_command() -> None:
