@@ -6,7 +6,6 @@ network that is tested on the target alone does better with the target's own (Ad
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
@@ -22,15 +21,13 @@ from ..datasets.pseudo_label_dataset import unlabelled
 from ..methods.base import UDASegmentor
 from ..models.modes import set_training_modes
 from ..models.target_statistics import adaptable_norms, recompute_statistics
+from ..options.target_statistics import DEFAULT_IMAGES, TARGET, parse_args
 from ..utils.checkpoint_io import load_checkpoint_file, save_checkpoint_file
 from . import environment
 from .data import to_device
 from .inference import inference_mode
 from .pseudo_label_extraction import target_config
 from .test import load_model
-
-TARGET = 'data.train.target'
-DEFAULT_IMAGES = 64
 
 
 class TargetImages:
@@ -122,20 +119,6 @@ class TargetStatisticsHook(Hook):
         done = runner.iter + 1
         if done == runner.max_iters or any(done % interval == 0 for interval in self.intervals):
             adapt_statistics(runner.model, self.images, self.device)
-
-
-def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Flags of ``tools/target_statistics.py``."""
-    parser = argparse.ArgumentParser(
-        description='AdaBN: give a trained network the batch norm statistics of target images, without labels'
-    )
-    parser.add_argument('config', help='training config')
-    parser.add_argument('checkpoint', help='weights')
-    parser.add_argument('--out', required=True, help='checkpoint to write')
-    parser.add_argument('--data', default=TARGET, help=f'the data set in the config (default: {TARGET})')
-    parser.add_argument('--images', type=int, default=DEFAULT_IMAGES, help=f'default: {DEFAULT_IMAGES}')
-    environment.add_common_arguments(parser)
-    return parser.parse_args(argv)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
