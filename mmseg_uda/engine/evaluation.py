@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import mmcv
 import numpy as np
 import torch
+from mmcv.parallel import collate
 from mmcv.runner import LoggerHook
 from mmseg.core import EvalHook
 from torch import nn
-from torch.utils.data import DataLoader
 
 from ..datasets.label_spaces import CITY19, SPACES, eval_subsets
 from ..datasets.video_spaces import NOT_SCORED
@@ -22,6 +23,7 @@ from .distributed import gather_objects
 from .evaluation_sets import HARMONIC, score_image
 from .inference import inference_mode
 from .signals import Stopped
+from .workers import WorkerLoader, quiet_worker
 
 #: entry of a checkpoint: the iteration whose evaluation was cut short
 DUE = 'evaluation_due'
@@ -192,6 +194,23 @@ def harmonic_mean(values: Sequence[float]) -> float:
     return len(kept) / sum(1 / value for value in kept)
 
 
+class _DeviceLoader(WorkerLoader):
+    """Test images one by one as a network takes them: on the device, without mmcv's containers.
+
+    MMSegmentation's ``single_gpu_test`` and hooks that call it can use it with a network that is wrapped in nothing.
+    """
+
+    def __init__(self, dataset: Any, workers: int, device: torch.device) -> None:
+        collation = functools.partial(collate, samples_per_gpu=1)
+        super().__init__(dataset, batch_size=1, num_workers=workers, worker_init_fn=quiet_worker, collate_fn=collation)
+        self.device = device
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            images, metas = _test_inputs(batch, self.device)
+            yield dict(img=images, img_metas=metas)
+
+
 class UDAEvalHook(EvalHook):
     """MMSeg's evaluation hook (interval, ``save_best``) on this package's evaluation: several targets, ranks, batched
     windows, autocast.
@@ -219,7 +238,8 @@ class UDAEvalHook(EvalHook):
         first = next(iter(datasets.values()))
         for decided_here in ('efficient_test', 'pre_eval', 'by_epoch'):  # by_epoch=True: engine/checks.py
             options.pop(decided_here, None)
-        super().__init__(DataLoader(first, batch_size=1), by_epoch=False, pre_eval=True, **options)
+        # for hooks of others, which predict the first data set themselves (MMSegWandbHook)
+        super().__init__(_DeviceLoader(first, workers, device), by_epoch=False, pre_eval=True, **options)
         self.datasets = datasets
         self.device = device
         self.workers = workers
@@ -236,7 +256,8 @@ class UDAEvalHook(EvalHook):
         super().before_run(runner)
 
     def _evaluate(self, runner: Any) -> dict[str, float]:
-        return evaluate_all(
+        results: dict[str, list[Any]] = {}
+        metrics = evaluate_all(
             runner.model,
             self.datasets,
             self.device,
@@ -244,12 +265,15 @@ class UDAEvalHook(EvalHook):
             self.workers,
             self.precision,
             stop=lambda: bool(runner.stop),
+            results=results,
             **self.eval_kwargs,
         )
+        self.latest_results = next(iter(results.values()))
+        return metrics
 
     def _all_metrics(self, runner: Any) -> dict[str, float]:
         metrics = self._evaluate(runner)
-        own = runner.model.test_with if self.test_with else None
+        own, counts = runner.model.test_with if self.test_with else None, self.latest_results
         for name in self.test_with:
             runner.model.test_with = name
             try:
@@ -257,6 +281,7 @@ class UDAEvalHook(EvalHook):
             finally:
                 runner.model.test_with = own
             metrics.update({f'{key}.{name}': value for key, value in others.items() if key.startswith('mIoU')})
+        self.latest_results = counts
         return metrics
 
     def before_epoch(self, runner: Any) -> None:
@@ -285,6 +310,8 @@ class UDAEvalHook(EvalHook):
         if runner.rank != 0:
             return
         runner.log_buffer.output['eval_iter_num'] = sum(len(dataset) for dataset in self.datasets.values())
+        # what mmcv's log calls iter of an evaluation is the number of images
+        runner.log_buffer.output['iteration'] = runner.iter + 1
         runner.log_buffer.output.update(metrics)
         runner.log_buffer.ready = True
         if self.save_best is None:

@@ -8,7 +8,7 @@ import mmcv
 from mmcv.runner import HOOKS, Hook
 
 from ..utils.config import nearest
-from . import lr_policies  # noqa: F401  (registers its hooks)
+from . import lr_policies, views_hook  # noqa: F401  (register their hooks)
 
 
 class _RunnerView:

@@ -30,6 +30,7 @@ HARMLESS = (
     *('work_dir', 'load_from', 'resume_from', 'log_config', 'log_level', 'checkpoint_config', 'evaluation'),
     *('dist_params', 'custom_imports', 'workflow', 'dataset_type', 'data_root', 'data.val', 'data.test'),
     *('data.workers_per_gpu', 'data.train_dataloader.workers_per_gpu', 'cudnn_benchmark', 'active.folder'),
+    *('views', 'uda.debug_img_interval', 'uda.print_grad_magnitude'),
 )
 #: entries (and parts of them) after whose change no run could have had this history
 DECISIVE = ('uda', 'optimizer.type', 'seed', 'active', 'data lists')

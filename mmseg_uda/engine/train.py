@@ -52,6 +52,7 @@ from .start_screen import announce
 from .step import StepOptions, TrainStep
 from .target_statistics import TargetImages, TargetStatisticsHook
 from .terminal import note, training_logger
+from .views_hook import ViewsHook, views_options
 from .work_folder import owned
 
 #: priority of hooks that look at a finished iteration: after checkpoints, before the evaluation clears what was logged
@@ -305,6 +306,11 @@ def register_hooks(runner: UDARunner, cfg: Config, device: torch.device, validat
         if hasattr(hook, 'configure'):  # hooks of this package that read further parts of the config
             hook.configure(cfg)
         runner.register_hook(hook, priority)
+    views = views_options(cfg)
+    if views is not None:
+        hook = ViewsHook(**views)
+        hook.configure(cfg)
+        runner.register_hook(hook, LOOKING_ON)
     runner.register_hook(LiveHook(), LOOKING_ON)
 
 

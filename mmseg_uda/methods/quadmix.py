@@ -105,7 +105,7 @@ class QuadMix(FlatSelfTraining):
 
     def label_target(self, target: Stream) -> PseudoLabels:
         assert self.teacher is not None
-        return label_with(self.teacher, self.pseudo_labeler, target, self.confidence)
+        return label_with(self.teacher, self.pseudo_labeler, target, self.confidence, self.views is not None)
 
     def mixed_terms(self, source: Stream, target: Stream, pseudo: PseudoLabels) -> Iterator[LossTerm]:
         """Terms ``tss`` and ``tst``, or those of the method without QuadMix; this iteration's batch becomes the

@@ -209,7 +209,13 @@ class SelfTraining(UDASegmentor):
         target = roles.target
         assert target is not None
         pseudo = self.label_target(target)
-        self.record_view('target', img=target.img, pseudo_label=pseudo.label, weight=pseudo.weight)
+        self.record_view(
+            'target',
+            img=target.img,
+            pseudo_label=pseudo.label,
+            weight=pseudo.weight,
+            confidence=pseudo.probability,
+        )
         share = {'target.share': (pseudo.weight > 0).float().mean()}
         for term in self._terms_on(roles, target, pseudo):
             term.log.update(share)
@@ -247,7 +253,7 @@ class SelfTraining(UDASegmentor):
     def label_target(self, target: Stream) -> PseudoLabels:
         """Pseudo-labels of the clean target images."""
         assert self.teacher is not None
-        return label_with(self.teacher, self.pseudo_labeler, target)
+        return label_with(self.teacher, self.pseudo_labeler, target, probability=self.views is not None)
 
     def mix(self, source: Stream, target: Stream, label: Tensor, weight: Tensor) -> MixedBatch:
         """Mix and augment; image i of the target meets image i of the source, cyclically when the target has more."""

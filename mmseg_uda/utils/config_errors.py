@@ -40,6 +40,7 @@ TOP_LEVEL = (
     'engine',
     'memory',
     'active',
+    'views',
     'dataset_type',
     'data_root',
 )

@@ -27,9 +27,10 @@ FLAT_KEYS: dict[str, Any] = {
     'mask_lambda': 0,
     'mask_generator': None,
     'mask_running_statistics': True,
-    # accepted and without effect here: pictures and gradient norms are tools of their own, and the source always has
-    # one backward pass
+    # read by the engine: pictures of what the method sees (engine/views_hook.py)
     'debug_img_interval': 1000,
+    # accepted and without effect: the norm of the gradients is logged anyway where it is clipped, and the source always
+    # has one backward pass
     'print_grad_magnitude': False,
     'share_src_backward': True,
 }

@@ -92,7 +92,7 @@ class MaskedConsistency(nn.Module):
             assert pseudo is not None
             target, label, weight = pseudo
             if self.teacher is not None:
-                label, weight, _ = label_with(self.teacher, self.pseudo_labeler, target)
+                label, weight = label_with(self.teacher, self.pseudo_labeler, target)[:2]
             assert label is not None and weight is not None
             batch = select_masked_batch(self.mode, source.img, source.require_label(), target.img, label, weight)
         return self._masked(method, source, batch)
