@@ -15,6 +15,7 @@ from mmcv.utils import import_modules_from_strings
 
 from ..options.report import parse_args
 from ..utils.checkpoint_io import replacing
+from .report_clips import ClipReport, make_clips
 from .report_data import Panel, RunLog, make_panels, read_run
 
 STYLE = """
@@ -38,14 +39,14 @@ def main(argv: Optional[Sequence[str]] = None) -> Path:
     out = Path(args.out) if args.out else runs[0].folder / 'report.html'
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as temporary:
-        temporary.write_text(render(runs, panels), encoding='utf-8')
+        temporary.write_text(render(runs, panels, make_clips(runs, args.images, device)), encoding='utf-8')
     if args.panel_image and panels:
         write_panel_image(Path(args.panel_image), panels)
     print(out)
     return out
 
 
-def render(runs: Sequence[RunLog], panels: Sequence[Panel]) -> str:
+def render(runs: Sequence[RunLog], panels: Sequence[Panel], clips: Optional[ClipReport] = None) -> str:
     """The HTML text of a report."""
     parts = [
         f'<!doctype html><meta charset="utf-8"><title>Report</title><style>{STYLE}</style>',
@@ -60,6 +61,10 @@ def render(runs: Sequence[RunLog], panels: Sequence[Panel]) -> str:
         parts += ['<h2>Classes side by side</h2>', _picture(_bars(scored))]
     if panels:
         parts += ['<h2>Pictures</h2>', _panel_table(panels)]
+    if clips is not None and clips.panels:
+        parts += ['<h2>Clips</h2>', _panel_table(clips.panels)]
+    for title, figure in (clips.fusions if clips is not None else {}).items():
+        parts += [f'<h2>Fusion weights: {html.escape(title)}</h2>', _picture(figure)]
     folders = ', '.join(html.escape(f'{run.title}: {run.folder}') for run in runs)
     return '\n'.join([*parts, f'<p class="small">Runs: {folders}</p>'])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.predict_video import predict_video
 from mmseg_uda.engine.predictor import Predictor
 from mmseg_uda.engine.predictor import test_steps as steps_of
+from mmseg_uda.engine.report import main as report
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.engine.temporal import temporal_consistency
 from mmseg_uda.toy.options import WorldOptions
@@ -28,6 +30,7 @@ from mmseg_uda.toy.sequences import clips, write_clip
 from mmseg_uda.toy.writers import make_folders
 from tests.harness.synthetic import tiny_model
 
+TOY = 'toy_viper_seq_to_toy_cityscapes_seq'
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 CPU = torch.device('cpu')
 
@@ -106,6 +109,22 @@ def test_video_methods_train_test_and_predict(method: str, toy: Path, tmp_path: 
     assert again['frames'] == 6 and (tmp_path / 'b.mp4').stat().st_size > 1000
     with pytest.raises(ValueError, match='--video writes'):
         predict_video(predictor, frames, tmp_path / 'out.gif')
+
+
+def test_a_report_shows_clips_and_fusion_weights(toy: Path, tmp_path: Path) -> None:
+    for name, path in (('fused', f'tps/{TOY}.py'), ('frames', f'dacs/{TOY}.py')):
+        cfg = config(path, toy)
+        method = build_train_model(cfg, seed=0)
+        (tmp_path / name).mkdir()
+        meta = dict(config=cfg.pretty_text, iter=1)
+        torch.save(dict(state_dict=method.state_dict(), meta=meta), tmp_path / name / 'latest.pth')
+        line = dict(mode='train', iter=1, loss=1.0)
+        (tmp_path / name / 'run.log.json').write_text(json.dumps(line) + '\n')
+    out = report([f'A={tmp_path / "fused"}', f'B={tmp_path / "frames"}', '--images', '2', '--device', 'cpu'])
+    text = out.read_text()
+    assert text.count('% of the visible pixels agree') == 4  # two pairs of frames of each run
+    assert all(title in text for title in ('moved prediction', 'agreement', 'Fusion weights: A'))
+    assert 'Fusion weights: B' not in text
 
 
 def test_flow_tool(toy: Path, tmp_path: Path) -> None:
