@@ -124,7 +124,13 @@ class LoadClip:
             results['key_label'] = results['gt_semantic_seg'].copy()
         else:
             own = dict(results, seg_fields=[], ann_info=dict(seg_map=results['label_name'](stem)))
-            results['key_label'] = LoadLabels()(own)['gt_semantic_seg']
+            try:
+                results['key_label'] = LoadLabels()(own)['gt_semantic_seg']
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f'{error} It is the label of the frame before {results["img_info"]["filename"]}: download those of '
+                    "all frames, or set labels=False, and the current frame's label marks the regions of both"
+                ) from error
         results['seg_fields'].append('key_label')
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import os.path as osp
+import pickle
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
@@ -242,7 +243,13 @@ class RAFTFlow(ComputedFlow):
 
             device = torch.device(self.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
             network = getattr(optical_flow, f'raft_{self.size}')(weights=None)
-            network.load_state_dict(torch.load(self.weights, map_location='cpu', weights_only=True))
+            try:
+                network.load_state_dict(torch.load(self.weights, map_location='cpu', weights_only=True))
+            except (RuntimeError, pickle.UnpicklingError) as error:
+                raise CorruptFileError(
+                    f'flow.weights={self.weights} is no state dict of torchvision.models.optical_flow.raft_{self.size} '
+                    f"(flow.size='{self.size}'): {str(error).splitlines()[0]}"
+                ) from error
             self._network = network.eval().to(device), device
         return self._network
 

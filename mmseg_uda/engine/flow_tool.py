@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+import json
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
@@ -13,7 +14,7 @@ import torch
 
 from ..datasets.clips import FLOWS
 from ..datasets.flow_files import write_flow
-from ..datasets.flow_sources import Frame, build_flow_source
+from ..datasets.flow_sources import FlowSource, Frame, build_flow_source
 from ..datasets.labels import decode_image, read_bytes
 from ..datasets.uda_dataset import build_parts
 from ..datasets.video import VideoDataset
@@ -113,8 +114,14 @@ def _write(pair: Pair, source: dict[str, Any], out: Path, suffix: str) -> str:
     target = (out / pair.name).with_suffix(suffix)
     if not target.exists():
         cv2.setNumThreads(0)
-        write_flow(target, build_flow_source(source)(*_frames(pair), pair.name))
+        write_flow(target, _kept_source(json.dumps(source))(*_frames(pair), pair.name))
     return str(target)
+
+
+@lru_cache(maxsize=1)
+def _kept_source(text: str) -> FlowSource:
+    """The source of a process: a network is loaded once."""
+    return build_flow_source(json.loads(text))
 
 
 def _compute(pairs: Sequence[Pair], source: dict[str, Any], out: Path, suffix: str, workers: int) -> str:

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torchvision.models.optical_flow import raft_small
 
 from mmseg_uda.datasets.clips import without_own_car
 from mmseg_uda.datasets.flow_files import read_flow, write_flow
-from mmseg_uda.datasets.flow_sources import DISFlow, Frame
+from mmseg_uda.datasets.flow_sources import DISFlow, Frame, build_flow_source
 from mmseg_uda.datasets.frame_names import ListRule
 from mmseg_uda.datasets.inspection import check_data_set, summary
 from mmseg_uda.datasets.labels import CorruptFileError
@@ -110,6 +111,33 @@ def test_computed_flow_is_kept_by_content_and_options(tmp_path: Path) -> None:
         DISFlow(preset='slow')
 
 
+def test_raft_takes_weights_of_the_user(tmp_path: Path) -> None:
+    """torchvision's network on (current, earlier) in RGB: the flow that it gives, of the current frame's grid."""
+    torch.manual_seed(0)
+    network = raft_small(weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / 'raft_small.pth')
+    noise = np.random.default_rng(0).integers(0, 256, (128, 144, 3), dtype=np.uint8)
+    pair = Frame(np.roll(noise, 3, 1)), Frame(noise)
+    source = build_flow_source(
+        dict(type='RAFTFlow', weights=str(tmp_path / 'raft_small.pth'), size='small', device='cpu', cache=str(tmp_path))
+    )
+    flow = source(*pair, 'pair')
+    with torch.no_grad():
+        current, earlier = (
+            torch.from_numpy(frame.img[..., ::-1].copy()).permute(2, 0, 1)[None] / 127.5 - 1 for frame in pair
+        )
+        expected = network(current, earlier)[-1][0]
+    assert flow.shape == (2, 128, 144)
+    np.testing.assert_allclose(flow, expected.numpy(), atol=0.11)  # files hold tenths of a pixel
+    assert np.array_equal(source(*pair, 'pair'), flow) and source.computed == 1
+    with pytest.raises(ValueError, match='multiples of 8.*set flow.grid'):
+        source(Frame(noise[:, :100]), Frame(noise[:, :100]), 'pair')
+    with pytest.raises(CorruptFileError, match='is no state dict of .*raft_large.*flow.size'):
+        build_flow_source(dict(type='RAFTFlow', weights=str(tmp_path / 'raft_small.pth'), device='cpu'))(*pair, 'pair')
+    with pytest.raises(FileNotFoundError, match='needs weights that you have downloaded'):
+        build_flow_source(dict(type='RAFTFlow', weights=str(tmp_path / 'absent.pth')))
+
+
 @pytest.mark.parametrize('suffix', ['.npy', '.flo', '.png'])
 def test_flow_files(suffix: str, tmp_path: Path) -> None:
     flow = (np.random.default_rng(0).normal(0, 9, (2, 5, 7))).astype(np.float32)
@@ -169,6 +197,28 @@ def test_missing_frames_and_flows_are_named(toy: Path, tmp_path: Path) -> None:
     empty = dict(clip, flow=dict(type='FlowFiles', root=str(tmp_path)))
     with pytest.raises(FileNotFoundError, match='no flow file.*tools/flow.py compute'):
         UDADataset(source=dict(type='ViperSeqDataset', pipeline=[empty], **options))[0]
+
+
+def test_a_flow_of_another_size_and_a_missing_label_of_the_key_frame(toy: Path, tmp_path: Path) -> None:
+    options = dict(data_root=str(toy / 'viper_seq'), img_dir='train/img', ann_dir='train/cls')
+    for number in ('001_0001000009', '001_0002000019'):
+        halves = np.stack([np.full((32, 64), 2.0, np.float32), np.full((32, 64), -1.0, np.float32)])
+        write_flow(tmp_path / f'{number}_int16_x10.npy', halves)
+    clip = dict(type='TrainingClips', size=(128, 64), flow=dict(type='FlowFiles', root=str(tmp_path)), flip_prob=0)
+    whole = UDADataset(source=dict(type='ViperSeqDataset', pipeline=[clip], **options))[0]
+    assert whole['flow'].data.shape == (2, 32, 64)  # it is brought to the scores' grid once
+    cut = UDADataset(source=dict(type='ViperSeqDataset', pipeline=[dict(clip, crop_size=(40, 64))], **options))[0]
+    assert cut['flow'].data.shape == (2, 40, 64)
+    torch.testing.assert_close(cut['flow'].data[:, 5, 7], torch.tensor([4.0, -2.0]))
+    label = toy / 'viper_seq/train/cls/001/001_00009.png'
+    kept = label.read_bytes()
+    label.unlink()
+    try:
+        asked = UDADataset(source=dict(type='ViperSeqDataset', pipeline=[dict(clip, labels=True)], **options))
+        with pytest.raises(FileNotFoundError, match='001_00009.png.*labels=False'):
+            [asked[i] for i in range(2)]
+    finally:
+        label.write_bytes(kept)
 
 
 def test_cityscapes_lists_labelled_frames_or_all(toy: Path) -> None:

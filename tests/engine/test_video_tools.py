@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from mmcv import Config
+from torchvision.models.optical_flow import raft_small
 
 from mmseg_uda.builder import build_train_model
 from mmseg_uda.datasets.builder import build_training_dataset
+from mmseg_uda.datasets.flow_files import read_flow
 from mmseg_uda.engine.data import build_train_loader, to_device
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
@@ -141,5 +143,9 @@ def test_flow_tool(toy: Path, tmp_path: Path) -> None:
     assert 0 < found['pass forward-backward'] <= 1
     flow_tool(['show', *common, '--out', str(tmp_path / 'show'), '--limit', '1', '--only', 'val'])
     assert cv2.imread(str(tmp_path / 'show/val_0000.jpg')).shape == (64, 5 * 128, 3)
+    torch.save(raft_small(weights=None).state_dict(), tmp_path / 'raft.pth')
+    raft = ['--raft', str(tmp_path / 'raft.pth'), '--raft-size', 'small', '--grid', '128', '128', '--only', 'val']
+    flow_tool(['compute', *common, *raft, '--out', str(tmp_path / 'raft'), '--limit', '1'])
+    assert [read_flow(path).shape for path in (tmp_path / 'raft').iterdir()] == [(2, 128, 128)]
     with pytest.raises(ValueError, match="called 'labeled_target'"):
         flow_tool(['check', *common, '--only', 'labeled_target'])

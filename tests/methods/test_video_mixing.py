@@ -94,6 +94,20 @@ def test_still_clips_mix_like_images() -> None:
     torch.testing.assert_close(strong[0], second['target_img'])
 
 
+def test_without_a_label_of_the_key_frame_that_of_the_current_one_marks_the_regions() -> None:
+    def unlabelled(sample: dict[str, Any], stream: str, generator: torch.Generator) -> None:
+        clip_extras(sample, stream, generator)
+        sample.pop('key_label', None)
+
+    setup = Setup(dict(type='VideoQuadMix', confidence=0.1), model=fused_model(), add_extras=unlabelled)
+    method, step = setup.build()
+    regions = watched(method, '_regions')
+    for iteration in range(2):
+        step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+    masks = regions[0][1].source
+    assert masks['img'].any() and torch.equal(masks['img'], masks['key'])
+
+
 def test_windows_begin_in_the_given_rows() -> None:
     generator = torch.Generator().manual_seed(0)
     windows = [Window.draw((720, 1280), (512, 1024), generator, (100, 128)) for _ in range(200)]
