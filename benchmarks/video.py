@@ -21,9 +21,9 @@ from mmseg_uda.engine import environment
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.inference import inference_mode
-from mmseg_uda.engine.predict import test_pipeline
 from mmseg_uda.engine.predict_video import predict_video
 from mmseg_uda.engine.predictions import colorize
+from mmseg_uda.engine.predictor import Predictor, test_steps
 from mmseg_uda.engine.report_clips import fusion_figure
 from mmseg_uda.engine.temporal import AGREEMENT, predict_sample, temporal_consistency
 from mmseg_uda.engine.temporal import MIOU as TEMPORAL_MIOU
@@ -139,7 +139,8 @@ def score_all(args: argparse.Namespace) -> None:
         if name in models:
             cfg = environment.load_config(str(ROOT / f'configs/{ROWS[name].config}.py'))
             target = args.out / f'{name}.mp4'
-            print(name, predict_video(models[name], test_pipeline(cfg), frames, target, CPU, sets[name].PALETTE))
+            predictor = Predictor(models[name], test_steps(cfg), CPU, sets[name].CLASSES, sets[name].PALETTE)
+            print(name, predict_video(predictor, frames, target))
     if 'tps' in models:
         fusion = next(module for module in models['tps'].modules() if isinstance(module, ScoreFusion))
         fusion_figure(fusion.weight[:, :, 0, 0], sets['tps'].CLASSES).savefig(args.out / 'fusion.png', dpi=70)
