@@ -115,3 +115,9 @@ def test_a_new_method_is_listed_by_one_command(tmp_path: Path, capsys: pytest.Ca
     assert '(docs/methods/fda.md)' in readme[readme.index(row) - 1]
     index = (tmp_path / 'docs/README.md').read_text(encoding='utf-8')
     assert '- [Gamma](methods/gamma.md)\n' in index and '[gamma](../configs/gamma/README.md), ' in index
+
+
+def test_one_version_everywhere():
+    version = re.findall(r"__version__ = '([^']+)'", (ROOT / 'mmseg_uda' / 'version.py').read_text(encoding='utf-8'))[0]
+    assert yaml.safe_load((ROOT / 'CITATION.cff').read_text(encoding='utf-8'))['version'] == version
+    assert re.findall(r'(?m)^## (.+)', (ROOT / 'CHANGELOG.md').read_text(encoding='utf-8'))[0] == version
