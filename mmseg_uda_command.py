@@ -24,6 +24,7 @@ COMMANDS = {
     'report': 'report.py',
     'demo': 'demo.py',
     'check': 'check_dataset.py',
+    'check-gpu': 'check_gpu.py',
     'browse': 'browse_dataset.py',
     'class-stats': 'class_stats.py',
     'print-config': 'print_config.py',

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,9 +28,9 @@ from mmcv import Config, DictAction  # noqa: E402
 import mmseg_uda  # noqa: E402, F401  (first: it prepares mmcv)
 from mmseg_uda.builder import build_train_model  # noqa: E402
 from mmseg_uda.engine.dry_run import Tally, dry_steps  # noqa: E402
+from mmseg_uda.engine.example_batch import example_batch, without_downloads  # noqa: E402
 from mmseg_uda.engine.placing import EngineOptions, arrange, spread_memory  # noqa: E402
 from mmseg_uda.engine.step import StepOptions  # noqa: E402
-from mmseg_uda.utils.config import option_names  # noqa: E402
 
 GIB = 2**30
 #: the plain training, activation checkpointing, bfloat16, both
@@ -42,80 +42,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def crop_size(cfg: Config) -> tuple[int, int]:
-    """Height and width of the training images: the last ``crop_size`` in the pipelines of ``data.train``."""
-    found: list[Any] = []
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if value.get('crop_size') is not None:
-                found.append(value['crop_size'])
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                walk(item)
-
-    walk(cfg._cfg_dict['data']['train'])
-    if not found:
-        sys.exit('data.train names no crop_size: give --size HEIGHT WIDTH')
-    return tuple(found[-1])  # type: ignore[return-value]
-
-
-def batch_of(streams: Sequence[str], batch: int, size: Sequence[int], classes: int) -> dict[str, Any]:
-    """A batch of the right shapes, all streams with labels but the targets."""
-    height, width = size
-    metas = [
-        dict(
-            img_norm_cfg=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
-            filename=f'{i}',
-            img_shape=(height, width, 3),
-            ori_shape=(height, width, 3),
-            pad_shape=(height, width, 3),
-            flip=False,
-        )
-        for i in range(batch)
-    ]
-    values: dict[str, Any] = {}
-    for stream in streams:
-        prefix = '' if stream == 'source' else f'{stream}_'
-        values[f'{prefix}img'] = torch.zeros(batch, 3, height, width)
-        values[f'{prefix}img_metas'] = metas
-        if not stream.startswith('target'):
-            values[f'{prefix}gt_semantic_seg'] = torch.zeros(batch, 1, height, width, dtype=torch.int64)
-    if 'source' in streams:
-        values['class_patches'] = torch.zeros(batch, 2, 3, height, width, dtype=torch.uint8)
-        values['class_patch_labels'] = torch.zeros(batch, 2, height, width, dtype=torch.uint8)
-    return values
-
-
-def random_weights(backbone: Mapping[str, Any], folder: Path) -> Path:
-    """A file in place of ImageNet weights, which the feature distance insists on."""
-    from mmseg.models.builder import build_backbone
-
-    path = folder / 'weights.pth'
-    if not path.is_file():
-        torch.save(build_backbone(dict(backbone, pretrained=None)).state_dict(), path)
-    return path
-
-
 def measure(args: argparse.Namespace, memory: dict[str, Any], folder: Path) -> tuple[Tally, float]:
     """The tally of a step of the config with ``memory`` options, and the GiB of Adam's two moments."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.options or {})
-    if cfg.model.get('pretrained'):
-        cfg.model.pretrained = str(random_weights(cfg.model.backbone, folder))
+    cfg = without_downloads(cfg, folder)
     cfg.memory = {**(cfg.get('memory') or {}), **memory}
     spread_memory(cfg)
     uda = cfg.get('uda') or {}
     method = build_train_model(cfg, 0)
     arrange(method, EngineOptions.from_config(cfg.get('engine')))  # layers as a GPU computes them
-    head = method.student.decode_head
-    head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
-    size = tuple(args.size) if args.size else crop_size(cfg)
-    batch = batch_of(method.required_streams, args.batch or cfg.data.samples_per_gpu, size, head.num_classes)
-    if 'quad_mixer' not in (option_names(type(method)) or ()) and not hasattr(method, 'quad_mixer'):
-        batch.pop('class_patches', None), batch.pop('class_patch_labels', None)
+    batch = example_batch(cfg, method, args.batch or 0, args.size or ())
     trained = sum(p.numel() for net in method.networks().values() for p in net.parameters() if p.requires_grad)
     options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
     late = max(int(uda.get('start_iter') or 0), 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Any, ContextManager, Iterator
+from typing import Any, ContextManager, Iterable, Iterator
 
 import torch
 from torch import nn
@@ -28,31 +28,49 @@ class CheckpointedBlock:
         if not torch.is_grad_enabled():
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
+        repeat = _second_computation(self)  # type: ignore[arg-type]
+
         def contexts() -> tuple[ContextManager[Any], ContextManager[Any]]:
-            return contextlib.nullcontext(), _second_computation(self)  # type: ignore[arg-type]
+            return contextlib.nullcontext(), repeat
 
         run = functools.partial(super().forward, **kwargs)  # type: ignore[misc]
         return checkpoint(run, *args, use_reentrant=False, context_fn=contexts)
 
 
-@contextlib.contextmanager
-def _second_computation(block: nn.Module) -> Iterator[None]:
-    """Batch norm inside saves for backward what it saved the first time, and renews its running statistics by nothing.
+def _second_computation(block: nn.Module) -> ContextManager[None]:
+    """A context in which a block computes again what it computes now.
 
-    Not by ``track_running_stats=False``, with which it saves other tensors and checkpointing refuses the block.
+    Modes are those of now, and batch norm that tracks its statistics now renews them by nothing. Not by
+    ``track_running_stats=False``, with which it saves other tensors and checkpointing refuses the block.
     """
-    norms: list[Any] = [
-        m for m in block.modules() if isinstance(m, _BatchNorm) and m.training and m.num_batches_tracked is not None
-    ]
-    before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum, count in before:
-            norm.momentum = momentum
-            norm.num_batches_tracked.copy_(count)
+    modes = [(module, module.training) for module in block.modules()]
+    norms: list[Any] = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    tracked = [(norm, norm.track_running_stats) for norm in norms]
+    renewed = [n for n in norms if n.training and n.track_running_stats and n.num_batches_tracked is not None]
+
+    @contextlib.contextmanager
+    def as_before() -> Iterator[None]:
+        modes_now = [(module, module.training) for module, _ in modes]
+        tracked_now = [(norm, norm.track_running_stats) for norm in norms]
+        before = [(norm, norm.momentum, norm.num_batches_tracked.clone()) for norm in renewed]
+        _set('training', modes)
+        _set('track_running_stats', tracked)
+        _set('momentum', [(norm, 0.0) for norm in renewed])
+        try:
+            yield
+        finally:
+            _set('training', modes_now)
+            _set('track_running_stats', tracked_now)
+            for norm, momentum, count in before:
+                norm.momentum = momentum
+                norm.num_batches_tracked.copy_(count)
+
+    return as_before()
+
+
+def _set(attribute: str, values: Iterable[tuple[nn.Module, Any]]) -> None:
+    for module, value in values:
+        setattr(module, attribute, value)
 
 
 @functools.lru_cache(maxsize=None)

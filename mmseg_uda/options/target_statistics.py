@@ -7,6 +7,7 @@ from typing import Optional, Sequence
 
 from .common import add_common_arguments
 
+#: where the images stand in a config, and how many are read
 TARGET = 'data.train.target'
 DEFAULT_IMAGES = 64
 

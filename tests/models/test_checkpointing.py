@@ -11,6 +11,7 @@ from mmseg.models.builder import build_backbone
 from torch import Tensor, nn
 
 from mmseg_uda.models.checkpointing import CheckpointedBlock, checkpoint_blocks
+from mmseg_uda.models.modes import kept_running_statistics
 
 BACKBONES: dict[str, dict[str, Any]] = {
     'resnet': dict(type='ResNetV1c', depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type='BN')),
@@ -70,3 +71,28 @@ def test_a_backbone_is_checkpointed_once_and_copies_stay_checkpointed() -> None:
 def test_a_network_without_blocks_is_named() -> None:
     with pytest.raises(ValueError, match='Conv2d has no list of blocks'):
         checkpoint_blocks(nn.Conv2d(3, 3, 1))
+
+
+def test_blocks_compute_again_in_the_modes_of_their_forward_pass() -> None:
+    """MIC's masked images leave running statistics alone; gradients come after that has ended."""
+    torch.manual_seed(0)
+    plain = build_backbone(BACKBONES['efficientnet'])
+    plain.train()
+    fast = copy.deepcopy(plain)
+    checkpoint_blocks(fast)
+    image = torch.randn(2, 3, 32, 64)
+    for backbone in (plain, fast):
+        torch.manual_seed(3)
+        with kept_running_statistics(backbone):
+            loss = torch.stack([level.square().mean() for level in backbone(image)]).sum()
+        torch.manual_seed(4)
+        backbone.eval()
+        loss.backward()
+        assert not any(module.training for module in backbone.modules())
+        backbone.train()
+    for (name, one), two in zip(plain.named_parameters(), fast.parameters()):
+        assert (one.grad is None) == (two.grad is None)
+        if one.grad is not None:
+            torch.testing.assert_close(two.grad, one.grad, msg=name)
+    for (name, one), two in zip(plain.named_buffers(), fast.buffers()):
+        assert torch.equal(one, two), name
