@@ -18,8 +18,6 @@ import sys
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
-import mmseg_uda  # first: it prepares mmcv
-
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs' / 'reference' / 'config_keys.md'
 MISSING = inspect.Parameter.empty
@@ -140,10 +138,11 @@ def methods() -> Iterator[tuple[str, Any, list[Key]]]:
     """``uda`` types with their classes and keys."""
     from mmseg_uda.methods.base import UDASegmentor
     from mmseg_uda.methods.parts.flat_keys import FLAT_KEYS
+    from mmseg_uda.registry import UDA
 
     common = [key.name for key in keys_of(UDASegmentor)]
     options = {'DSTC': ['methods.dstc.DSTCOptions'], 'STAL': ['methods.stal.STALOptions']}
-    for name, cls in mmseg_uda.registry.UDA.module_dict.items():
+    for name, cls in UDA.module_dict.items():
         if not cls.__module__.startswith('mmseg_uda.'):
             continue
         keys = keys_of(cls, *(load(option) for option in options.get(name, ())), without=common)
@@ -216,6 +215,7 @@ def ours(registry: Any) -> list[tuple[str, Any]]:
 
 def sections() -> Iterator[tuple[str, list[Key]]]:
     """Text and keys of everything on the page, in order."""
+    from mmseg_uda import registry as registries
     from mmseg_uda.methods.base import UDASegmentor
 
     def text(body: str) -> tuple[str, list[Key]]:
@@ -236,7 +236,7 @@ def sections() -> Iterator[tuple[str, list[Key]]]:
         yield described(title, load(name), keys_of(load(name), without=given))
     for title, registry in REGISTRIES.items():
         yield text(f'### {title}\n')
-        for name, cls in ours(getattr(mmseg_uda.registry, registry)):
+        for name, cls in ours(getattr(registries, registry)):
             yield described(f'`{name}`', cls, keys_of(cls, without=('num_classes',)), '####')
     yield text('## Engine\n')
     for title, name in ENGINE.items():

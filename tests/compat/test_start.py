@@ -25,7 +25,7 @@ from tests.compat.test_repository import ROOT, imported_modules, sources
 HEAVY = ('torch', 'mmcv', 'mmseg', 'numpy', 'cv2', 'timm')
 #: every tool in one process, each with the modules of its own only
 PROGRAM = """
-import io, runpy, sys
+import io, os, runpy, sys
 from contextlib import redirect_stdout
 kept = set(sys.modules)
 for words in sys.argv[1:]:
@@ -37,6 +37,7 @@ for words in sys.argv[1:]:
                 sys.orig_argv = [sys.executable, '-m', 'mmseg_uda', *sys.argv[1:]]
                 runpy.run_module('mmseg_uda', run_name='__main__')
             else:
+                sys.path[0] = os.path.dirname(sys.argv[0])  # as python itself sets it
                 runpy.run_path(sys.argv[0], run_name='__main__')
     except SystemExit as end:
         assert not end.code, (words, end.code)
@@ -50,7 +51,8 @@ for words in sys.argv[1:]:
 
 
 def tools() -> list[str]:
-    return [str(path) for path in sorted((ROOT / 'tools').rglob('*.py'))]
+    files = sorted((ROOT / 'tools').rglob('*.py'))
+    return [str(path) for path in files if '__main__' in path.read_text(encoding='utf-8')]
 
 
 def test_help_of_every_tool_and_command_imports_nothing_heavy(tmp_path: Path) -> None:
