@@ -115,6 +115,14 @@ def test_the_mmseg_uda_of_another_clone_stays(tmp_path, capsys, monkeypatch):
     assert not there.keeps_another()
 
 
+def test_a_relative_folder_is_good_enough(tmp_path, monkeypatch):
+    """``make`` calls the installer with ``--venv .venv``; what is asked of the new interpreter is asked elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    venv.create('env', with_pip=False)
+    python = 'env/Scripts/python.exe' if os.name == 'nt' else 'env/bin/python'
+    assert environment.Environment(Path(python), owned=True).installed().get('mmcv') is None
+
+
 def test_a_kept_mmseg_uda_is_not_installed_over(monkeypatch, tmp_path):
     calls = []
     there = existing(False, {'mmcv': '1.7.2'})

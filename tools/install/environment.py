@@ -74,7 +74,7 @@ class Environment:
     """
 
     def __init__(self, python: Path, owned: bool) -> None:
-        self.python = python
+        self.python = python.absolute()  # its programs run in other folders; not resolved: a link means its environment
         self.owned = owned
 
     def run(self, *arguments: str, **environment: str) -> None:
