@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Iterator
 from unittest import mock
@@ -40,6 +41,26 @@ ENTRIES = {
 }
 
 
+#: the table of docs/reference/weights.md: (patterns of folder/name, what ``pretrained`` says)
+WEIGHTS = [
+    (re.findall(r'`([^`]+)`', cells[1]), cells[2].strip().strip('`'))
+    for line in (ROOT.parent / 'docs/reference/weights.md').read_text(encoding='utf-8').splitlines()
+    if len(cells := line.split('|')) == 7 and '/*' in cells[1]
+]
+
+
+def weights_of(value: Any) -> Iterator[str]:
+    """Weight files that a part of a config asks for; those that another run of the user writes are none."""
+    if isinstance(value, dict):
+        if value.get('type') == 'EfficientNetLite0Weights':
+            yield value['type']
+        if isinstance(value.get('pretrained'), str):
+            yield value['pretrained']
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from weights_of(item)
+
+
 def name_of(path: Path) -> str:
     return f'{path.parent.name}/{path.stem}'
 
@@ -65,6 +86,9 @@ def shallow(model: Any) -> Any:
 def test_config_builds(path: Path) -> None:
     cfg = Config.fromfile(str(path))
     check_top_level(cfg, str(path))
+    for weights in weights_of([cfg.model, cfg.get('uda')]):
+        rows = [pattern for patterns, value in WEIGHTS if value == weights for pattern in patterns]
+        assert any(fnmatch(name_of(path), pattern) for pattern in rows), f'docs/reference/weights.md lacks {weights}'
     cfg.model = shallow(cfg.model)
     method = build_train_model(cfg)
     assert method.networks().keys() == build_optimizers(cfg.optimizer, method.networks()).keys()
@@ -79,6 +103,12 @@ def test_config_builds(path: Path) -> None:
     assert entry['Iterations'] in (cfg.runner.max_iters, f'{cfg.runner.max_iters} per round'), 'metafile.yml'
     assert entry.get('Batch Size', 0) % cfg.data.samples_per_gpu == 0, 'metafile.yml: a multiple for several GPUs'
     assert entry.get('Classes') in (None, len(class_names(cfg.data.train))), 'metafile.yml'
+
+
+def test_rows_of_the_weights_page_are_about_configs() -> None:
+    names = [name_of(path) for path in FILES]
+    stale = [p for patterns, _ in WEIGHTS for p in patterns if not any(fnmatch(name, p) for name in names)]
+    assert not stale and len(WEIGHTS) > 10
 
 
 @pytest.mark.parametrize('path', STAGES, ids=name_of)
