@@ -11,12 +11,13 @@ run needs about 1 GB for the CUDA context and 5 to 15 % for fragmentation on top
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -31,19 +32,38 @@ from mmseg_uda.engine.dry_run import Tally, dry_steps  # noqa: E402
 from mmseg_uda.engine.example_batch import example_batch, without_downloads  # noqa: E402
 from mmseg_uda.engine.placing import EngineOptions, arrange, spread_memory  # noqa: E402
 from mmseg_uda.engine.step import StepOptions  # noqa: E402
+from mmseg_uda.models.training_interface import head_outputs, training_features  # noqa: E402
 
 GIB = 2**30
-#: the plain training, activation checkpointing, bfloat16, both
+#: the plain training and the overlays of configs/_base_/memory
 VARIANTS: dict[str, dict[str, Any]] = {
-    'fp32': {},
-    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1),
+    'fp32': dict(precision='fp32'),
+    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1, precision='fp32'),
     'bf16': dict(precision='bf16'),
-    'bf16 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16'),
+    'small_gpu': dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16', teacher_copy='host'),
 }
 
 
+def optimizer_bytes(optimizer: Mapping[str, Any], trained: int) -> int:
+    """Bytes of the state of optimisers for so many trained parameters: two moments, or SGD's one."""
+    kinds = {str(optimizer['type'])} if 'type' in optimizer else {str(one['type']) for one in optimizer.values()}
+    return trained * 4 * (1 if all('SGD' in kind for kind in kinds) else 2)
+
+
+def forward_flops(cfg: Config, size: Sequence[int]) -> int:
+    """Floating-point operations, two a multiply-add, of the student's forward pass of one training image."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    cfg = copy.deepcopy(cfg)
+    cfg.model.pretrained = None
+    student = build_train_model(cfg, 0).student.to('meta')
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        head_outputs(student, training_features(student, torch.zeros(2, 3, *size, device='meta')))
+    return counter.get_total_flops() // 2
+
+
 def measure(args: argparse.Namespace, memory: dict[str, Any], folder: Path) -> tuple[Tally, float]:
-    """The tally of a step of the config with ``memory`` options, and the GiB of Adam's two moments."""
+    """The tally of a step of the config with ``memory`` options, and the GiB of the optimisers' state."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.options or {})
     cfg = without_downloads(cfg, folder)
@@ -56,8 +76,8 @@ def measure(args: argparse.Namespace, memory: dict[str, Any], folder: Path) -> t
     trained = sum(p.numel() for net in method.networks().values() for p in net.parameters() if p.requires_grad)
     options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
     late = max(int(uda.get('start_iter') or 0), 0)
-    tally = dry_steps(method, batch, options, iterations=(0, late + 1, late + 2), device='cpu')
-    return tally, 8 * trained / GIB
+    tally = dry_steps(method, batch, options, iterations=(0, late + 1, late + 2) if late else (0, 1), device='cpu')
+    return tally, optimizer_bytes(cfg.optimizer, trained) / GIB
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
@@ -71,14 +91,14 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('--top', type=int, default=0, help='list the largest tensors at the peak')
     parser.add_argument('--json', type=Path, help='write the figures here as well')
     args = parser.parse_args(argv)
-    print(f'{"variant":24s}{"peak GiB":>10s}{"of it held":>12s}{"Adam GiB":>10s}{"kernels":>9s}')
+    print(f'{"variant":24s}{"peak GiB":>10s}{"of it held":>12s}{"state GiB":>10s}{"kernels":>9s}')
     rows = []
     for name in args.variants:
         with tempfile.TemporaryDirectory() as folder:
-            tally, adam = measure(args, VARIANTS[name], Path(folder))
+            tally, state = measure(args, VARIANTS[name], Path(folder))
         kernels = sum(tally.kernels.values())
-        print(f'{name:24s}{tally.peak / GIB:10.2f}{tally.held / GIB:12.2f}{adam:10.2f}{kernels:9d}', flush=True)
-        rows.append(dict(variant=name, peak=tally.peak, held=tally.held, adam=round(adam * GIB), kernels=kernels))
+        print(f'{name:24s}{tally.peak / GIB:10.2f}{tally.held / GIB:12.2f}{state:10.2f}{kernels:9d}', flush=True)
+        rows.append(dict(variant=name, peak=tally.peak, held=tally.held, state=round(state * GIB), kernels=kernels))
         for size, operator, shape in tally.at_peak[: args.top]:
             print(f'    {size / GIB:8.3f} GiB  {operator}  {shape}')
     if args.json:

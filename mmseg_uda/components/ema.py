@@ -19,7 +19,7 @@ class EMATeacher(nn.Module):
     buffers included (weights that were loaded after construction bring their BN statistics).
 
     Args:
-        student: the network to follow; deep-copied, gradients off.
+        student: the network to follow; deep-copied, gradients off. A network with a method ``become_teacher`` is told.
         alpha: cap of the EMA rate in [0, 1).
         buffers: ``own`` leaves buffers (BN statistics) to the teacher's own forward passes, as in the DAFormer
             family; ``copy`` takes the student's at every update; ``ema`` averages floating-point ones like
@@ -47,6 +47,8 @@ class EMATeacher(nn.Module):
         self.buffers_policy = buffers
         self.model = copy.deepcopy(student)
         self.model.requires_grad_(False)
+        if hasattr(self.model, 'become_teacher'):
+            self.model.become_teacher()
         self.register_buffer('initialized', torch.zeros((), dtype=torch.bool))
         self._ready = False  # ``initialized`` for the host: asking the buffer would wait for the device every iteration
 

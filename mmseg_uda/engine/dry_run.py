@@ -170,6 +170,8 @@ def dry_steps(
             for name, network in method.networks().items()
         }
         step = DryStep(method, optimizers, options, seed)
+        if step.options.teacher_copy == 'host':
+            step.undo.leave_out_teachers()
         moved = tree_map(lambda value: convert(value) if isinstance(value, Tensor) else value, dict(batch))
         tally = Tally(device)
         with Tally(device):

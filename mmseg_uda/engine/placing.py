@@ -51,12 +51,13 @@ class EngineOptions:
 def spread_memory(cfg: Any) -> None:
     """Write ``memory = dict(...)`` of an overlay (``configs/_base_/memory``) where its options are read.
 
-    A key of its own, because two files of one ``_base_`` list must not set the same key: ``precision`` goes to
-    ``optimizer_config``, the rest to ``engine``. What these say themselves stays.
+    A key of its own, because two files of one ``_base_`` list must not set the same key: ``precision`` and
+    ``teacher_copy`` go to ``optimizer_config``, the rest to ``engine``. What these say themselves stays.
     """
     memory = dict(cfg.get('memory') or {})
-    if 'precision' in memory:
-        cfg['optimizer_config'] = {'precision': memory.pop('precision'), **(cfg.get('optimizer_config') or {})}
+    step = {key: memory.pop(key) for key in ('precision', 'teacher_copy') if key in memory}
+    if step:
+        cfg['optimizer_config'] = {**step, **(cfg.get('optimizer_config') or {})}
     if memory:
         check_options(memory, EngineOptions.__dataclass_fields__, 'memory')
         cfg['engine'] = {**memory, **(cfg.get('engine') or {})}

@@ -76,7 +76,8 @@ class TrainStep:
         }
         self.device = next(iter(self.parameters.values()))[0].device
         self.records = StepRecords(self.options.max_non_finite)
-        self.undo = IterationUndo(method, [p for parameters in self.parameters.values() for p in parameters])
+        optimised = [p for parameters in self.parameters.values() for p in parameters]
+        self.undo = IterationUndo(method, optimised, teachers_on_host=self.options.teacher_copy == 'host')
         self.scaler = self._build_scaler()
 
     def _build_scaler(self) -> Optional[Any]:

@@ -10,6 +10,7 @@ import torch
 from ..utils.config import check_options
 
 POLICIES = ('merged', 'sequential')
+TEACHER_COPIES = ('device', 'host')
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -27,6 +28,8 @@ class StepOptions:
         max_non_finite: consecutive iterations with a non-finite loss or gradient that are skipped before the run is
             aborted.
         loss_scale: initial scale of fp16, or ``'dynamic'``.
+        teacher_copy: where the copy of the teachers lies that undoing a skipped iteration needs. ``host`` spares the
+            device their size; the host then waits for the device once per iteration.
     """
 
     backward: str = 'merged'
@@ -35,12 +38,17 @@ class StepOptions:
     grad_clip: Optional[dict[str, Any]] = None
     max_non_finite: int = 10
     loss_scale: Any = 'dynamic'
+    teacher_copy: str = 'device'
 
     def __post_init__(self) -> None:
         if self.backward not in POLICIES:
             raise ValueError(f"optimizer_config.backward must be one of {POLICIES}, got '{self.backward}'")
         if self.precision not in PRECISIONS:
             raise ValueError(f"optimizer_config.precision must be one of {tuple(PRECISIONS)}, got '{self.precision}'")
+        if self.teacher_copy not in TEACHER_COPIES:
+            raise ValueError(
+                f"optimizer_config.teacher_copy must be one of {TEACHER_COPIES}, got '{self.teacher_copy}'"
+            )
         if self.cumulative_iters < 1:
             raise ValueError(f'optimizer_config.cumulative_iters must be at least 1, got {self.cumulative_iters}')
         if self.grad_clip is not None and not float(self.grad_clip.get('max_norm', 0)) > 0:

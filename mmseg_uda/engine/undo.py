@@ -34,9 +34,11 @@ class IterationUndo:
     Args:
         method: the method.
         optimised: the parameters that optimisers step.
+        teachers_on_host: copy the teachers' parameters to the host instead: the device is spared their size, and the
+            host asks it at the end of every iteration whether to skip.
     """
 
-    def __init__(self, method: UDASegmentor, optimised: Sequence[nn.Parameter]) -> None:
+    def __init__(self, method: UDASegmentor, optimised: Sequence[nn.Parameter], teachers_on_host: bool = False) -> None:
         self._method = method
         references = [getattr(method, name, None) for name in method.frozen_references]
         frozen = {id(module) for reference in references if reference is not None for module in reference.modules()}
@@ -50,12 +52,17 @@ class IterationUndo:
         trained = {id(p) for network in method.networks().values() for p in network.parameters()}
         trained.update(id(p) for p in optimised)
         self._followers = [p for module in modules for p in module.parameters(recurse=False) if id(p) not in trained]
-        self._parameters = _FlatCopy()
+        self._teachers_on_host = teachers_on_host
+        self._parameters = _FlatCopy(teachers_on_host)
         self._buffers = _FlatCopy()
         self._before: dict[tuple[nn.Module, str], Optional[Tensor]] = {}
         self._python: dict[tuple[nn.Module, str], Any] = {}
         self._extra: list[tuple[nn.Module, Any]] = []
         self._early: list[_EarlyStep] = []
+
+    def leave_out_teachers(self) -> None:
+        """Copy no teachers: for dry runs, which count the memory of the device."""
+        self._followers = []
 
     @torch.no_grad()
     def begin(self) -> None:
@@ -108,7 +115,7 @@ class IterationUndo:
             bad: scalar on the device, positive = skip.
             skipped: the same where the host knows it, else None.
         """
-        if skipped is None and (self._with_extra_state or self._device_cannot()):
+        if skipped is None and (self._teachers_on_host or self._with_extra_state or self._device_cannot()):
             skipped = bool(bad.item() > 0)
         if skipped:
             self._put_back()
@@ -148,9 +155,10 @@ class IterationUndo:
 
 
 class _FlatCopy:
-    """A copy of tensors as one flat tensor per dtype and device."""
+    """A copy of tensors as one flat tensor per dtype and device, there or on the host."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_host: bool = False) -> None:
+        self._on_host = on_host
         self._groups: dict[Any, list[Tensor]] = {}
         self._copies: dict[Any, Tensor] = {}
 
@@ -164,8 +172,17 @@ class _FlatCopy:
             size = sum(tensor.numel() for tensor in group)
             copied = self._copies.get(key)
             if copied is None or copied.numel() != size:
-                copied = self._copies[key] = torch.empty(size, dtype=key[0], device=key[1])
-            torch.cat([tensor.detach().reshape(-1) for tensor in group], out=copied)
+                copied = self._copies[key] = self._empty(size, *key)
+            flat = [tensor.detach().reshape(-1) for tensor in group]
+            if self._on_host:
+                copied.copy_(torch.cat(flat), non_blocking=True)
+            else:
+                torch.cat(flat, out=copied)
+
+    def _empty(self, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        if self._on_host:
+            return torch.empty(size, dtype=dtype, pin_memory=device.type == 'cuda')
+        return torch.empty(size, dtype=dtype, device=device)
 
     def spoiled(self) -> list[Tensor]:
         """Bool scalars: whether tensors of a dtype hold values that were finite and are not any more."""
@@ -179,7 +196,7 @@ class _FlatCopy:
     def put_back(self, bad: Optional[Tensor] = None) -> None:
         """Write the copies back, where ``bad`` (bool scalar on the device; None = certainly)."""
         for key, group in self._groups.items():
-            chosen = self._copies[key]
+            chosen = self._copies[key].to(key[1], non_blocking=True)
             if bad is not None:
                 now = torch.cat([tensor.detach().reshape(-1) for tensor in group])
                 chosen = torch.where(bad, chosen, now, out=now)

@@ -151,17 +151,23 @@ def device_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    'name, decides', [*((name, 'host') for name in METHODS), *((name, 'device') for name in OF_EVERY_KIND)]
+    'name, decides',
+    [
+        *((name, 'host') for name in METHODS),
+        *((name, 'device') for name in OF_EVERY_KIND),
+        ('mic', 'device, with teachers copied to the host'),
+    ],
 )
 def test_a_fault_leaves_nothing_behind(
     name: str, decides: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A skipped iteration changes nothing, and the run goes on as if it had not been; huge values that do no harm may
     be trained on."""
-    if decides == 'device':
+    if decides.startswith('device'):
         device_decides(monkeypatch)
+    changes = dict(optimizer_config=dict(teacher_copy='host')) if 'teachers' in decides else {}
     plan = {str(iteration): fault for iteration, fault in PLAN.items()}
-    runner = train(name, world, tmp_path / 'faulty', dict(type='Faults', plan=plan))
+    runner = train(name, world, tmp_path / 'faulty', dict(type='Faults', plan=plan), **changes)
     skipped = next(hook for hook in runner.hooks if isinstance(hook, Faults)).skipped
     assert set(skipped) >= {iteration for iteration, (_, value) in PLAN.items() if value != HUGE}
     assert set(skipped) <= set(PLAN)

@@ -33,6 +33,8 @@ class HRDAFeatures:
             ceil(side / head stride) of each, which encoders with patches miss for sides that are no multiple of the
             patch; None = they lie on it.
         maps: the backbone's maps at both resolutions, before the neck, in training.
+        scores: :meth:`HRDAHead.detail_scores` of all windows where they were decoded before, in chunks; ``high`` is
+            then empty.
     """
 
     low: Sequence[Tensor]
@@ -41,6 +43,7 @@ class HRDAFeatures:
     windows: Optional[Sequence[Box]] = None
     sizes: Optional[tuple[Sequence[int], Sequence[int]]] = None
     maps: Optional[tuple[Sequence[Tensor], Sequence[Tensor]]] = None
+    scores: Optional[Tensor] = None
 
 
 class HRDALogits(NamedTuple):
@@ -138,12 +141,16 @@ class HRDAHead(BaseDecodeHead):
         """Decode both resolutions and fuse them, in float32 also under autocast."""
         context, detail = inputs.sizes or (None, None)
         low = self._on_grid(self.head(inputs.low).float(), context)
-        high = self._on_grid(self.head(inputs.high).float(), detail)
+        high = inputs.scores if inputs.scores is not None else self.detail_scores(inputs.high, detail)
         if inputs.windows is not None:
             high = merge_windows(high, inputs.windows, self.head_stride)
         attention = self._attention(inputs)
         fused, low = hrda_fuse(low, high, attention, inputs.box, self.head_stride, self.ratio)
         return HRDALogits(fused, low, high, inputs.box)
+
+    def detail_scores(self, maps: Sequence[Tensor], size: Optional[Sequence[int]]) -> Tensor:
+        """Scores, float32 on their grid, of detail images or windows of ``size`` pixels from their feature maps."""
+        return self._on_grid(self.head(maps).float(), size)
 
     def _on_grid(self, prediction: Tensor, size: Optional[Sequence[int]]) -> Tensor:
         """``prediction`` (B, C, h, w) resized to the grid of an input of ``size`` pixels, unless it lies on it."""

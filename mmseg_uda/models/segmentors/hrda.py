@@ -43,9 +43,11 @@ class HRDAEncoderDecoder(EncoderDecoder):
         legacy_crop_range: never draw the last aligned offset, as the released code.
         blur_hr_crop: ablation: the detail is down- and upsampled, so that it has no more information than the context.
         feature_scale: resolution of the features for a feature distance; ``all`` = both resolutions.
-        hr_windows_per_chunk: how many detail windows (times the batch) go through the backbone at once at inference;
-            None = all. A chunk
-            has the same result as all at once: a network part that computes batch statistics always gets all windows.
+        hr_windows_per_chunk: how many detail windows (times the batch) go through the network at once at inference;
+            None = all. A chunk has the same result as all at once: a part (backbone, head) that computes batch
+            statistics always gets all windows.
+        hr_labels_overlapping: whether the windows overlap when a teacher labels images in training (9 windows of 512
+            on 1024x1024, or 4); None = as ``hr_slide_overlapping``. The released code overlaps.
 
     ``test_cfg`` may hold, besides MMSeg's keys, ``batched_slide`` (several outer windows per pass) and
     ``max_windows_per_batch``.
@@ -70,6 +72,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         blur_hr_crop: bool = False,
         feature_scale: Union[float, str] = 0.5,
         hr_windows_per_chunk: Optional[int] = None,
+        hr_labels_overlapping: Optional[bool] = None,
     ) -> None:
         self._check_options(scales, feature_scale, auxiliary_head, hr_crop_size, crop_coord_divisible)
         scales = tuple(sorted(scales))
@@ -90,6 +93,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         self.blur_hr_crop = blur_hr_crop
         self.feature_scale = feature_scale
         self.hr_windows_per_chunk = hr_windows_per_chunk
+        self.hr_labels_overlapping = hr_labels_overlapping
         aligned = round(self.decode_head.head_stride * self.decode_head.ratio)
         if self.crop_size is not None and any(side % aligned for side in self.crop_size):
             raise ValueError(
@@ -195,16 +199,27 @@ class HRDAEncoderDecoder(EncoderDecoder):
             windows = hrda_slide_boxes(img.shape[2:], self.crop_size, self.hr_slide_overlapping)
             detail = crop_windows(detail, windows)
         sizes = (tuple(context.shape[2:]), tuple(detail.shape[2:]))
-        features = HRDAFeatures(low, self._encode_in_chunks(detail, img.shape[0]), windows=windows, sizes=sizes)
+        high, scores = self._detail_in_chunks(detail, img.shape[0])
+        features = HRDAFeatures(low, high, windows=windows, sizes=sizes, scores=scores)
         logits = self.decode_head.forward_test(features, img_metas, self.test_cfg)
         return resize(logits, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
-    def _encode_in_chunks(self, img: Tensor, batch: int) -> Sequence[Tensor]:
+    def _detail_in_chunks(self, img: Tensor, batch: int) -> tuple[Sequence[Tensor], Optional[Tensor]]:
+        """Maps of the detail windows, or nothing and their scores where the head can take them in chunks, too."""
         size = None if self.hr_windows_per_chunk is None else self.hr_windows_per_chunk * batch
-        if size is None or size >= img.shape[0] or _uses_batch_statistics(self.backbone):
-            return self._encode(img)
+        encoder = [part for part in (self.backbone, getattr(self, 'neck', None)) if part is not None]
+        if size is None or size >= img.shape[0] or any(map(_uses_batch_statistics, encoder)):
+            return self._encode(img), None
+        if not _uses_batch_statistics(self.decode_head):
+            head = self.decode_head
+            return (), torch.cat([head.detail_scores(self._encode(part), part.shape[2:]) for part in img.split(size)])
         parts = [self._encode(part) for part in img.split(size)]
-        return [torch.cat(level) for level in zip(*parts)]
+        return [torch.cat(level) for level in zip(*parts)], None
+
+    def become_teacher(self) -> None:
+        """From now on this network labels images in training."""
+        if self.hr_labels_overlapping is not None:
+            self.hr_slide_overlapping = self.hr_labels_overlapping
 
     def slide_inference(self, img: Tensor, img_meta: Sequence[Mapping[str, Any]], rescale: bool) -> Tensor:
         """Outer sliding windows of ``test_cfg``, averaged; several per pass with ``batched_slide`` and equal results
