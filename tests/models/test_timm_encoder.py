@@ -252,6 +252,11 @@ def test_networks_of_one_size_refuse_others() -> None:
     assert len(encoder(image(1, 3, 64, 96))) == 4
     with pytest.raises(ValueError, match=r'takes inputs of \(64, 96\) pixels only.*set img_size=\(96, 96\)'):
         encoder(image(1, 3, 96, 96))
+    hidden = TimmEncoder('efficientformer_l1', depths=(1, 1, 1, 1), embed_dims=(8, 8, 8, 8), num_vit=1)
+    with pytest.raises(
+        ValueError, match=r"'efficientformer_l1' failed on an input of \(96, 128\) .*built for \(224, 224\)"
+    ):
+        hidden(image(1, 3, 96, 128))
 
 
 def test_position_rules_differ_and_are_kept_by_copies() -> None:

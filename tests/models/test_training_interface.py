@@ -10,6 +10,7 @@ import torch
 from mmseg.models import build_segmentor
 from torch import Tensor
 
+from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.models.training_interface import logits, reference_views, segmentation_losses, training_features
 from mmseg_uda.utils.rng import StepRng
 from tests.models.networks import BN, FCN_HEAD, hrda_config, plain_config
@@ -152,6 +153,17 @@ def test_chunks_do_not_change_the_result(train: bool, batch: tuple[Tensor, Tenso
     chunked = build(dict(cfg, hr_windows_per_chunk=1))
     with torch.no_grad():
         torch.testing.assert_close(logits(whole.train(train), batch[0]), logits(chunked.train(train), batch[0]))
+
+
+def test_only_the_teacher_labels_with_few_windows(batch: tuple[Tensor, Tensor]) -> None:
+    student = build(hrda_config(16, num_classes=5, hr_labels_overlapping=False)).eval()
+    few = build(hrda_config(16, num_classes=5, hr_slide_overlapping=False)).eval()
+    usual = build(hrda_config(16, num_classes=5)).eval()
+    teacher = EMATeacher(student).model
+    with torch.no_grad():
+        of_student, of_teacher, with_few, as_usual = (logits(n, batch[0]) for n in (student, teacher, few, usual))
+    assert torch.equal(of_teacher, with_few) and torch.equal(of_student, as_usual)
+    assert not torch.equal(with_few, as_usual)
 
 
 @pytest.mark.parametrize(

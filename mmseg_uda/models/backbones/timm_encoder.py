@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from typing import Any, Mapping, Optional, Sequence, Union
 
@@ -255,12 +256,25 @@ class TimmEncoder(BaseModule):
         """Normalised images (B, 3, H, W) -> maps (B, C_i, h_i, w_i) of ``out_indices``, each of the whole image."""
         x = self._fitted(x)
         with torch.no_grad() if self.frozen is True else contextlib.nullcontext():
-            maps = self.model.forward_intermediates(
-                x, indices=list(self.out_indices), norm=self.final_norm is True, intermediates_only=True
-            )
+            maps = self._intermediates(x)
             if self.final_norm == 'last':
                 maps = [*maps[:-1], normed(self.model.norm, maps[-1])]
         return tuple(maps)
+
+    def _intermediates(self, x: Tensor) -> list[Tensor]:
+        try:
+            return self.model.forward_intermediates(
+                x, indices=list(self.out_indices), norm=self.final_norm is True, intermediates_only=True
+            )
+        except (RuntimeError, AssertionError) as error:
+            size = tuple(x.shape[2:])
+            if size == self._native_size or not re.search('size|shape|dimension|view', str(error)):
+                raise
+            raise ValueError(
+                f"'{self.model_name}' failed on an input of {size} pixels ({error}). It was built for "
+                f'{self._native_size}: set img_size={size} in the backbone, crop and test with the size that it takes, '
+                'or take another encoder'
+            ) from error
 
     # ---- for subclasses that walk through the blocks ---------------------------------------------------------------
     def embed(self, x: Tensor) -> tuple[Tensor, Optional[Tensor], tuple[int, int]]:
