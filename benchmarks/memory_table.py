@@ -117,7 +117,6 @@ def compute(name: str) -> dict[str, Any]:
 
     from benchmarks import memory
     from mmseg_uda.engine.example_batch import crop_size
-    from mmseg_uda.engine.example_batch import crop_size
 
     path = ROOT / f'configs/{name}.py'
     cfg = Config.fromfile(str(path))
