@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
@@ -18,6 +19,7 @@ from ..datasets.label_spaces import CITY19, SPACES, eval_subsets
 from ..datasets.video_spaces import NOT_SCORED
 from ..utils.config import nearest
 from ..utils.progress import progress
+from ..utils.threads import Behind
 from .data import build_test_loader, to_device
 from .distributed import gather_objects
 from .evaluation_sets import HARMONIC, score_image
@@ -58,19 +60,25 @@ def run_test(
     Raises:
         Stopped: on all ranks, when ``stop`` said so on one of them.
     """
+
+    def finish(prediction: np.ndarray, meta: Mapping[str, Any], index: int) -> Any:
+        if consume is not None:
+            consume(prediction, meta)
+        if score:
+            return score_image(dataset, prediction, index)
+        return prediction.astype(np.uint8) if keep else None
+
     loader = build_test_loader(dataset, workers)
-    mine = []
+    waiting: list[tuple[int, Future[Any]]] = []
     indices = list(loader.sampler)
-    with inference_mode(model, device, precision, windows_per_batch):
+    with inference_mode(model, device, precision, windows_per_batch), Behind() as behind:
         for index, batch in progress(zip(indices, loader), label or 'test', len(indices), quiet=not _is_main()):
             if stop is not None and stop():
                 break
             images, metas = _test_inputs(batch, device)
             result = model(img=images, img_metas=metas, return_loss=False)
-            if consume is not None:
-                consume(result[0], metas[0][0])
-            kept = result[0].astype(np.uint8) if keep else None
-            mine.append((index, score_image(dataset, result[0], index) if score else kept))
+            waiting.append((index, behind(finish, result[0], metas[0][0], index)))
+    mine = [(index, future.result()) for index, future in waiting]
     gathered = gather_objects((len(mine) < len(indices), mine))
     if any(cut for cut, _ in gathered):
         raise Stopped(f'the evaluation on {label} was stopped')

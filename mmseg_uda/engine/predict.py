@@ -10,6 +10,7 @@ from typing import Iterable, Optional, Sequence
 from ..datasets.labels import CorruptFileError
 from ..options.predict import parse_args
 from ..utils.progress import progress
+from ..utils.threads import Behind
 from . import environment
 from .predict_video import predict_video
 from .predictions import PredictionWriter
@@ -44,11 +45,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
     folders = {str(image): folder for image, folder in images}
     shown = progress([image for image, _ in images], 'predict', len(images))
-    for prediction in predictor.run((image_item(image, 0) for image in shown), options, leave_out):
-        folder = folders[prediction.name]
-        if folder not in writers:
-            writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
-        writers[folder].write(prediction.mask, prediction.name)
+    with Behind() as behind:
+        for prediction in predictor.run((image_item(image, 0) for image in shown), options, leave_out):
+            folder = folders[prediction.name]
+            if folder not in writers:
+                writers[folder] = PredictionWriter(Path(args.out) / folder, args.format, classes, palette, args.opacity)
+            behind(writers[folder].write, prediction.mask, prediction.name)
     print(f'{len(images) - len(unreadable)} predictions in {args.out}', flush=True)
     if unreadable:
         raise CorruptFileError(

@@ -28,6 +28,7 @@ from ..datasets.pipeline_config import flattened, resolve_pipeline, with_test_au
 from ..datasets.step_properties import property_of
 from ..models.heads import class_probabilities
 from ..utils.config import nearest
+from ..utils.threads import ahead
 from .data import to_device
 from .inference import inference_mode
 from .predictions import blended
@@ -202,13 +203,18 @@ class Predictor:
     ) -> Iterator[list[tuple[Item, dict[str, Any]]]]:
         pipeline = self._pipeline(_views(options.tta))
         batch: list[tuple[Item, dict[str, Any]]] = []
-        for item in items:
+
+        def read(item: Item) -> Union[dict[str, Any], CorruptFileError, OSError]:
             try:
-                sample = pipeline(dict(item.inputs))
+                return pipeline(dict(item.inputs))
             except (CorruptFileError, OSError) as error:
+                return error
+
+        for item, sample in ahead(read, items):
+            if isinstance(sample, Exception):
                 if skip is None:
-                    raise
-                skip(item.name, error)
+                    raise sample
+                skip(item.name, sample)
                 continue
             if batch and (len(batch) == options.batch_size or _shapes(batch[0][1]) != _shapes(sample)):
                 yield batch

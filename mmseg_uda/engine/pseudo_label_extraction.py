@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
@@ -24,9 +23,11 @@ from ..methods.base import UDASegmentor
 from ..models.heads import class_probabilities, class_scores, decision_scores, is_plain, scores_of
 from ..ops.esl import Criterion, label_and_score
 from ..ops.labels import IGNORE
+from ..options.pseudo_labels import UPSAMPLINGS
 from ..utils.checkpoint_io import plain
 from ..utils.locks import LockedError
 from ..utils.progress import progress
+from ..utils.threads import Behind
 from . import pseudo_label_modes as modes
 from .data import to_device
 from .distributed import barrier
@@ -34,7 +35,6 @@ from .inference import inference_mode
 from .test import load_model
 from .workers import WorkerLoader
 
-UPSAMPLINGS = ('prob', 'logit')
 #: images whose files may wait for a writer thread
 _PENDING = 16
 #: key, label, score, class probabilities if they are kept
@@ -289,14 +289,9 @@ def _predictions(
 
 
 def _write_predictions(store: PseudoLabelStore, predictions: Iterable[Prediction]) -> None:
-    pending: list[Future[None]] = []
-    with ThreadPoolExecutor(2) as pool:
+    with Behind(threads=2, waiting=_PENDING) as behind:
         for prediction in predictions:
-            pending.append(pool.submit(store.write, *prediction))
-            while len(pending) > _PENDING:
-                pending.pop(0).result()
-        for waiting in pending:
-            waiting.result()
+            behind(store.write, *prediction)
 
 
 class _Subset(Dataset):

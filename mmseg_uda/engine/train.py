@@ -13,7 +13,6 @@ import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, BaseRunner, Hook
 from mmseg import __version__ as mmseg_version
-from mmseg.apis import set_random_seed
 from mmseg.utils import get_root_logger
 
 from ..builder import build_train_model
@@ -27,6 +26,7 @@ from ..options.train import parse_args
 from ..utils.checkpoint_io import plain
 from ..utils.config_errors import check_top_level, naming_config
 from ..utils.config_text import config_text
+from ..utils.rng import set_random_seed
 from . import environment
 from .checkpoints import find_resumable
 from .checks import (

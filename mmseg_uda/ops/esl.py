@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from .entropy import normalized_entropy
+from .label_maps import strip_rows
 from .labels import IGNORE
 
 SCORES = {'entropy': False, 'max_prob': True, 'margin': True}
@@ -94,11 +95,21 @@ def label_and_score(prob: Tensor, score: str = 'entropy') -> tuple[Tensor, Tenso
     Returns:
         label int64 (B, H, W), the first maximum on ties, and score float32 (B, H, W) in [0, 1].
     """
-    label = prob.argmax(dim=1)
-    if score == 'entropy':
-        return label, normalized_entropy(prob).float().clamp(0, 1)
-    top = prob.float().topk(2, dim=1).values
-    return label, (top[:, 0] if score == 'max_prob' else top[:, 0] - top[:, 1]).clamp(0, 1)
+    batch, classes, height, width = prob.shape
+    label = torch.empty((batch, height, width), dtype=torch.int64, device=prob.device)
+    confidence = torch.empty((batch, height, width), dtype=torch.float32, device=prob.device)
+    rows = strip_rows(batch * classes * width, prob.device)
+    for top in range(0, height, rows):
+        strip = prob[:, :, top : top + rows]  # (B, C, rows, W)
+        highest, at = strip.max(dim=1)
+        if score == 'entropy':
+            value = normalized_entropy(strip)
+        elif score == 'max_prob':
+            value = highest
+        else:
+            value = highest.float() - strip.float().scatter(1, at[:, None], -1).amax(dim=1)
+        label[:, top : top + rows], confidence[:, top : top + rows] = at, value.float().clamp(0, 1)
+    return label, confidence
 
 
 def apply_thresholds(label: Tensor, score: Tensor, thresholds: Tensor, criterion: Criterion) -> Tensor:

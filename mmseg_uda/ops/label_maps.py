@@ -8,8 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: elements of the enlarged scores that are held at a time; a strip of this size stays in a processor's cache
-STRIP_ELEMENTS = 2**21
+#: elements of full-size scores that are worked on at a time: on a processor what stays in its cache, on a GPU what
+#: bounds memory without many small launches
+STRIP_ELEMENTS, GPU_STRIP_ELEMENTS = 2**18, 2**24
+
+
+def strip_rows(elements: int, device: torch.device) -> int:
+    """Rows of a strip, for ``elements`` per row."""
+    return max(1, (STRIP_ELEMENTS if device.type == 'cpu' else GPU_STRIP_ELEMENTS) // max(elements, 1))
 
 
 def label_map(
@@ -33,7 +39,7 @@ def label_map(
     """
     height, width = int(size[0]), int(size[1])
     labels = torch.empty((scores.shape[0], height, width), dtype=torch.int64, device=scores.device)
-    rows = max(1, STRIP_ELEMENTS // (scores.shape[0] * scores.shape[1] * width))
+    rows = strip_rows(scores.shape[0] * scores.shape[1] * width, scores.device)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         strip = enlarged_rows(scores, top, bottom, (height, width), align_corners)  # (B, C, rows, W)

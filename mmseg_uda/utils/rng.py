@@ -40,7 +40,11 @@ def numpy_generator(*parts: object) -> np.random.Generator:
 
 def seed_everything(*parts: object) -> None:
     """Seed the global generators of ``random``, NumPy and torch (all devices) from :func:`stable_seed`."""
-    seed = stable_seed(*parts)
+    set_random_seed(stable_seed(*parts))
+
+
+def set_random_seed(seed: int) -> None:
+    """What ``mmseg.apis.set_random_seed`` does; importing that one draws in matplotlib."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -95,3 +95,24 @@ def test_wrong_criteria_are_named() -> None:
         esl.Criterion(fraction=1.5)
     with pytest.raises(ValueError, match='no multiple'):
         esl.code_thresholds(torch.zeros(2, dtype=torch.int64), 250, esl.Criterion(bound=0.1234))
+
+
+@pytest.mark.parametrize('score', sorted(esl.SCORES))
+@pytest.mark.parametrize('elements', [1, 5 * 16 * 7, 2**24])
+def test_labels_and_scores_in_strips_are_those_of_the_whole(
+    score: str, elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmseg_uda.ops import label_maps
+
+    monkeypatch.setattr(label_maps, 'STRIP_ELEMENTS', elements)
+    prob = torch.randn(2, 5, 13, 16, generator=torch.Generator().manual_seed(0)).mul(3).softmax(1)
+    prob[0, :, 4] = 0.2  # ties: the first class
+    label, value = esl.label_and_score(prob, score)
+    top = prob.sort(dim=1, descending=True).values
+    expected = {
+        'entropy': -(prob.double() * prob.double().log()).sum(1) / torch.tensor(5.0).double().log(),
+        'max_prob': top[:, 0],
+        'margin': top[:, 0] - top[:, 1],
+    }[score]
+    assert torch.equal(label, prob.argmax(1)) and not label[0, 4].any()
+    assert torch.allclose(value.double(), expected.double(), atol=1e-6)
