@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import mmcv.cnn
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,8 @@ from ..ops.depthwise import dilated_depthwise
 from ..ops.pointwise import pointwise
 
 Network = TypeVar('Network', bound=nn.Module)
+#: convolutions without a way of their own; mmcv's, of which mix transformers are made, only minds empty inputs
+PLAIN = (nn.Conv2d, mmcv.cnn.Conv2d)
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -50,7 +53,7 @@ def speed_up(network: Network) -> Network:
     their fast forms. Outputs and gradients are those of the plain layers but for rounding.
     """
     for name, module in network.named_modules():
-        if type(module) is nn.Conv2d:
+        if type(module) in PLAIN:
             if _is_dilated_depthwise(module):
                 module.__class__ = DilatedDepthwiseConv2d
             elif _is_pointwise(module) and 'backbone' in name.split('.'):

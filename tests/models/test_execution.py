@@ -168,3 +168,16 @@ def test_only_convolutions_of_a_backbone_become_matrix_products() -> None:
     assert [type(m) for m in (*network['backbone'], network['head'])] == [PointwiseConv2d, nn.Conv2d, nn.Conv2d]
     x = torch.randn(2, 3, 4, 6)
     close(network['backbone'][0](x), F.conv2d(x, network['backbone'][0].weight, network['backbone'][0].bias))
+
+
+def test_feed_forward_layers_of_mix_transformers_take_their_fast_form() -> None:
+    plain = build_backbone(dict(type='mit_b0', style='pytorch', drop_path_rate=0.0)).train()
+    fast = speed_up(nn.ModuleDict(dict(backbone=copy.deepcopy(plain))))['backbone']
+    assert sum(type(module) is PointwiseConv2d for module in fast.modules()) == 16
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    for a, b in zip(fast(x), plain(x)):
+        close(a, b)
+    a, b = (gradients(torch.cat([y.flatten() for y in network(x)]), [], network) for network in (fast, plain))
+    for one, other in zip(a, b):
+        assert (one - other).norm() <= 1e-3 * other.norm() + 1e-4
