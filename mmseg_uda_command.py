@@ -27,6 +27,7 @@ COMMANDS = {
     'check-gpu': 'check_gpu.py',
     'browse': 'browse_dataset.py',
     'class-stats': 'class_stats.py',
+    'cache': 'cache_resized.py',
     'print-config': 'print_config.py',
     'stages': 'run_stages.py',
     'pseudo-labels': 'pseudo_labels.py',

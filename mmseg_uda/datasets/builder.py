@@ -18,7 +18,7 @@ def build_training_dataset(cfg: Any, seed: int) -> UDADataset:
 
     Args:
         cfg: a whole config (or dict). ``data.train`` is a ``UDADataset``, or any MMSeg data set config (or a list of
-            them) for supervised training, which becomes the ``source`` stream.
+            them) for supervised training, which becomes the ``source`` stream. ``data.cache`` keeps decoded samples.
         seed: seed of the run.
 
     Returns:
@@ -33,8 +33,8 @@ def build_training_dataset(cfg: Any, seed: int) -> UDADataset:
     train = data['train']
     kind = DATASETS.get(train['type']) if isinstance(train, dict) and 'type' in train else None
     if kind is not None and issubclass(kind, UDADataset):
-        return build_from_config(train, DATASETS, seed=seed)
-    return UDADataset(source=train, seed=seed)
+        return build_from_config(train, DATASETS, seed=seed, cache=data.get('cache'))
+    return UDADataset(source=train, seed=seed, cache=data.get('cache'))
 
 
 def _is_kind(cfg: Mapping[str, Any], base: type) -> bool:

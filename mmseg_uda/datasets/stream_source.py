@@ -16,6 +16,7 @@ from .index_stream import IndexStream, WeightedIndexStream, fixed_randomness
 from .label_readers import label_reader_of
 from .labels import CorruptFileError
 from .pipeline_config import deterministic_prefix
+from .sample_cache import CacheOptions, SampleCache
 
 _REPLACEMENTS = 20  # draws in search of a readable file before a sample is given up
 
@@ -32,6 +33,7 @@ class StreamSource:
         max_corrupt_files: that many undecodable files (in each worker) are replaced by other draws before the run
             stops; 0 stops at the first.
         shares: share of the samples that each part gives, whatever its size; None: every image is equally likely.
+        cache: keep what the first steps of a pipeline make of every image.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class StreamSource:
         seed: int,
         max_corrupt_files: int = 0,
         shares: Optional[Sequence[float]] = None,
+        cache: Optional[CacheOptions] = None,
     ) -> None:
         times = Counter(map(id, parts))
         self.parts = list({id(part): part for part in parts}.values())
@@ -48,6 +51,12 @@ class StreamSource:
             shares = [len(part) * times[id(part)] for part in self.parts]
         self.name = name
         self.seed = seed
+        #: id of a data set -> its kept samples
+        self.caches = {
+            id(part): SampleCache(part, cache)
+            for part in self.parts
+            if cache is not None and isinstance(part, CustomDataset)
+        }
         self.max_corrupt_files = max_corrupt_files
         self.corrupt_files: list[str] = []
         self._ends = list(accumulate(len(part) for part in self.parts))
@@ -162,6 +171,8 @@ class StreamSource:
         if not isinstance(dataset, CustomDataset):
             return Loaded(results, [])
         steps = dataset.pipeline.transforms
+        if id(dataset) in self.caches:
+            results, steps = self.caches[id(dataset)](results)
         fixed = deterministic_prefix(steps)
         for step in steps[:fixed]:
             results = step(results)

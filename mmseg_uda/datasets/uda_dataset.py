@@ -20,6 +20,7 @@ from .findings import check_margins
 from .known_labels import reveal_known_labels
 from .pipeline_config import resolve_pipeline
 from .rare_classes import build_class_sampler
+from .sample_cache import CacheOptions
 from .stream_source import StreamSource
 from .wrappers import mixed_images
 
@@ -148,7 +149,8 @@ class UDADataset(Dataset):
         sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
             (HRDA's ablations).
         max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
-        seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it.
+        seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it, and
+        cache: from ``data.cache``: see :class:`~mmseg_uda.datasets.sample_cache.CacheOptions`.
 
     Raises:
         ValueError: no stream at all, or streams with different classes.
@@ -168,7 +170,9 @@ class UDADataset(Dataset):
         sync_crop_size: Optional[Sequence[int]] = None,
         max_corrupt_files: int = 0,
         seed: int = 0,
+        cache: Optional[Config] = None,
     ) -> None:
+        kept = CacheOptions.from_config(cache)
         targets = [] if target is None else list(target) if isinstance(target, (list, tuple)) else [target]
         configs = {
             SOURCE: source,
@@ -198,7 +202,7 @@ class UDADataset(Dataset):
                     _check_pipeline(part)
                     if name in target_names([name]):
                         check_margins(part)
-                self.streams[name] = StreamSource(parts, name, seed, max_corrupt_files, (shares or {}).get(name))
+                self.streams[name] = StreamSource(parts, name, seed, max_corrupt_files, (shares or {}).get(name), kept)
         self.stream_names = tuple(self.streams)
         if known_labels:
             self._reveal_known_labels()

@@ -28,7 +28,7 @@ LOCAL = ('work_dir', 'data_root', 'dist_params')
 #: entries that change nothing about the weights
 HARMLESS = (
     *('work_dir', 'load_from', 'resume_from', 'log_config', 'log_level', 'checkpoint_config', 'evaluation'),
-    *('dist_params', 'custom_imports', 'workflow', 'dataset_type', 'data_root', 'data.val', 'data.test'),
+    *('dist_params', 'custom_imports', 'workflow', 'dataset_type', 'data_root', 'data.val', 'data.test', 'data.cache'),
     *('data.workers_per_gpu', 'data.train_dataloader.workers_per_gpu', 'cudnn_benchmark', 'active.folder'),
     *('views', 'uda.debug_img_interval', 'uda.print_grad_magnitude'),
 )
