@@ -61,9 +61,11 @@ setup(
     cmdclass={'build_py': BuildWithConfigs},
     entry_points={'console_scripts': ['mmseg-uda = mmseg_uda_command:main']},
     include_package_data=True,
+    package_data={'mmseg_uda.engine': ['*.jinja']},
     install_requires=[
         'torch>=2.0',
         'torchvision',
+        'jinja2>=3.1',
         'mmsegmentation>=0.30,<1.0',
         'numpy>=1.23',
         'opencv-python-headless',

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Sequence
 
-from ..engine.report_data import read_run
+from ..engine.report_runs import read_run
 from ..options.active_curve import parse_args
 from ..utils.json_files import DamagedFileError, read_record
 from .regions import RegionLabels

@@ -19,7 +19,9 @@ from .evaluation_sets import named_test_sets
 from .flow_tool import color_wheel
 from .inference import inference_mode
 from .predictions import colorize
-from .report_data import Panel, RunLog, naming_imports, run_config
+from .report_data import naming_imports, run_config
+from .report_page import Panel
+from .report_runs import RunLog
 from .temporal import FramePairs, predict_sample
 from .test import load_model
 

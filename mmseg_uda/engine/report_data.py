@@ -1,10 +1,8 @@
-"""Reading what a run left in its work folder, for ``tools/report.py``."""
+"""Pictures of what runs predict, for ``tools/report.py``."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -15,154 +13,109 @@ from mmcv import Config
 from mmcv.parallel import collate
 
 from ..datasets.labels import read_picture
+from ..ops.labels import IGNORE
 from ..utils.checkpoint_io import load_checkpoint_file
 from ..utils.config_errors import ConfigError
 from ..utils.config_text import read_config_text
 from .data import to_device
 from .evaluation_sets import PooledSets, named_test_sets
+from .image_errors import truth_of
 from .inference import inference_mode
 from .predictions import colorize
+from .report_page import Panel
+from .report_runs import Row, RunLog
 from .test import load_model
 
 
-@dataclass
-class RunLog:
-    """Curves and final metrics of one run.
+def make_pictures(
+    rows: Sequence[Row], count: int, worst: int, device: torch.device, height: int = 240
+) -> tuple[list[Panel], list[Panel]]:
+    """Image, truth and each row's prediction for test images of each of the first run's test sets; of a row's runs the
+    first one predicts.
 
-    Attributes:
-        title: name in the report.
-        folder: the work folder.
-        loss: (iteration, total loss) pairs.
-        scores: (iteration, mIoU in [0, 1]) pairs of evaluations during training.
-        metrics: final metrics in [0, 1], of ``tools/test.py`` when it was run, else of the last evaluation.
-    """
-
-    title: str
-    folder: Path
-    loss: list[tuple[int, float]] = field(default_factory=list)
-    scores: list[tuple[int, float]] = field(default_factory=list)
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names in the order of the metrics."""
-        return [key[4:] for key in self.metrics if key.startswith('IoU.')]
-
-
-def read_run(argument: str) -> RunLog:
-    """Read ``WORK_DIR`` or ``TITLE=WORK_DIR``.
-
-    Raises:
-        FileNotFoundError: no such folder, or no training log and no test result in it.
-    """
-    title, _, path = argument.rpartition('=')
-    folder = Path(path)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"work folder '{folder}' does not exist")
-    run = RunLog(title or folder.name, folder)
-    seen: dict[int, float] = {}
-    for log in sorted(folder.glob('*.log.json')):
-        for number, entry in _json_lines(log):
-            try:
-                _enter(run, seen, entry)
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"line {number} of '{log}' is damaged ({type(error).__name__}: {error}): delete the line"
-                ) from error
-    run.loss = sorted(seen.items())
-    tests = sorted(folder.glob('test_*.json'), key=lambda file: file.stat().st_mtime)
-    if tests:
-        run.metrics = _test_metrics(tests[-1])
-    if not run.loss and not run.metrics:
-        raise FileNotFoundError(
-            f"'{folder}' holds neither a training log (*.log.json) nor a test result (test_*.json): is it a work "
-            'folder?'
-        )
-    return run
-
-
-def _enter(run: RunLog, seen: dict[int, float], entry: Mapping[str, Any]) -> None:
-    """Add one line of a log; ``seen``: loss by iteration."""
-    if entry.get('mode') == 'train' and 'loss' in entry:
-        seen[int(entry['iter'])] = float(entry['loss'])  # a resumed run writes iterations again: the later log counts
-    elif entry.get('mode') == 'val' and 'mIoU' in entry:
-        last = max(seen, default=0)
-        run.scores = [pair for pair in run.scores if pair[0] < last] + [(last, float(entry['mIoU']))]
-        run.metrics = {key: float(value) for key, value in entry.items() if key not in ('mode', 'epoch', 'iter', 'lr')}
-
-
-def _test_metrics(path: Path) -> dict[str, float]:
-    try:
-        return {key: float(value) for key, value in json.loads(path.read_text(encoding='utf-8'))['metric'].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"'{path}' is no test result ({type(error).__name__}: {error}): delete it, or run tools/test.py again"
-        ) from error
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The numbered lines of a log that hold an object; the last line of a killed run may be cut."""
-    for number, line in enumerate(path.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
-        try:
-            entry = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            yield number, entry
-
-
-@dataclass
-class Panel:
-    """One row of pictures.
-
-    Attributes:
-        name: file name of the image.
-        pictures: RGB uint8 images of equal height by column title.
-        data_set: name of the test set, where a report has several.
-    """
-
-    name: str
-    pictures: dict[str, np.ndarray]
-    data_set: str = ''
-
-
-def make_panels(runs: Sequence[RunLog], count: int, device: torch.device, height: int = 240) -> list[Panel]:
-    """Image, truth and each run's prediction for ``count`` evenly spaced test images of each of the first run's test
-    sets.
-
-    Runs without a checkpoint in their folder have no pictures. Nothing in a run's folder is executed: its config is
+    Rows without a checkpoint in their folder have no pictures. Nothing in a run's folder is executed: its config is
     read as text (:func:`run_config`).
+
+    Args:
+        count: evenly spaced images of every test set.
+        worst: images of every test set on which the rows have the lowest mean mIoU (:func:`worst_images`), with maps
+            of the errors.
+        height: of the pictures in pixels.
+
+    Returns:
+        the panels of both kinds.
     """
+    runs = [row.first for row in rows]
     usable = [
-        (run, run_config(checkpoint), checkpoint)
-        for run in (runs if count > 0 else ())
+        (row.title, run_config(checkpoint), checkpoint)
+        for row, run in (zip(rows, runs) if count > 0 or worst > 0 else ())
         for checkpoint in [run.folder / 'latest.pth']
         if checkpoint.exists()
     ]
     if not usable:
-        return []
+        return [], []
     with naming_imports(usable[0][1]):
         datasets = named_test_sets(usable[0][1])
-    shown = {
-        name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
+    even = {
+        name: np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist() if count > 0 else []
         for name, dataset in datasets.items()
     }
-    predictions = {
-        run.title: _predict(config, checkpoint, datasets, shown, device) for run, config, checkpoint in usable
-    }
-    panels = []
+    bad = {name: worst_images(runs, name, dataset, worst) for name, dataset in datasets.items()}
+    shown = {name: [*even[name], *bad[name]] for name in datasets}
+    predictions = {title: _predict(config, checkpoint, datasets, shown, device) for title, config, checkpoint in usable}
+    panels: tuple[list[Panel], list[Panel]] = ([], [])
     for name, dataset in datasets.items():
         for i, index in enumerate(shown[name]):
-            pictures = _image_and_truth(dataset, index)
-            pictures.update(
-                {
-                    title: colorize(found[name][i].astype(np.uint8), dataset.PALETTE)
-                    for title, found in predictions.items()
-                }
+            is_bad = i >= len(even[name])
+            pictures = _pictures(
+                dataset, index, {title: found[name][i] for title, found in predictions.items()}, is_bad
             )
             fitted = {title: _fit(picture, height) for title, picture in pictures.items()}
-            panels.append(Panel(dataset.img_infos[index]['filename'], fitted, name if len(datasets) > 1 else ''))
+            file = dataset.img_infos[index]['filename']
+            panels[is_bad].append(Panel(file, fitted, name if len(datasets) > 1 else ''))
     return panels
+
+
+def worst_images(runs: Sequence[RunLog], name: str, dataset: Any, count: int) -> list[int]:
+    """Indices of the images with the lowest mIoU, on average over the runs that ``tools/test.py`` has tested; the worst
+    one first."""
+    scores: dict[str, list[float]] = {}
+    for run in runs:
+        for image in run.errors.get(name, {}).get('images', ()):
+            scores.setdefault(image['file'], []).append(image['miou'])
+    places = {info['filename']: i for i, info in enumerate(dataset.img_infos)}
+    ordered = sorted((float(np.mean(values)), file) for file, values in scores.items() if file in places)
+    return [places[file] for _, file in ordered[:count]]
+
+
+def _pictures(
+    dataset: Any, index: int, predictions: Mapping[str, np.ndarray], with_errors: bool
+) -> dict[str, np.ndarray]:
+    pictures = _image_and_truth(dataset, index)
+    part, place = dataset.locate(index) if isinstance(dataset, PooledSets) else (dataset, index)
+    truth = truth_of(part, place) if with_errors and part.ann_dir is not None else None
+    for title, prediction in predictions.items():
+        pictures[title] = colorize(prediction.astype(np.uint8), dataset.PALETTE)
+        if truth is not None:
+            pictures[f'errors of {title}'] = error_map(pictures['image'], prediction, truth)
+    return pictures
+
+
+def error_map(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Wrong pixels in red on the grey image, ignored ones dark: RGB uint8 (H, W, 3) of the prediction's size.
+
+    Args:
+        image: RGB uint8, of any size.
+        prediction: class ids (H, W).
+        truth: class ids, 255 = ignored, of any size.
+    """
+    size = prediction.shape[1], prediction.shape[0]
+    grey = cv2.cvtColor(cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    truth = cv2.resize(truth.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    shown = np.repeat((96 + grey.astype(np.float32) * 0.6)[..., None], 3, 2)
+    shown[truth == IGNORE] *= 0.3
+    shown[(truth != IGNORE) & (truth != prediction)] = (220, 40, 40)
+    return shown.clip(0, 255).astype(np.uint8)
 
 
 def _image_and_truth(dataset: Any, index: int) -> dict[str, np.ndarray]:

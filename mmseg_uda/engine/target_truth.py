@@ -56,8 +56,8 @@ class TargetTruth:
                 stream, labelled
             ):
                 raise ConfigError(
-                    f'views.accuracy needs the labels of the target: set ann_dir of data.train.{name} and let its '
-                    'pipeline load annotations'
+                    f'views.accuracy needs the labels of the target: set ann_dir of data.train.{name} (training '
+                    'itself never opens them)'
                 )
             streams.append(stream)
         self._streams = streams

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, cast
 
 import mmcv
+import numpy as np
 import torch
 from mmcv import Config
 from mmcv.runner import get_dist_info
@@ -24,8 +25,10 @@ from ..options.test import parse_args
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
 from ..utils.config_errors import naming_config
 from . import environment
+from .distributed import gather_objects
 from .evaluation import Consumer, evaluate_all, run_test, write_metrics
 from .evaluation_sets import PooledSets, named_test_sets, plain_configs
+from .image_errors import ImageErrors, write_errors
 from .predictions import PredictionWriter
 from .temporal import temporal_consistency
 from .weights import check_same_classes, classes_of, load_student
@@ -62,12 +65,13 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
             )
         _write_results(args.out, results)
         return {}
+    errors = {name: ImageErrors(dataset) for name, dataset in datasets.items() if ImageErrors.possible(dataset)}
     metrics = evaluate_all(
         model,
         datasets,
         device,
         logger,
-        consumers=writers,
+        consumers=_joined(writers, errors),
         results=results,
         metric=args.eval or 'mIoU',
         **options,
@@ -78,9 +82,26 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
             figures = temporal_consistency(model, dataset, device, label=name, **options)
             metrics.update({k if len(datasets) == 1 else f'{k}.{name}': v for k, v in figures.items()})
     _write_results(args.out, results)
+    gathered = gather_objects(errors)
     if get_dist_info()[0] == 0:
         _report(metrics, args, datasets, logger)
+        merged = {name: one.merge([other[name] for other in gathered[1:]]) for name, one in errors.items()}
+        write_errors(_result_file(args, 'errors'), merged)
     return metrics
+
+
+def _joined(*consumers: Mapping[str, Consumer]) -> dict[str, Consumer]:
+    """One consumer per data set that passes predictions on to all of them."""
+
+    def to_all(several: Sequence[Consumer]) -> Consumer:
+        def consume(prediction: np.ndarray, meta: Mapping[str, Any]) -> None:
+            for one in several:
+                one(prediction, meta)
+
+        return consume
+
+    names = dict.fromkeys(name for one in consumers for name in one)
+    return {name: to_all([one[name] for one in consumers if name in one]) for name in names}
 
 
 def _write_results(path: Optional[str], results: Mapping[str, Sequence[Any]]) -> None:
@@ -191,14 +212,18 @@ def _names_repeat(dataset: Any) -> bool:
     return len(set(names)) < len(names)
 
 
+def _result_file(args: argparse.Namespace, kind: str) -> Path:
+    name = f'{kind}_{Path(args.checkpoint).stem}{"_ensemble" if args.ensemble_with else ""}.json'
+    return Path(args.work_dir or Path(args.checkpoint).parent) / name
+
+
 def _report(
     metrics: Mapping[str, float], args: argparse.Namespace, datasets: Mapping[str, Any], logger: logging.Logger
 ) -> None:
     shown = ('mIoU', 'aAcc', 'mAcc', 'temporal')
     summary = {key: round(100 * value, 2) for key, value in metrics.items() if key.startswith(shown)}
     logger.info('results (percent): %s', ', '.join(f'{key} {value}' for key, value in summary.items()))
-    name = f'test_{Path(args.checkpoint).stem}{"_ensemble" if args.ensemble_with else ""}.json'
-    path = Path(args.work_dir or Path(args.checkpoint).parent) / name
+    path = _result_file(args, 'test')
     write_metrics(
         path,
         metrics,

@@ -48,7 +48,7 @@ from .live import LiveHook
 from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner
-from .start_screen import announce
+from .start_screen import announce, device_text
 from .step import StepOptions, TrainStep
 from .target_statistics import TargetImages, TargetStatisticsHook
 from .terminal import note, training_logger
@@ -228,6 +228,7 @@ def build_runner(
         config=config_text(cfg),
         data_lists=data_lists(dataset),
         code=code_version(),
+        device=device_text(device),
         CLASSES=dataset.CLASSES,
         PALETTE=dataset.PALETTE,
     )

@@ -85,6 +85,8 @@ def test_report_shows_every_target(trained: Path, tmp_path: Path) -> None:
         str(tmp_path / 'r.html'),
         '--images',
         '2',
+        '--worst',
+        '1',
         '--device',
         'cpu',
         '--panel-image',
@@ -93,7 +95,8 @@ def test_report_shows_every_target(trained: Path, tmp_path: Path) -> None:
     out = report.main([f'mine={run}', *flags])
     text = out.read_text()
     assert re.findall(r'class="part" colspan="3">(\w+)', text) == ['first', 'second']
-    assert text.count('data:image/jpeg') == 2 * 2 * 3
+    assert re.findall(r'class="part" colspan="4">(\w+)', text) == ['first', 'second'], 'images with errors'
+    assert text.count('data:image/jpeg') == 2 * 2 * 3 + 2 * 4
     assert all(f'<td>mIoU{name}<td>' in text for name in ('', '.first', '.second', '.harmonic'))
     assert cv2.imread(str(tmp_path / 'p.png')).shape[0] > 4 * 240 + 3 * 28
 
