@@ -10,6 +10,7 @@ import mmcv
 import numpy as np
 from mmseg.datasets import CustomDataset
 
+from ..datasets.base import SegmentationDataset
 from ..datasets.label_readers import label_path
 from ..datasets.pipelines import label_at_size
 from ..ops.labels import IGNORE
@@ -43,7 +44,8 @@ class ImageErrors:
     def possible(dataset: Any) -> bool:
         """Whether labels are read and scored as MMSegmentation does, so that they can be read again."""
         parts = dataset.datasets if isinstance(dataset, PooledSets) else [dataset]
-        return all(part.ann_dir is not None and type(part).pre_eval is CustomDataset.pre_eval for part in parts)
+        counting = (CustomDataset.pre_eval, SegmentationDataset.pre_eval)
+        return all(part.ann_dir is not None and type(part).pre_eval in counting for part in parts)
 
     def __call__(self, prediction: np.ndarray, meta: Mapping[str, Any]) -> None:
         """Count a prediction (H, W) of the image that ``meta`` names."""
@@ -83,7 +85,7 @@ def truth_of(dataset: Any, index: int, size: Optional[Sequence[int]] = None) -> 
     if size is not None:
         label = label_at_size(label, size, label_path(dataset, index), 'prediction')
     label = label.astype(np.int64)
-    if dataset.reduce_zero_label:
+    if dataset.reduce_zero_label and type(dataset).pre_eval is CustomDataset.pre_eval:  # ours gives class ids
         label = np.where((label == 0) | (label == IGNORE), IGNORE, label - 1)
     return np.where(label == dataset.ignore_index, IGNORE, label)
 

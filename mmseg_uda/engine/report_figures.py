@@ -13,7 +13,7 @@ from .report_runs import Curve, Row
 
 #: drawn in place of the page's text colour
 _INK = '#010203'
-_RC = {
+_RC: Any = {
     **{key: _INK for key in ('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color')},
     'svg.fonttype': 'none',
     'text.parse_math': False,
@@ -55,7 +55,7 @@ def drawn(draw: Callable[[Any], None], width: float = 4.4, height: float = 2.9) 
 def curves(
     rows: Sequence[Row], curve_of: Callable[[Any], Curve], title: str, log: bool = False, marks: bool = False
 ) -> str:
-    """A curve per run; runs of a row have its colour."""
+    """A curve per run that has one; runs of a row have its colour, which is the same in all figures."""
 
     def draw(axis: Any) -> None:
         for number, row in enumerate(rows):

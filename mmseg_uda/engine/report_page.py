@@ -136,7 +136,7 @@ def _settings(rows: Sequence[Row]) -> dict[str, Any]:
     runs = [run for row in rows for run in row.runs]
     texts = [settings_of(run) for run in runs]
     keys = list(dict.fromkeys(key for one in texts for key in one))
-    lines = [dict(key=key, values=[one.get(key, '') for one in texts]) for key in keys]
+    lines: list[dict[str, Any]] = [dict(key=key, values=[one.get(key, '') for one in texts]) for key in keys]
     for line in lines:
         line['same'] = len(runs) > 1 and len(set(line['values'])) == 1
     return dict(titles=[run.title for run in runs], lines=lines)
@@ -159,8 +159,7 @@ def _figures_of(rows: Sequence[Row]) -> list[str]:
     names = [name for name in names if not name.startswith('pseudo')]
     drawn = []
     for name in names[: figures.MOST_FIGURES]:
-        among = [row for row in rows if any(name in run.figures for run in row.runs)]
-        drawn.append(figures.curves(among, _figure_curve(name), name, log='loss' in name))
+        drawn.append(figures.curves(rows, _figure_curve(name), name, log='loss' in name))
     return drawn
 
 
@@ -173,12 +172,11 @@ def _pseudo_labels(rows: Sequence[Row]) -> list[str]:
     views = list(dict.fromkeys(view for row in rows for run in row.runs for view in run.pseudo_labels))
     drawn, maps = [], []
     for view in views:
-        among = [row for row in rows if any(view in run.pseudo_labels for run in row.runs)]
         for key in ('kept', 'weight', 'confidence', 'accuracy', 'kept_accuracy'):
             curve = _quality_curve(view, key)
-            if any(curve(run) for row in among for run in row.runs):
-                drawn.append(figures.curves(among, curve, f'{view}: {_QUALITY[key]}'))
-        for row in among:
+            if any(curve(run) for row in rows for run in row.runs):
+                drawn.append(figures.curves(rows, curve, f'{view}: {_QUALITY[key]}'))
+        for row in rows:
             points = row.first.pseudo_labels.get(view, [])
             if len(points) > 1 and any(one.get('share') for _, one in points):
                 maps.append(figures.class_shares(points, f'{row.title}, {view}: classes kept (root of the share)'))
@@ -222,7 +220,7 @@ def _most_confused(shares: np.ndarray, matrix: np.ndarray, classes: Sequence[str
     wrong = matrix * (1 - np.eye(len(classes)))
     order = np.argsort(-wrong, axis=None)[:_LISTED]
     pairs = [np.unravel_index(i, wrong.shape) for i in order]
-    return [(classes[t], classes[p], 100 * shares[t, p]) for t, p in pairs if wrong[t, p] > 0]
+    return [(classes[t], classes[p], 100 * float(shares[t, p])) for t, p in pairs if wrong[t, p] > 0]
 
 
 # ---- pictures

@@ -41,6 +41,7 @@ def announce(runner: Any, cfg: Config, dataset: Any, device: torch.device) -> No
         *(('data' if i == 0 else '', text) for i, text in enumerate(_data_texts(dataset, tested))),
         ('training', _training_text(runner, cfg)),
         ('results', _result_text(runner, cfg)),
+        ('', f'details in {runner.timestamp}.log'),
     ]
     show(runner.logger, '\n'.join(f'{name:<12s}{text}' for name, text in rows))
     note(runner.logger, 'Hooks will be executed in the following order:\n%s', runner.get_hook_info())
@@ -155,4 +156,4 @@ def _result_text(runner: Any, cfg: Config) -> str:
         )
         if interval
     ]
-    return f'{runner.work_dir} ({", ".join(every)}); details in {runner.timestamp}.log'
+    return f'{runner.work_dir} ({", ".join(every)})'

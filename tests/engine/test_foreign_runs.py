@@ -44,7 +44,7 @@ def test_files_of_the_folder_are_not_executed(received: Path) -> None:
     program = f'open({str(owned)!r}, "w")\n'
     for name in ('0.py', 'config.py', 'tiny.py', 'zz.py', 'sitecustomize.py'):
         (received / name).write_text(program)
-    assert make_report(received).count('data:image') == 3
+    assert make_report(received).count('data:image/jpeg') == 3
     checkpoint = load_checkpoint_file(received / 'latest.pth')
     for text in (program, f'x = __import__("pathlib").Path({str(owned)!r}).touch()\n', 'import os\n', 'x = [' * 5000):
         checkpoint['meta']['config'] = text
@@ -66,7 +66,7 @@ def test_the_copy_of_the_config_serves_older_checkpoints(received: Path) -> None
     checkpoint = load_checkpoint_file(received / 'latest.pth')
     del checkpoint['meta']['config']
     save_checkpoint_file(checkpoint, received / 'latest.pth')
-    assert make_report(received).count('data:image') == 3
+    assert make_report(received).count('data:image/jpeg') == 3
 
 
 @pytest.mark.parametrize(

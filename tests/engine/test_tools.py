@@ -241,7 +241,7 @@ def test_report_is_one_file_with_curves_gains_and_pictures(trained: Path, tmp_pa
     text = out.read_text()
     assert 'gain of second' in text and '+0.0' in text and 'http' not in text
     worst = 3 * (2 + 2 * 2)  # image, truth, and prediction and errors of both runs
-    assert text.count('data:image') == 2 * 4 + worst and text.count('<svg') >= 5
+    assert text.count('data:image/jpeg') == 2 * 4 + worst and text.count('<svg') >= 5
     assert cv2.imread(str(tmp_path / 'panel.png')) is not None
 
 
