@@ -3,8 +3,9 @@
     python benchmarks/stock_networks.py --write      # all of them: about half an hour on one core
 
 Configs with the same kinds of backbone, neck, heads, losses and sampler count as one network; the smallest of them is
-taken, with fewer layers, five classes and images of 64 x 64. Each either trains (finite losses, gradients, a
-prediction) or is refused with a sentence that names the part; anything else is an error of this package.
+taken, with fewer layers, five classes and images of 64 x 64 (more where its pooling needs more). Each either trains
+(finite losses, gradients, a prediction) or is refused with a sentence that names the part; anything else is an error of
+this package. Rows of a walk that was interrupted are kept and not tried again.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from mmseg_uda.utils.config_errors import naming_config
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs' / 'reference' / 'models.md'
 RESULTS = ROOT / 'benchmarks' / 'results' / 'stock_networks_cpu.json'
+KEPT = ROOT / 'work_dirs' / 'stock_networks.jsonl'
 CONFIGS = Path(mmseg.__file__).parent / '.mim' / 'configs'
 BEGIN, END = '<!-- written by benchmarks/stock_networks.py -->', '<!-- end of the written part -->'
 METHODS: dict[str, Any] = {
@@ -175,21 +177,30 @@ def try_network(model: Mapping[str, Any], uda: Optional[Mapping[str, Any]], size
     return 'trains'
 
 
-def walk(pattern: str) -> Iterator[dict[str, Any]]:
-    """One row per network whose first config matches."""
+def walk(pattern: str, kept: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One row per network whose first config matches; those in ``kept``, by the name of the config, as they are."""
     for key, paths in networks().items():
         name = f'{paths[0].parent.name}/{paths[0].name}'
         if not re.search(pattern, name):
             continue
-        row: dict[str, Any] = dict(parts=list(key), config=name, number=len(paths))
+        if name in kept:
+            yield dict(kept[name])
+            continue
+        size = LARGE.get(paths[0].parent.name, SIZE)
+        row: dict[str, Any] = dict(parts=list(key), config=name, number=len(paths), size=size)
         for method, uda in METHODS.items():
             try:
-                row[method] = try_network(small_model(paths[0]), uda, LARGE.get(paths[0].parent.name, SIZE))
+                row[method] = try_network(small_model(paths[0]), uda, size)
             except Exception as error:  # what the table must not hold
                 row[method] = f'ERROR {type(error).__name__}: {error}'
             gc.collect()
-        print(row, flush=True)
         yield row
+
+
+def kept_rows(path: Path = KEPT) -> dict[str, dict[str, Any]]:
+    """Rows of an interrupted walk, by the name of their config."""
+    lines = path.read_text(encoding='utf-8').splitlines() if path.exists() else []
+    return {row['config']: row for row in map(json.loads, lines)}
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -203,13 +214,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             notes.append(text)
         return f'refused ({notes.index(text) + 1})'
 
-    lines = ['| network (MMSegmentation 0.30) | smallest config | configs | ' + ' | '.join(METHODS) + ' |']
-    lines.append('|---' * (3 + len(METHODS)) + '|')
+    lines = ['| network (MMSegmentation 0.30) | smallest config | configs | images | ' + ' | '.join(METHODS) + ' |']
+    lines.append('|---' * (4 + len(METHODS)) + '|')
     for row in rows:
         cells = [cell(row[method]) for method in METHODS]
         parts = ', '.join(part for part in row['parts'][1:])
         kind = '' if row['parts'][0] == 'EncoderDecoder' else f'{row["parts"][0]}: '
-        lines.append(f'| {kind}{parts} | `{row["config"]}` | {row["number"]} | {" | ".join(cells)} |')
+        lines.append(f'| {kind}{parts} | `{row["config"]}` | {row["number"]} | {row["size"]} | {" | ".join(cells)} |')
     return '\n'.join([*lines, '', *(f'{i + 1}. {note}' for i, note in enumerate(notes))])
 
 
@@ -224,15 +235,27 @@ def write(rows: Sequence[Mapping[str, Any]]) -> None:
 def main() -> None:
     """Walk, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--only', default='.', help='regular expression on the config name')
-    parser.add_argument('--write', action='store_true', help=f'write {PAGE.name} and {RESULTS.name}')
+    parser.add_argument('--only', default='', help='regular expression on the config name')
+    parser.add_argument('--write', action='store_true', help=f'write {PAGE.name} and {RESULTS.name}; excludes --only')
     args = parser.parse_args()
+    if args.write and args.only:
+        parser.error('--write is for all networks: leave --only out')
     warnings.simplefilter('ignore')
     few_blocks()
-    rows = list(walk(args.only))
+    kept = {} if args.only else kept_rows()
+    rows: list[dict[str, Any]] = []
+    KEPT.parent.mkdir(exist_ok=True)
+    for row in walk(args.only, kept):
+        print(row, flush=True)
+        rows.append(row)
+        if not args.only and row['config'] not in kept:
+            with KEPT.open('a', encoding='utf-8') as file:
+                file.write(json.dumps(row) + '\n')
     errors = [row for row in rows if any(str(row[method]).startswith('ERROR') for method in METHODS)]
     if args.write:
         write(rows)
+    if not args.only:
+        KEPT.unlink()
     print(f'{len(rows)} networks, {len(errors)} with errors')
     raise SystemExit(bool(errors))
 
