@@ -1,6 +1,7 @@
 """The README's recipe for own data on one config of every family and on images of three sizes: does it adapt?
 
-    python benchmarks/readme_recipe.py
+    python benchmarks/readme_recipe.py --write                          # all of them: about ten minutes on one core
+    python benchmarks/readme_recipe.py --only configs/esl --size 256x256
 
 The recipe is the README's text with another base; only the network is replaced by a small one, every pixel counts as
 confident, and the run ends after one iteration. Each row says the share of target pixels with a weight
@@ -10,11 +11,12 @@ confident, and the run ends after one iteration. Each row says the share of targ
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -27,6 +29,9 @@ from mmseg_uda.engine import environment, train
 from mmseg_uda.utils.cli import is_user_error, one_line
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / 'docs' / 'reference' / 'checks.md'
+RESULTS = ROOT / 'benchmarks' / 'results' / 'readme_recipe_cpu.json'
+BEGIN, END = '<!-- written by benchmarks/readme_recipe.py -->', '<!-- end of the written part -->'
 SIZES = ((256, 256), (480, 360), (2048, 1024))
 BN = dict(type='BN', requires_grad=True)
 BACKBONE = dict(
@@ -91,8 +96,16 @@ def small(cfg: Config) -> None:
     cfg.log_config = dict(interval=1, hooks=[])
     if cfg.get('uda'):
         cfg.uda.pop('imnet_feature_dist_lambda', None)  # it needs weights of ImageNet
-        if 'pseudo_threshold' in cfg.uda or cfg.uda.type in ('DACS', 'QuadMix'):
-            cfg.uda.pseudo_threshold = 0.0  # an untrained network is sure of nothing
+        trust_all(cfg.uda)
+
+
+def trust_all(uda: Any) -> None:
+    """Let every pixel count: an untrained network is sure of nothing."""
+    labeler = uda.get('pseudo_labeler')
+    if labeler is not None:  # of an entropy the limit is an upper one
+        labeler.threshold = 1.0 if labeler.type == 'EntropyPseudoLabel' else 0.0
+    elif 'pseudo_threshold' in uda or uda.type in ('DACS', 'QuadMix'):
+        uda.pseudo_threshold = 0.0
 
 
 def try_config(config: Path, folder: Path) -> str:
@@ -104,16 +117,17 @@ def try_config(config: Path, folder: Path) -> str:
         runner = train.train(cfg, torch.device('cpu'), config.name, validate=False)
     except Exception as error:
         if is_user_error(error):
-            return f'refused: {one_line(error)}'
+            sentence = one_line(error).replace(str(folder), 'data/mine')
+            return re.sub(r'^\w+Error: (\S+\.py: )?', 'refused: ', sentence)
         raise
     share = runner.log_buffer.val_history.get('target.share', [None])[-1]
     return 'trains' if share is None else f'trains, target.share {share:.2f}'
 
 
-def rows(pattern: str) -> Iterator[tuple[str, str, str]]:
-    """(config, size, outcome) of every family."""
+def rows(pattern: str, sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[str, str, str]]:
+    """(config, size, outcome) of every family whose config matches."""
     with tempfile.TemporaryDirectory() as name:
-        for width, height in SIZES:
+        for width, height in sizes:
             data = Path(name) / f'{width}x{height}'
             write_images(data, (width, height))
             for base in families():
@@ -122,14 +136,46 @@ def rows(pattern: str) -> Iterator[tuple[str, str, str]]:
                     yield f'{base.parent.name}/{base.name}', f'{width}x{height}', outcome
 
 
+def table(found: Mapping[str, Mapping[str, str]]) -> str:
+    """Outcomes by config and size as Markdown; sentences stand below, numbered."""
+    notes: list[str] = []
+
+    def cell(text: str) -> str:
+        if not text.startswith('refused: '):
+            return text
+        if text not in notes:
+            notes.append(text)
+        return f'refused ({notes.index(text) + 1})'
+
+    sizes = [f'{width}x{height}' for width, height in SIZES]
+    lines = ['| config | ' + ' | '.join(sizes) + ' |', '|---' * (1 + len(sizes)) + '|']
+    for config, outcomes in sorted(found.items()):
+        lines.append(f'| `{config}` | ' + ' | '.join(cell(outcomes.get(size, '')) for size in sizes) + ' |')
+    return '\n'.join([*lines, '', *(f'{i + 1}. {note[len("refused: ") :]}' for i, note in enumerate(notes))])
+
+
+def write(found: Mapping[str, Mapping[str, str]]) -> None:
+    """Put the outcomes into the results and the table into the docs page."""
+    RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + '\n', encoding='utf-8')
+    before, rest = PAGE.read_text(encoding='utf-8').split(BEGIN)
+    PAGE.write_text(f'{before}{BEGIN}\n{table(found)}\n{END}{rest.split(END)[1]}', encoding='utf-8')
+
+
 def main() -> None:
     """Print a line for every family and size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', default='.', help='regular expression on the path of the config')
+    parser.add_argument('--size', choices=[f'{w}x{h}' for w, h in SIZES], help='images of this size only')
+    parser.add_argument('--write', action='store_true', help=f'renew these cells of {PAGE.name} and {RESULTS.name}')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
-    for row in rows(args.only):
-        print('| ' + ' | '.join(row) + ' |', flush=True)
+    found: dict[str, dict[str, str]] = json.loads(RESULTS.read_text(encoding='utf-8')) if RESULTS.exists() else {}
+    sizes = [(w, h) for w, h in SIZES if args.size in (None, f'{w}x{h}')]
+    for config, size, outcome in rows(args.only, sizes):
+        print(f'| {config} | {size} | {outcome} |', flush=True)
+        found.setdefault(config, {})[size] = outcome
+        if args.write:
+            write(found)
 
 
 if __name__ == '__main__':

@@ -27,6 +27,7 @@ from .checkpoints import check_resumable
 from .data import to_device
 from .distributed import barrier, gather_objects
 from .finite import refuse_non_finite
+from .share_watch import ShareWatch
 from .signals import StopRequest
 from .step import TrainStep
 from .terminal import note
@@ -45,14 +46,17 @@ class DeferredLogBuffer(LogBuffer):
     method no longer has would be logged with its last value until the end.
     """
 
-    def __init__(self, step: TrainStep) -> None:
+    def __init__(self, step: TrainStep, watch: ShareWatch) -> None:
         super().__init__()
         self._step = step
+        self._watch = watch
         self._recorded: dict[str, None] = {}
 
     def pull(self) -> None:
         """Take over what the step has recorded; a value that an iteration lacks counts zero times."""
-        for entry in self._step.flush():
+        entries = self._step.flush()
+        self._watch.look(entries)
+        for entry in entries:
             self._recorded.update(dict.fromkeys(entry))
             self.update(entry)
             self.update({name: 0.0 for name in self._recorded if name not in entry}, count=0)
@@ -121,7 +125,8 @@ class UDARunner(IterBasedRunner):
         self.step = step
         self.flush_interval = flush_interval
         self.channels_last = channels_last
-        self.log_buffer = DeferredLogBuffer(step)
+        self.share_watch = ShareWatch(flush_interval, self.logger)
+        self.log_buffer = DeferredLogBuffer(step, self.share_watch)
         self.hook_state = hook_state.HookState(self.hooks)
         self._completed = 0
         self.stop = StopRequest()
@@ -192,6 +197,7 @@ class UDARunner(IterBasedRunner):
                 self.train(batches)
                 if self._should_stop():
                     self._save_and_exit()
+        self.share_watch.end()
         self.call_hook('after_epoch')
         self.call_hook('after_run')
 

@@ -27,6 +27,7 @@ from .base import LossTerm, UDASegmentor
 from .parts.labeled_target import LabeledTarget
 from .parts.masked_consistency import MaskedConsistency
 from .parts.supervised import joint_images, terms_of
+from .parts.target_share import TARGET_SHARE, target_share
 
 Scores = Mapping[str, Tensor]
 
@@ -115,16 +116,25 @@ class OutputAdaptation(UDASegmentor):
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
         scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
         losses, weights = self.target_losses(scores, source), dict(self.target_weights)
+        share: dict[str, Tensor] = {}
         if self.target_ce is not None:
-            for key, value in self.label_losses(scores, self.with_pseudo_labels(target)).items():
+            labelled = self.with_pseudo_labels(target)
+            assert labelled.label is not None
+            share = target_share(labelled.label, labelled.valid)
+            for key, value in self.label_losses(scores, labelled).items():
                 losses[f'target.{key}'], weights[f'target.{key}'] = value, self.target_ce
         target_scores = _detached(scores)
         del scores
         self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
-        yield LossTerm.from_losses('target', losses, weights=weights, updates=SEGMENTOR)
+        term = LossTerm.from_losses('target', losses, weights=weights, updates=SEGMENTOR)
+        term.log.update(share)
+        yield term
         if self.masking is not None:
-            yield replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
+            term = replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
+            if share:
+                term.log.pop(TARGET_SHARE, None)  # logged above
+            yield term
         yield from self.discriminator_terms(source_scores, target_scores)
 
     def _scores_of(self, streams: Sequence[Stream]) -> list[dict[str, Tensor]]:

@@ -21,6 +21,7 @@ from ..utils.world import current_world
 from .base import LossTerm
 from .mtaf import MTKT
 from .parts.multi_target import DomainHeads
+from .parts.target_share import target_share
 
 #: image size divided by the size at which target losses are computed
 LOSS_STRIDE = 4
@@ -127,10 +128,14 @@ class CoaST(DomainHeads):
         classifier on the same features; ``target0`` ...: the target's own head on its images, the other heads on
         views in their targets' style, and the agnostic head distilled."""
         labels = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
+        share = target_share(torch.cat([label.flatten() for label in labels]))
         yield from self._source_terms(source)
         for i, (target, label) in enumerate(zip(targets, labels)):
             losses = self._target_losses(i, target.img, label)
-            yield LossTerm.from_losses(f'target{i}', losses, f'target{i}.', self.loss_weights)
+            term = LossTerm.from_losses(f'target{i}', losses, f'target{i}.', self.loss_weights)
+            term.log.update(share)
+            share = {}
+            yield term
 
     def _source_terms(self, source: Stream) -> Iterator[LossTerm]:
         """The source's losses of all classifiers on the same features."""

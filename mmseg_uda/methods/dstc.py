@@ -28,6 +28,7 @@ from ..utils.config import build_from_config, signature_names, split_options
 from ..utils.rng import rand_per_sample
 from ..utils.world import current_world
 from .base import STATE_PREFIX, LossTerm, OptimizerStep, TrainingEvent, UDASegmentor
+from .parts.target_share import target_share
 
 SOURCE_BRANCH, TARGET_BRANCH, ENSEMBLE = 'source_branch', 'target_branch', 'ensemble'
 THRESHOLD_MODES = ('pixel', 'share')
@@ -166,7 +167,8 @@ class DSTC(UDASegmentor):
         """Terms of the source branch (``source``, ``align``, ``labeled_target``, ``mix_source_branch``), its step,
         terms of the target branch (``mixed_labeled``, ``mix_target_branch``).
 
-        Logged as well: ``agreement``, the share of unlabelled pixels to which both networks give the same class.
+        Logged as well: ``agreement``, the share of unlabelled pixels to which both networks give the same class, and
+        ``target.share`` of the labels of both.
         """
         streams, world = split_streams(batch), current_world()
         source, labeled = streams['source'], streams['labeled_target']
@@ -192,9 +194,9 @@ class DSTC(UDASegmentor):
         loss = self.cross_entropy(logits(self.target_branch, mixed, for_labels=False), label, world)
         yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
         second = self.label_images(self.student, target.img)
-        agreement = (first.label == second.label).float().mean()
+        log = {'agreement': (first.label == second.label).float().mean(), **self.share_of(first, second)}
         yield self.unlabeled_term(
-            'mix_target_branch', self.target_branch, second, target, world, TARGET_BRANCH, number, agreement=agreement
+            'mix_target_branch', self.target_branch, second, target, world, TARGET_BRANCH, number, log
         )
 
     def _supervised_source_branch(
@@ -230,7 +232,7 @@ class DSTC(UDASegmentor):
         world: World,
         updates: str,
         number: int = 1,
-        **log: Tensor,
+        log: Optional[Mapping[str, Tensor]] = None,
     ) -> LossTerm:
         """Cross entropy of ``learner`` on unlabelled images, mixed with each other by the labels of the other network.
 
@@ -253,7 +255,17 @@ class DSTC(UDASegmentor):
             mixed = self.augmentation(mixed, target.metas, self.rng)
         self.record_view(name, img=mixed, label=label, weight=mask[:, 0])
         loss = self.cross_entropy(logits(learner, mixed, for_labels=False), label, world)
-        return LossTerm(name, loss, weight=weight, log={name: loss, **log}, updates=(updates,))
+        return LossTerm(name, loss, weight=weight, log={name: loss, **(log or {})}, updates=(updates,))
+
+    def share_of(self, *pseudo: PseudoLabels) -> dict[str, Tensor]:
+        """The log entry ``target.share`` of the labels that the branches give each other."""
+        label, weight = torch.stack([p.label for p in pseudo]), None
+        if self.options.pseudo_threshold is not None:
+            sure = [p.confidence >= self.options.pseudo_threshold for p in pseudo if p.confidence is not None]
+            weight = torch.stack(sure)
+            if self.options.threshold_mode == 'share':  # one confident pixel gives all of them weight
+                weight = weight.flatten(1).any(1)[:, None, None, None].expand_as(label)
+        return target_share(label, weight)
 
     def choose_classes(self, label: Tensor, replacement: bool) -> Tensor:
         """Classes to paste: half of those of each image; bool (B, 256)."""

@@ -26,6 +26,7 @@ from .parts.flat_keys import FLAT_KEYS, components_from_flat_keys
 from .parts.labeled_target import LabeledTarget, Roles
 from .parts.masked_consistency import MaskedConsistency
 from .parts.supervised import Weighted, supervised_pass, supervised_terms, terms_of
+from .parts.target_share import target_share
 from .parts.teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
@@ -205,7 +206,7 @@ class SelfTraining(UDASegmentor):
             yield self.masking.loss_on_labels(self, roles.labeled, self.labeled_target.mask)
 
     def _target_terms(self, roles: Roles) -> Iterator[LossTerm]:
-        """Losses on target images; the first one also logs ``target.share``, the share of pixels with a weight."""
+        """Losses on target images; the first one also logs ``target.share``."""
         target = roles.target
         assert target is not None
         pseudo = self.label_target(target)
@@ -216,7 +217,7 @@ class SelfTraining(UDASegmentor):
             weight=pseudo.weight,
             confidence=pseudo.probability,
         )
-        share = {'target.share': (pseudo.weight > 0).float().mean()}
+        share = target_share(pseudo.label, pseudo.weight)
         for term in self._terms_on(roles, target, pseudo):
             term.log.update(share)
             share = {}

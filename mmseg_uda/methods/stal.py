@@ -26,6 +26,7 @@ from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.config import check_options, option_names, signature_names, split_options
 from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
+from .parts.target_share import target_share
 
 
 class MixPairs(NamedTuple):
@@ -209,10 +210,12 @@ class STAL(UDASegmentor):
             weight=consistency_weight,
             keep_graph=True,
         )
+        loss = self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, world)
         yield LossTerm(
             'consistency_mixed',
-            self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, world),
+            loss,
             weight=consistency_weight,
+            log={'consistency_mixed': loss, **(target_share(label_m) if consistency_weight > 0 else {})},
             keep_graph=self.contrast is not None,
         )
         if self.contrast is not None:

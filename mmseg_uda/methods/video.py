@@ -24,6 +24,7 @@ from ..utils.config import build_from_config, check_options, signature_names
 from ..utils.rng import StepRng
 from .base import LossTerm, TrainingEvent, UDASegmentor
 from .parts.frames import Frames, cyclic, frames_of, require_fused
+from .parts.target_share import target_share
 
 Options = Optional[Mapping[str, Any]]
 _LABELER = (signature_names(ClipLabeler) or set()) - {'student'}
@@ -232,7 +233,16 @@ class TPS(VideoAdaptation):
     def target_term(self, target: Frames, labels: Mapping[str, Tensor]) -> LossTerm:
         """The augmented clip against the pseudo-labels of each head."""
         scores = self.target_scores(target, self.rescaled(self.augmented(target)))
-        return LossTerm.from_losses('target', self.pseudo_losses(scores, labels), 'target.', weight=self.lambda_t)
+        return self.pseudo_term(scores, labels)
+
+    def pseudo_term(
+        self, scores: Mapping[str, Tensor], labels: Mapping[str, Tensor], keep_graph: bool = False
+    ) -> LossTerm:
+        """The term ``target`` of scores by head; it also logs ``target.share``."""
+        losses = self.pseudo_losses(scores, labels)
+        term = LossTerm.from_losses('target', losses, 'target.', weight=self.lambda_t, keep_graph=keep_graph)
+        term.log.update(target_share(labels['decode']))
+        return term
 
     def pseudo_losses(self, scores: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each head's losses on its own pseudo-labels; on those of ``decode`` where the labelling network lacks it."""

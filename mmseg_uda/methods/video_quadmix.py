@@ -163,9 +163,7 @@ class VideoQuadMix(TPS):
         losses = self.label_losses(scores.fused, source.label)
         yield LossTerm.from_losses('source', losses, keep_graph=aligned)
         found = self.target_scores(target, self.rescaled(strong))
-        yield LossTerm.from_losses(
-            'target', self.pseudo_losses(found, labels), 'target.', weight=self.lambda_t, keep_graph=aligned
-        )
+        yield self.pseudo_term(found, labels, keep_graph=aligned)
         if aligned:
             small = {name: self.student.resized(value, labels['decode'].shape[2:]) for name, value in found.items()}
             loss = self.alignment(scores, source, small, target)

@@ -17,6 +17,7 @@ from ...registry import AUGMENTATIONS, MASKERS
 from ...streams import Stream
 from ...utils.config import build_from_config
 from ..base import LossTerm, UDASegmentor
+from .target_share import target_share
 from .teacher_labels import label_with
 
 Same = Union[str, float, None]
@@ -91,8 +92,6 @@ class MaskedConsistency(nn.Module):
         else:
             assert pseudo is not None
             target, label, weight = pseudo
-            if self.teacher is not None:
-                label, weight = label_with(self.teacher, self.pseudo_labeler, target)[:2]
             assert label is not None and weight is not None
             batch = select_masked_batch(self.mode, source.img, source.require_label(), target.img, label, weight)
         return self._masked(method, source, batch)
@@ -102,7 +101,7 @@ class MaskedConsistency(nn.Module):
         return batch._replace(img=self.masker(img, method.rng))
 
     def loss(self, method: UDASegmentor, source: Stream, pseudo: Optional[PseudoLabelled] = None) -> LossTerm:
-        """The term ``masked``.
+        """The term ``masked``; it logs ``target.share`` if the method has not labelled the target.
 
         Args:
             method: gives the student and this iteration's random numbers.
@@ -110,7 +109,14 @@ class MaskedConsistency(nn.Module):
             pseudo: the clean target stream with the method's pseudo-labels (B, H, W) and weights (B, H, W), which an
                 own teacher replaces (then they may be None); None in source-only training.
         """
-        return self._term(method, 'masked', self.build_batch(method, source, pseudo), self.weight)
+        log: dict[str, Tensor] = {}
+        if pseudo is not None and not self.source_only and self.teacher is not None:
+            own = label_with(self.teacher, self.pseudo_labeler, pseudo[0])
+            log = target_share(own.label, own.weight) if pseudo[1] is None else {}
+            pseudo = (pseudo[0], own.label, own.weight)
+        term = self._term(method, 'masked', self.build_batch(method, source, pseudo), self.weight)
+        term.log.update(log)
+        return term
 
     def loss_on_labels(self, method: UDASegmentor, labeled: Stream, weight: float) -> LossTerm:
         """The term ``masked_labeled``: masked images of a labelled stream with their labels."""
