@@ -25,7 +25,7 @@ from mmcv import Config
 
 import mmseg_uda  # noqa: F401  (registers everything)
 from mmseg_uda.builder import build_train_model
-from mmseg_uda.engine.checks import check_heads
+from mmseg_uda.engine.network_checks import check_heads
 from mmseg_uda.engine.optimizers import build_optimizers
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.models.training_interface import logits

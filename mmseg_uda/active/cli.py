@@ -50,7 +50,9 @@ def run(args: argparse.Namespace, cfg: Config, session: ActiveSession) -> None:
     device = environment.start_processes('none', None, args.device, args.gpu_id)
     predict: Optional[Predict] = None
     if args.checkpoint:
-        predict = segmentor_predict(load_model(cfg, str(args.checkpoint), args.test_with, device))
+        predict = segmentor_predict(
+            load_model(cfg, str(args.checkpoint), args.test_with, device, classes=session.pool.classes)
+        )
     if args.command == 'rank':
         write_ranking(session, session.rank(predict, device, args.checkpoint))
     elif session.pool.simulated:

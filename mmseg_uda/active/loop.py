@@ -139,7 +139,10 @@ def buy_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -> 
     session = open_session(cfg, folder.parent)
     checkpoint = context.folders[f'round_{number - 1:02d}'] / f'iter_{cfg.runner.max_iters}.pth'
     needed = session.acquisition.needs_model
-    predict = segmentor_predict(load_model(cfg, str(checkpoint), None, context.device)) if needed else None
+    predict = None
+    if needed:
+        model = load_model(cfg, str(checkpoint), None, context.device, classes=session.pool.classes)
+        predict = segmentor_predict(model)
     session.select(number, predict, context.device, checkpoint)
     if get_dist_info()[0] == 0:
         write_pictures(session.pool, session.label_set, number)

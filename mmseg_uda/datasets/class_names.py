@@ -58,12 +58,3 @@ def read_classes(classes: Union[str, Sequence[str]]) -> list[str]:
             f"classes='{classes}' names no file: give a list of names, or a text file with one name a line"
         ) from None
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def same_classes(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether two lists name the same classes in the same order; case, ``_`` and ``-`` do not matter."""
-    return [_plain(name) for name in first] == [_plain(name) for name in second]
-
-
-def _plain(name: str) -> str:
-    return ' '.join(str(name).lower().replace('_', ' ').replace('-', ' ').split())

@@ -16,6 +16,7 @@ from ..models.modes import set_training_modes
 from ..options.browse_dataset import parse_args
 from ..options.common import DEFAULT_SEED
 from ..utils.checkpoint_io import load_checkpoint_file, state_dict_of
+from ..utils.class_lists import check_same_classes
 from ..utils.config_errors import naming_config
 from ..utils.progress import progress
 from ..utils.rng import StepRng, seed_everything
@@ -39,7 +40,9 @@ def main(argv: Optional[Sequence[str]] = None) -> list[Path]:
         dataset = build_training_dataset(cfg, seed)
         method = build_method(cfg, seed, device, dataset)
     if args.checkpoint:
-        load_student(method, state_dict_of(load_checkpoint_file(args.checkpoint)), args.checkpoint)
+        loaded = load_checkpoint_file(args.checkpoint)
+        check_same_classes(loaded.get('meta'), dataset.CLASSES, args.checkpoint)
+        load_student(method, state_dict_of(loaded), args.checkpoint)
     loader = iter(build_train_loader(dataset, {**cfg.data, 'workers_per_gpu': 0}))
     written = []
     for iteration in progress(range(args.batches), 'browse', args.batches):

@@ -244,7 +244,7 @@ class UDAEvalHook(EvalHook):
         **options: Any,
     ) -> None:
         first = next(iter(datasets.values()))
-        for decided_here in ('efficient_test', 'pre_eval', 'by_epoch'):  # by_epoch=True: engine/checks.py
+        for decided_here in ('efficient_test', 'pre_eval', 'by_epoch'):  # by_epoch=True: engine/config_checks.py
             options.pop(decided_here, None)
         # for hooks of others, which predict the first data set themselves (MMSegWandbHook)
         super().__init__(_DeviceLoader(first, workers, device), by_epoch=False, pre_eval=True, **options)

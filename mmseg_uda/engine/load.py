@@ -45,8 +45,9 @@ def load(
     cfg = environment.load_config(str(config), dict(cfg_options or {}))
     steps = test_steps(cfg)
     place = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    model = load_model(cfg, str(weights), network, place)
-    classes = model.CLASSES or class_names(cfg.data.get('test'))
+    named = class_names(cfg.data.get('test'))
+    model = load_model(cfg, str(weights), network, place, classes=named)
+    classes = model.CLASSES or named
     palette = model.PALETTE or palette_of(cfg.data.get('test'), classes)
     return Predictor(model, steps, place, classes, palette)
 

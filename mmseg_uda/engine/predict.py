@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Iterable, Optional, Sequence
 
+from ..datasets.class_names import class_names
 from ..datasets.labels import CorruptFileError
 from ..options.predict import parse_args
 from ..utils.progress import progress
@@ -26,7 +27,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     device = environment.start_processes(args.launcher, cfg.get('dist_params'), args.device, args.gpu_id)
     images = [] if args.video else find_images(args.inputs)
     check_names(images)
-    model = load_model(cfg, args.checkpoint, args.test_with, device)
+    named = class_names((cfg.get('data') or {}).get('test') or [])
+    model = load_model(cfg, args.checkpoint, args.test_with, device, classes=named)
     classes, palette = model.CLASSES, model.PALETTE
     if palette is None and args.format in ('overlay', 'color'):
         raise ValueError(

@@ -181,7 +181,7 @@ def extract(
     data_cfg = target_config(cfg, options.where)
     steps = extraction_pipeline(data_cfg.get('pipeline', ()))
     dataset = unlabelled(data_cfg, steps)
-    method = load_model(cfg, checkpoint, options.test_with, device, logger)
+    method = load_model(cfg, checkpoint, options.test_with, device, logger, dataset.CLASSES)
     check_upsample(method.inference_model, options.upsample)
     store = _open_store(folder, checkpoint, dataset, steps, options, method)
     workers = int((cfg.get('data') or {}).get('workers_per_gpu', 2))

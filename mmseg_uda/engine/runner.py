@@ -22,6 +22,7 @@ from ..utils.checkpoint_io import (
     save_checkpoint_file,
     state_dict_of,
 )
+from ..utils.class_lists import check_same_classes
 from . import hook_state
 from .checkpoints import check_resumable
 from .data import to_device
@@ -31,7 +32,7 @@ from .share_watch import ShareWatch
 from .signals import StopRequest
 from .step import TrainStep
 from .terminal import note
-from .weights import check_same_classes, load_student, to_cpu
+from .weights import load_student, to_cpu
 
 #: seconds between two agreements of the ranks on whether to stop
 AGREE_EVERY = 2.0

@@ -44,7 +44,7 @@ class ShareWatch:
         if not self._said:
             self._said = True
             self._logger.warning(
-                '%s has been 0 %s: no target pixel has a weight, so that the network learns from labelled images alone. '
+                '%s has been 0 %s: no target pixel has a weight, and the network learns from labelled images alone. '
                 'Lower the threshold of the pseudo-labels, train the network longer on the source first, or look at '
                 'the pseudo-labels with tools/browse_dataset.py',
                 TARGET_SHARE,

@@ -23,6 +23,7 @@ from ..models.execution import speed_up
 from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..options.test import parse_args
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
+from ..utils.class_lists import check_same_classes, classes_of
 from ..utils.config_errors import naming_config
 from . import environment
 from .distributed import gather_objects
@@ -31,7 +32,7 @@ from .evaluation_sets import PooledSets, named_test_sets, plain_configs
 from .image_errors import ImageErrors, write_errors
 from .predictions import PredictionWriter
 from .temporal import temporal_consistency
-from .weights import check_same_classes, classes_of, load_student
+from .weights import load_student
 
 
 def main(argv: Optional[Sequence[str]] = None) -> dict[str, float]:
@@ -117,6 +118,7 @@ def load_model(
     test_with: Optional[str],
     device: torch.device,
     logger: Optional[logging.Logger] = None,
+    classes: Optional[Sequence[str]] = None,
 ) -> UDASegmentor:
     """The method of a config with the weights of a checkpoint, ready to predict.
 
@@ -124,9 +126,10 @@ def load_model(
         cfg: a training config of this package or a plain MMSeg config.
         checkpoint: its weights are loaded with :func:`load_student`'s checks.
         test_with: ``student``, ``teacher`` ... or None for the config's choice.
+        classes: of the data that the model answers for; None = do not compare.
 
     Raises:
-        CheckpointError: ``test_with`` names a network that the checkpoint does not hold.
+        CheckpointError: ``test_with`` names a network that the checkpoint does not hold, or its classes differ.
     """
     return speed_up(load_method(cfg, checkpoint, test_with, logger)[0].to(device)).eval()
 
@@ -140,6 +143,7 @@ def load_method(
         cfg.model.pretrained = None
     method = build_train_model(cfg, int(cfg.get('seed') or 0))
     loaded = load_checkpoint_file(checkpoint)
+    check_same_classes(loaded.get('meta'), classes, checkpoint)
     state = state_dict_of(loaded)
     load_student(method, state, checkpoint, logger)
     if test_with is not None:
@@ -168,7 +172,8 @@ def ensemble(
     """
     members = [model.inference_model]
     for config, checkpoint in others:
-        members.append(load_model(environment.load_config(config), checkpoint, None, device, logger).inference_model)
+        member = load_model(environment.load_config(config), checkpoint, None, device, logger, model.CLASSES)
+        members.append(member.inference_model)
         counts = [member.num_classes for member in (members[0], members[-1])]
         if counts[0] != counts[1]:
             raise CheckpointError(

@@ -29,22 +29,16 @@ from ..utils.config_text import config_text
 from ..utils.rng import set_random_seed
 from . import environment
 from .checkpoints import find_resumable
-from .checks import (
-    check_bands,
-    check_class_lists,
-    check_counting,
-    check_evaluation,
-    check_heads,
-    check_ignored_rows,
-    report_limits,
-)
+from .config_checks import check_class_lists, check_counting, check_hooks
 from .data import build_train_loader
+from .data_checks import check_bands, check_evaluation, check_ignored_rows
 from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
 from .evaluation_sets import named_test_sets
 from .hooks import NamedLrUpdaterHook
 from .identity import check_ranks, check_resumed, code_version, data_lists, flat, settings
 from .live import LiveHook
+from .network_checks import check_heads, report_own_training
 from .optimizers import as_mmcv, build_optimizers
 from .placing import EngineOptions, place, spread_memory
 from .runner import UDARunner
@@ -189,7 +183,8 @@ def _train(
         for hook in runner.hooks:
             if isinstance(hook, UDAEvalHook):
                 check_evaluation(hook, runner.model, runner.max_iters, logger)
-        report_limits(runner.model, runner.hooks, logger)
+        report_own_training(runner.model, logger)
+        check_hooks(runner.hooks, logger)
     if cfg.get('resume_from'):
         source = cfg.resume_from
         runner.resume(source, check=lambda old: check_resumed(old, cfg, lists, source, logger, resume_changed))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 import torch
 from torch import Tensor, nn
 
-from ..datasets.class_names import same_classes
 from ..models.heads import heads_of
 from ..utils.checkpoint_io import CheckpointError
+from ..utils.class_lists import checkpoint_difference
 
 #: beginnings of the keys whose shapes may depend on the number of classes
 _HEADS = re.compile(r'(decode_head|auxiliary_head|domain_heads|domain_auxiliary_heads)\.')
@@ -108,13 +108,6 @@ def _class_counts(model: nn.Module) -> set[int]:
     }
 
 
-def classes_of(meta: Optional[Mapping[str, Any]]) -> Optional[Sequence[str]]:
-    """Class names in the meta data of a checkpoint of this package, of MMSegmentation 0.x or 1.x; None without."""
-    meta = meta or {}
-    names = meta.get('CLASSES') or (meta.get('dataset_meta') or {}).get('classes')
-    return list(names) if isinstance(names, (list, tuple)) else None
-
-
 def _compare_names(
     model: nn.Module,
     meta: Optional[Mapping[str, Any]],
@@ -123,35 +116,11 @@ def _compare_names(
     logger: Optional[logging.Logger],
 ) -> None:
     """Warn when a classifier is taken over whose channels had other names."""
-    theirs, mine = classes_of(meta), getattr(model, 'CLASSES', None)
-    if logger is None or left_out or theirs is None or mine is None or same_classes(theirs, mine):
-        return
-    if len(theirs) == len(mine):
-        first = next(i for i, (a, b) in enumerate(zip(theirs, mine)) if not same_classes([a], [b]))
+    difference = checkpoint_difference(meta, getattr(model, 'CLASSES', None))
+    if logger is not None and difference is not None and not left_out:
         logger.warning(
-            "%s: its classifier was trained for other classes than these data have (class %d is '%s' there, '%s' here) "
-            'and starts from these weights',
-            source,
-            first,
-            theirs[first],
-            mine[first],
+            "the network in '%s' has %s. Its classifier starts from these weights all the same", source, difference
         )
-
-
-def check_same_classes(meta: Optional[Mapping[str, Any]], classes: Optional[Sequence[str]], source: Any) -> None:
-    """Refuse to predict or to go on with the classes of a checkpoint under other names.
-
-    Raises:
-        CheckpointError: another number, order or other names.
-    """
-    theirs = classes_of(meta)
-    if theirs is None or classes is None or same_classes(theirs, classes):
-        return
-    raise CheckpointError(
-        f"'{source}' was trained for the classes [{', '.join(theirs)}], the data set has "
-        f'[{", ".join(classes)}]: its scores would stand under wrong names. Give the data set the same classes=[...], '
-        'in the same order'
-    )
 
 
 def to_cpu(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import torch
 from mmcv.runner import get_dist_info
@@ -24,6 +24,7 @@ from ..ops.world import World
 from ..registry import AUGMENTATIONS, UDA
 from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
+from ..utils.class_lists import check_same_classes
 from ..utils.config import build_from_config, signature_names, split_options
 from ..utils.rng import rand_per_sample
 from ..utils.world import current_world
@@ -159,7 +160,7 @@ class DSTC(UDASegmentor):
             if self.init is None:
                 init_segmentor_weights(network)
             else:
-                load_warm_up(network, self.init[name], f'uda.init.{name}')
+                load_warm_up(network, self.init[name], f'uda.init.{name}', getattr(self, 'CLASSES', None))
 
     # ---- one iteration
     # ----------------------------------------------------------------------------------------------------------
@@ -284,15 +285,17 @@ class DSTC(UDASegmentor):
             return logits(network, img)
 
 
-def load_warm_up(network: nn.Module, path: str, option: str) -> None:
+def load_warm_up(network: nn.Module, path: str, option: str, classes: Optional[Sequence[str]] = None) -> None:
     """Load a warm-up completely: a checkpoint of MMSeg or of this package (its student), or a file of the released
     code.
 
     Raises:
-        CheckpointError: no such file, or keys or shapes that do not fit the network.
+        CheckpointError: no such file, keys or shapes that do not fit the network, or other names than ``classes``.
     """
     try:
-        state = state_dict_of(load_checkpoint_file(str(resolve_checkpoint(path))))
+        loaded = load_checkpoint_file(str(resolve_checkpoint(path)))
+        check_same_classes(loaded.get('meta'), classes, path)
+        state = state_dict_of(loaded)
     except CheckpointError as error:
         raise CheckpointError(
             f'{option}: {error}. DSTC starts from two warm-ups, which tools/run_stages.py makes with the recipe '

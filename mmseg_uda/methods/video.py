@@ -148,7 +148,9 @@ class TPS(VideoAdaptation):
         """Initialise the student, and load the frozen labeller."""
         super().init_weights()
         if self.frozen_labeler is not None:
-            load_segmentor(self.frozen_labeler, self.labeler_checkpoint, 'uda.labeler.checkpoint')
+            load_segmentor(
+                self.frozen_labeler, self.labeler_checkpoint, 'uda.labeler.checkpoint', getattr(self, 'CLASSES', None)
+            )
             if self.init_student:
                 own = self.student.state_dict()
                 given = self.frozen_labeler.state_dict()

@@ -7,7 +7,7 @@ import importlib
 import os
 import re
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 from urllib.parse import urlparse
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..compat.keys import below, published_to_ours
 from ..compat.keys_transformers import is_transformers_encoder, is_transformers_mit, mit_to_original
 from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, state_dict_of
+from ..utils.class_lists import check_same_classes
 
 #: keys that files written before torch 0.4.1 lack; their value has no influence
 OPTIONAL_SUFFIX = 'num_batches_tracked'
@@ -197,19 +198,22 @@ def _is_further_block(key: str, backbone: nn.Module) -> bool:
     return known > 0 and parts[known].isdigit()
 
 
-def load_segmentor(segmentor: nn.Module, name: str, option: str) -> None:
+def load_segmentor(segmentor: nn.Module, name: str, option: str, classes: Optional[Sequence[str]] = None) -> None:
     """Load the weights of a trained segmentor strictly: a checkpoint of this package (the student), of MMSegmentation,
     or a published one of the video methods. A file without fusion layer leaves that as it is.
 
     Args:
         option: the config key that gave ``name``, for messages.
+        classes: of the data, in the order of the network; None = do not compare.
 
     Raises:
-        CheckpointError: no such file, or weights of another network.
+        CheckpointError: no such file, weights of another network, or other class names.
     """
     if not Path(name).is_file():
         raise CheckpointError(f"{option}='{name}' does not exist: train that network first, or point to its checkpoint")
-    state = {k: v for k, v in state_dict_of(load_checkpoint_file(name)).items() if not k.startswith('uda.')}
+    loaded = load_checkpoint_file(name)
+    check_same_classes(loaded.get('meta'), classes, name)
+    state = {k: v for k, v in state_dict_of(loaded).items() if not k.startswith('uda.')}
     if any(key.endswith('sf_layer.weight') for key in state):
         state = published_to_ours(state)
     own = segmentor.state_dict()

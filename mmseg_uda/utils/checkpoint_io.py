@@ -16,7 +16,7 @@ from typing import Any, Iterator, Mapping, Optional, Union
 import numpy as np
 import torch
 
-from ..compat.foreign_objects import inert_pickle, without_placeholders
+from ..compat.foreign_objects import inert_pickle, is_plain_archive, without_placeholders
 from ..options.common import TRUST_FLAG
 
 #: environment variable that does for library use what TRUST_FLAG does for the tools: allow arbitrary pickles
@@ -113,11 +113,13 @@ def load_inert(path: PathLike, map_location: Any = 'cpu') -> Optional[dict[str, 
         framework, or holds no weights.
     """
     try:
+        if not is_plain_archive(path):
+            return None
         loaded = torch.load(str(path), map_location=map_location, pickle_module=inert_pickle, weights_only=False)
+        loaded = without_placeholders(loaded)
+        if not isinstance(loaded, dict) or not any(map(torch.is_tensor, state_dict_of(loaded).values())):
+            return None
     except Exception:  # an unpickler that meets arbitrary bytes may raise anything
-        return None
-    loaded = without_placeholders(loaded)
-    if not isinstance(loaded, dict) or not any(map(torch.is_tensor, state_dict_of(loaded).values())):
         return None
     logging.getLogger('mmseg').warning('%s: objects of other packages in it are left out, the weights are read', path)
     return loaded

@@ -55,7 +55,7 @@ REFUSED = {
     aux(loss=f'{CE}, use_sigmoid=True, class_weight=[1.0] * 5'): 'along the width of the image',
     # class lists
     "data['val'].update(classes=['b', 'a', 'c', 'd', 'e'])": r'data\.val .* the same classes in another order',
-    "data['val'].update(classes=['a', 'b', 'c'])": r'data\.val .* 3 classes instead of 5',
+    "data['val'].update(classes=['a', 'b', 'c'])": r'data\.val .* fewer classes \(3 instead of 5\)',
     "data['test'].update(classes=['a', 'b', 'c', 'd', 'sky'])": r"data\.test .*number 4 is 'sky' instead of 'e'",
     "data['val'] = dict(type='RepeatDataset', times=2, dataset=dict(data['val'], classes=['x'] * 5))": r'data\.val .*classes',
     # counting
@@ -159,13 +159,6 @@ def test_labels_of_another_size_are_found_at_the_start(tmp_path: Path) -> None:
         write_label(path, np.full((7, 29), 1, np.uint8))
     with pytest.raises(ConfigError, match=r'0\.png.*label map'):
         start(tmp_path, '')
-
-
-def test_a_checkpoint_of_other_classes_is_not_tested(world: Path) -> None:
-    start(world, 'runner.update(max_iters=2)')
-    config = write_config(world, 'other.py', extra="data['test'].update(classes=['b', 'a', 'c', 'd', 'e'])")
-    with pytest.raises(CheckpointError, match=r'latest\.pth.*classes \[a, b, c, d, e\], the data set has \[b, a, c'):
-        test.main([str(config), str(world / 'run' / 'latest.pth'), '--device', 'cpu'])
 
 
 def test_an_evaluation_that_never_comes_is_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:

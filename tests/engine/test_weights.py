@@ -16,8 +16,9 @@ from mmseg.models import build_segmentor
 
 from mmseg_uda.engine import environment, train
 from mmseg_uda.engine.runner import UDARunner
-from mmseg_uda.engine.weights import classes_of, load_student
+from mmseg_uda.engine.weights import load_student
 from mmseg_uda.utils.checkpoint_io import CheckpointError, load_checkpoint_file, load_inert
+from mmseg_uda.utils.class_lists import classes_of
 from tests.harness.methods import Setup, assert_equal_state
 from tests.harness.synthetic import tiny_model
 from tests.models.networks import FCN_HEAD, plain_config
@@ -78,7 +79,7 @@ def test_same_number_of_other_classes_is_said(caplog: pytest.LogCaptureFixture) 
     own.CLASSES = ['a', 'b', 'c', 'd', 'e']
     meta = dict(CLASSES=('A', 'b', 'sky', 'd', 'e'))
     load_student(own, network(5).state_dict(), 'x.pth', logging.getLogger('weights'), other_classes=True, meta=meta)
-    assert "class 2 is 'sky' there, 'c' here" in caplog.text
+    assert "x.pth' has other classes (number 2 is 'sky' instead of 'c')" in caplog.text
 
 
 # ---- hooks ---------------------------------------------------------------------------------------------------------

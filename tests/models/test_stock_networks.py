@@ -16,7 +16,7 @@ from mmcv import Config
 from mmseg.models import decode_heads, segmentors
 
 from benchmarks import stock_networks as walk
-from mmseg_uda.engine.checks import check_counting
+from mmseg_uda.engine.config_checks import check_counting
 from mmseg_uda.engine.environment import load_config
 from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
 from mmseg_uda.engine.runner import UDARunner

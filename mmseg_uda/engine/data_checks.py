@@ -1,0 +1,130 @@
+"""Facts of the data that must agree with the method before the first iteration: one sample of the training data and one
+image of every validation set are read."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Mapping
+
+import numpy as np
+from mmcv.parallel import DataContainer
+from torch import nn
+
+from ..datasets.index_stream import fixed_randomness
+from ..datasets.labels import LabelsNotReadyError
+from ..methods.base import UDASegmentor
+from ..ops.hrda import averages_probabilities
+from ..ops.labels import IGNORE
+from ..streams import SOURCE, TARGET
+from ..utils.config import nearest
+from .evaluation import UDAEvalHook, merged_metrics, score_results
+from .evaluation_sets import score_image
+
+#: metrics that MMSegmentation computes from the counts of single images
+METRICS = ('mIoU', 'mDice', 'mFscore')
+
+
+# ---- training samples ------------------------------------------------------------------------------------------------
+def check_ignored_rows(method: UDASegmentor, dataset: Any) -> None:
+    """Refuse rows without weight that are most of a target crop (DAFormer's margins for crops of 512).
+
+    Raises:
+        ValueError: names the options, the height of the crop and the remedy.
+    """
+    labeler: Any = getattr(method, 'pseudo_labeler', None)
+    rows = getattr(labeler, 'ignore_top', 0) + getattr(labeler, 'ignore_bottom', 0)
+    if not rows or TARGET not in getattr(dataset, 'streams', {}):
+        return
+    image = dataset.streams[TARGET].sample(0)['img']
+    height = (image.data if isinstance(image, DataContainer) else image).shape[-2]
+    if 2 * rows > height:
+        raise ValueError(
+            f'uda.pseudo_weight_ignore_top={labeler.ignore_top} and '
+            f'pseudo_weight_ignore_bottom={labeler.ignore_bottom} leave {max(height - rows, 0) / height:.0%} of the '
+            f'rows of target crops of {height} rows: pseudo-labels count nowhere else. They hide the rectified border '
+            'and the own car of Cityscapes: set both to 0, or to '
+            'rows of your crops'
+        )
+
+
+def check_bands(method: UDASegmentor, dataset: Any) -> None:
+    """Read one sample and compare the number of its bands with what the backbone's first convolution takes.
+
+    Raises:
+        ValueError: names both numbers and the options.
+    """
+    backbone = getattr(method.student, 'backbone', None)
+    first = next((module for module in backbone.modules() if isinstance(module, nn.Conv2d)), None) if backbone else None
+    if first is None or first.groups != 1:
+        return
+    try:
+        sample = dataset[0]
+    except LabelsNotReadyError:
+        return  # of bought labels, which the hook finds when the run begins
+    for name, key in dataset.keys.items():
+        image = sample.get('img' if name == SOURCE else f'{name}_img')
+        bands = image.data.shape[-3] if isinstance(image, DataContainer) else first.in_channels
+        if bands != first.in_channels:
+            raise ValueError(
+                f'the images of {key} have {bands} bands (channels), model.backbone reads {first.in_channels}: set '
+                f'in_channels={bands} of the backbone (in_chans of a timm model), or color_type of LoadImageFromFile'
+            )
+
+
+# ---- one validation image --------------------------------------------------------------------------------------------
+def check_evaluation(hook: UDAEvalHook, method: UDASegmentor, max_iters: int, logger: logging.Logger) -> None:
+    """Read and score one image of every validation set, with a prediction of zeros, so that no evaluation fails later.
+
+    Raises:
+        ValueError: labels that do not fit, a metric that does not exist, a ``test_cfg`` that cannot predict.
+    """
+    metric = hook.eval_kwargs.get('metric', 'mIoU')
+    for name in [metric] if isinstance(metric, str) else metric:
+        if name not in METRICS:
+            raise ValueError(f"evaluation.metric='{name}' cannot be computed during training: {nearest(name, METRICS)}")
+    _check_test_cfg(method)
+    scores = {name: _score_of_zeros(dataset, name, hook.eval_kwargs) for name, dataset in hook.datasets.items()}
+    metrics = merged_metrics(scores)
+    offered = [
+        *metrics,
+        *(f'{key}.{network}' for network in hook.test_with for key in metrics if key.startswith('mIoU')),
+    ]
+    wanted = hook.save_best
+    if wanted not in (None, 'auto') and wanted not in offered:
+        raise ValueError(f"evaluation.save_best='{wanted}' is no metric of this evaluation: {nearest(wanted, offered)}")
+    if hook.interval > max_iters:
+        logger.warning(
+            'evaluation.interval=%d: the run has %d iterations and is never evaluated%s',
+            hook.interval,
+            max_iters,
+            '; save_best saves nothing' if wanted else '',
+        )
+
+
+def _score_of_zeros(dataset: Any, name: str, options: Mapping[str, Any]) -> dict[str, float]:
+    if 'ann' not in dataset.img_infos[0]:
+        raise ValueError(f'data.val ({name}) has no labels (ann_dir), so that nothing can be scored')
+    if dataset.ignore_index != IGNORE:
+        raise ValueError(
+            f'data.val ({name}): ignore_index={dataset.ignore_index}, but labels mark pixels without a class '
+            f'with {IGNORE}'
+        )
+    with fixed_randomness('check'):
+        metas = dataset[0]['img_metas']
+    meta = metas[0] if isinstance(metas, list) else metas
+    height, width = (meta.data if isinstance(meta, DataContainer) else meta)['ori_shape'][:2]
+    counts = score_image(dataset, np.zeros((height, width), np.int64), 0)
+    return score_results(dataset, [counts], 'silent', **options)
+
+
+def _check_test_cfg(method: UDASegmentor) -> None:
+    options = getattr(method.inference_model, 'test_cfg', None)
+    if options is None:
+        return
+    mode = options.get('mode')
+    if mode not in ('whole', 'slide'):
+        raise ValueError(f"model.test_cfg.mode must be 'whole' or 'slide', got {mode!r}")
+    missing = [key for key in ('crop_size', 'stride') if mode == 'slide' and options.get(key) is None]
+    if missing:
+        raise ValueError(f"model.test_cfg: mode='slide' needs {missing[0]}=(height, width)")
+    averages_probabilities(options, method.inference_model.out_channels)
