@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from mmseg_uda.engine import environment, test, train
-from mmseg_uda.utils.checkpoint_io import CheckpointError
 from mmseg_uda.utils.config_errors import ConfigError
 from tests.datasets.worlds import write_label
 
