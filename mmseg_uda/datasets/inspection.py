@@ -232,8 +232,24 @@ def training_findings(training: Any, evaluation: Mapping[str, Any]) -> list[str]
     sets = [(training.keys[name], part) for name, stream in training.streams.items() for part in stream.parts]
     for name, dataset in evaluation.items():
         sets += [(f'data.val ({name})', part) for part in getattr(dataset, 'datasets', [dataset])]
+    lines = _zero_labels(sets)
     distinct = {id(dataset): (key, dataset) for key, dataset in reversed(sets)}
-    return [f'{key}: {line}' for key, dataset in reversed(distinct.values()) for line in findings(dataset)]
+    return lines + [f'{key}: {line}' for key, dataset in reversed(distinct.values()) for line in findings(dataset)]
+
+
+def _zero_labels(sets: Sequence[tuple[str, Any]]) -> list[str]:
+    """Labelled data sets of one type of which some take label 0 for ignored and some for the first class."""
+    kinds: dict[type, dict[bool, str]] = {}
+    for key, dataset in sets:
+        reduced = getattr(dataset, 'reduce_zero_label', None)
+        if reduced is not None and any('ann' in info for info in getattr(dataset, 'img_infos', [])[:1]):
+            kinds.setdefault(type(dataset), {}).setdefault(bool(reduced), key)
+    return [
+        f'{keys[True]} has reduce_zero_label=True, {keys[False]} has not: their classes are shifted by one against '
+        'each other, unless their files count from 1 and from 0'
+        for keys in kinds.values()
+        if len(keys) == 2
+    ]
 
 
 def summary(name: str, dataset: Any, reports: list[FileReport], shown: int = 5) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..datasets.index_stream import fixed_randomness
 from ..datasets.labels import LabelsNotReadyError
+from ..datasets.wrappers import plain_sets
 from ..methods.base import UDASegmentor
 from ..ops.hrda import averages_probabilities
 from ..ops.labels import IGNORE
@@ -22,6 +23,54 @@ from .evaluation_sets import score_image
 
 #: metrics that MMSegmentation computes from the counts of single images
 METRICS = ('mIoU', 'mDice', 'mFscore')
+
+
+# ---- options of data sets --------------------------------------------------------------------------------------------
+def check_sets(training: Any, evaluation: Mapping[str, Any]) -> None:
+    """Refuse options of data sets that nothing heeds, or that would train and show wrong classes.
+
+    Args:
+        training: a :class:`~mmseg_uda.datasets.uda_dataset.UDADataset`.
+        evaluation: the plain validation sets by name.
+
+    Raises:
+        ValueError: names the data set, the option and the remedy.
+    """
+    sets = [(training.keys[name], part) for name, stream in training.streams.items() for part in stream.parts]
+    for key, dataset in [*sets, *((f'data.val ({name})', dataset) for name, dataset in evaluation.items())]:
+        for plain in plain_sets(dataset):
+            _check_ignore_index(key, plain)
+            _check_palette(key, plain)
+    for key, dataset in sets:
+        _check_padding(key, dataset)
+
+
+def _check_ignore_index(key: str, dataset: Any) -> None:
+    if getattr(dataset, 'ignore_index', IGNORE) != IGNORE:
+        raise ValueError(
+            f'{key}: ignore_index={dataset.ignore_index}, but labels mark pixels without a class with {IGNORE}: leave '
+            'ignore_index out. A class is ignored with id_map or reduce_zero_label of the data set'
+        )
+
+
+def _check_palette(key: str, dataset: Any) -> None:
+    palette, classes = getattr(dataset, 'PALETTE', None), getattr(dataset, 'CLASSES', None)
+    if palette is not None and classes is not None and len(palette) < len(classes):
+        raise ValueError(
+            f'{key}: palette has {len(palette)} colours for {len(classes)} classes: classes without a colour would be '
+            'drawn black, as what is ignored. Give a colour for each, or leave palette out'
+        )
+
+
+def _check_padding(key: str, dataset: Any) -> None:
+    """Steps of MMSegmentation and of users whose label of padding is a class; ours copy released code where they do."""
+    for step in getattr(getattr(dataset, 'pipeline', None), 'transforms', None) or []:
+        value = getattr(step, 'seg_pad_val', IGNORE)
+        if value not in (IGNORE, None) and type(step).__module__.split('.')[0] != 'mmseg_uda':
+            raise ValueError(
+                f'{key}: {type(step).__name__} has seg_pad_val={value}, so that padding would be trained as a class: '
+                f'set seg_pad_val={IGNORE}'
+            )
 
 
 # ---- training samples ------------------------------------------------------------------------------------------------
@@ -104,11 +153,6 @@ def check_evaluation(hook: UDAEvalHook, method: UDASegmentor, max_iters: int, lo
 def _score_of_zeros(dataset: Any, name: str, options: Mapping[str, Any]) -> dict[str, float]:
     if 'ann' not in dataset.img_infos[0]:
         raise ValueError(f'data.val ({name}) has no labels (ann_dir), so that nothing can be scored')
-    if dataset.ignore_index != IGNORE:
-        raise ValueError(
-            f'data.val ({name}): ignore_index={dataset.ignore_index}, but labels mark pixels without a class '
-            f'with {IGNORE}'
-        )
     with fixed_randomness('check'):
         metas = dataset[0]['img_metas']
     meta = metas[0] if isinstance(metas, list) else metas

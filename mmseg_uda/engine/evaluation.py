@@ -234,6 +234,9 @@ class UDAEvalHook(EvalHook):
             are called ``mIoU.<network>``.
     """
 
+    #: of every metric of this package the larger value is the better one
+    _default_greater_keys = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall']
+
     def __init__(
         self,
         datasets: Mapping[str, Any],

@@ -48,6 +48,11 @@ def _heads(network: nn.Module, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _check_number(option: str, head: Any, number: int) -> None:
+    if getattr(head, 'num_classes', 2) == 1:
+        raise ValueError(
+            f'{option}.num_classes=1: a network of one class finds it in every pixel. Give two classes, such as '
+            "classes=['background', 'thing'], and num_classes=2 (out_channels=1 for a sigmoid)"
+        )
     makes_own_labels = isinstance(head, STDCHead) or _is_of_user(head, 'losses')  # edges, for example
     if not makes_own_labels and getattr(head, 'num_classes', number) != number:
         raise ValueError(f'{option}.num_classes={head.num_classes}, but the data set has {number} classes')
@@ -92,10 +97,12 @@ def _check_class_weights(option: str, head: Any) -> None:
         if weights is None or channels is None:
             continue
         key = f'{option}.loss_decode ({type(part).__name__}).class_weight'
-        if isinstance(part, CrossEntropyLoss) and getattr(part, 'use_sigmoid', False) and channels > 1:
+        sigmoid = isinstance(part, CrossEntropyLoss) and getattr(part, 'use_sigmoid', False)
+        if sigmoid and (channels > 1 or len(weights) > 1):
             raise ValueError(
                 f'{key}: MMSegmentation lays the weights of a sigmoid cross entropy along the width of the image '
-                'instead of the classes; use use_sigmoid=False, or leave class_weight out'
+                'instead of the classes; use use_sigmoid=False, or leave class_weight out (of one channel it may be '
+                'one number, the weight of class 1)'
             )
         if len(weights) not in (channels, *([1, 2] if channels == 1 else [])):
             raise ValueError(f'{key} has {len(weights)} values, but the head has {channels} channels')

@@ -31,7 +31,7 @@ from . import environment
 from .checkpoints import find_resumable
 from .config_checks import check_class_lists, check_counting, check_hooks
 from .data import build_train_loader
-from .data_checks import check_bands, check_evaluation, check_ignored_rows
+from .data_checks import check_bands, check_evaluation, check_ignored_rows, check_sets
 from .distributed import broadcast_module, check_same_parameters
 from .evaluation import UDAEvalHook
 from .evaluation_sets import named_test_sets
@@ -176,6 +176,7 @@ def _train(
             for i, plain in enumerate(plain_sets(tested))
         }
         check_held_out(dataset, evaluation)
+        check_sets(dataset, evaluation)
         if runner.rank == 0:
             for line in training_findings(dataset, evaluation):
                 logger.warning('data: %s', line)

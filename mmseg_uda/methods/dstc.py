@@ -19,6 +19,7 @@ from ..models.segmentors.ensemble import SegmentorEnsemble
 from ..models.training_interface import logits
 from ..ops import dstc as ops
 from ..ops.ael import ohem_cross_entropy
+from ..ops.labels import IGNORE
 from ..ops.mixing import LABEL_VALUES, mix
 from ..ops.world import World
 from ..registry import AUGMENTATIONS, UDA
@@ -184,7 +185,7 @@ class DSTC(UDASegmentor):
         if targets[0].batch_size * world.world_size == 1:
             _warn_about_single_images()
         yield from self._supervised_source_branch(source, label_s, labeled, label_t, world)
-        first = self.label_images(self.target_branch, target.img)
+        first = self.label_target(self.target_branch, target)
         yield self.unlabeled_term('mix_source_branch', self.student, first, target, world, SOURCE_BRANCH, number)
         if self.steps_within_iteration:
             yield OptimizerStep((SOURCE_BRANCH,))
@@ -194,7 +195,7 @@ class DSTC(UDASegmentor):
         self.record_view('mixed_labeled', img=mixed, label=label, weight=mask[:, 0])
         loss = self.cross_entropy(logits(self.target_branch, mixed, for_labels=False), label, world)
         yield LossTerm('mixed_labeled', loss, updates=(TARGET_BRANCH,))
-        second = self.label_images(self.student, target.img)
+        second = self.label_target(self.student, target)
         log = {'agreement': (first.label == second.label).float().mean(), **self.share_of(first, second)}
         yield self.unlabeled_term(
             'mix_target_branch', self.target_branch, second, target, world, TARGET_BRANCH, number, log
@@ -215,6 +216,13 @@ class DSTC(UDASegmentor):
         del scores
         scores = logits(self.student, labeled.img, for_labels=False)
         yield LossTerm('labeled_target', self.cross_entropy(scores, label_t, world), **only)
+
+    def label_target(self, network: nn.Module, target: Stream) -> PseudoLabels:
+        """Hard labels by ``network``, 255 in margins and in the padding of small images."""
+        pseudo = self.label_images(network, target.img)
+        if target.valid is None:
+            return pseudo
+        return PseudoLabels(pseudo.label.masked_fill(target.valid[:, 0] == 0, IGNORE), pseudo.confidence)
 
     def label_images(self, network: nn.Module, img: Tensor) -> PseudoLabels:
         """Hard labels by ``network`` for images (B, 3, H, W)."""

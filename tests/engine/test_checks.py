@@ -57,6 +57,16 @@ REFUSED = {
     "data['val'].update(classes=['a', 'b', 'c'])": r'data\.val .* fewer classes \(3 instead of 5\)',
     "data['test'].update(classes=['a', 'b', 'c', 'd', 'sky'])": r"data\.test .*number 4 is 'sky' instead of 'e'",
     "data['val'] = dict(type='RepeatDataset', times=2, dataset=dict(data['val'], classes=['x'] * 5))": r'data\.val .*classes',
+    # options of data sets that nothing heeds
+    "data['train']['source'].update(ignore_index=0)": r'data\.train\.source: ignore_index=0, but labels mark',
+    "data['val'].update(palette=[[1, 2, 3]])": r'data\.val \(target\): palette has 1 colours for 5 classes',
+    "data['train']['source']['pipeline'].insert(5, dict(type='Pad', size=(32, 32), seg_pad_val=0))": (
+        r'data\.train\.source: Pad has seg_pad_val=0, so that padding would be trained as a class'
+    ),
+    "data['train']['source']['pipeline'].insert(3, dict(type='RandomRotate', prob=1.0, degree=9, seg_pad_val=3))": (
+        r'data\.train\.source: RandomRotate has seg_pad_val=3'
+    ),
+    "model['decode_head'].update(num_classes=1)": r'model\.decode_head\.num_classes=1: a network of one class',
     # counting
     'checkpoint_config.update(by_epoch=True)': r'checkpoint_config\.by_epoch=True: runs count iterations',
     'evaluation.update(by_epoch=True)': r'evaluation\.by_epoch=True',
@@ -119,6 +129,7 @@ ACCEPTED = [
     "data['val'].update(classes=['A', 'B', 'c', 'd', 'e'])",
     aux('num_classes=5, out_channels=5, ', f'{CE}, class_weight=[1.0] * 5'),
     "evaluation.update(metric=['mIoU', 'mDice'], save_best='mDice')",
+    "evaluation.update(save_best='IoU.b')",
     "evaluation.update(imgfile_prefix='predictions')",
 ]
 
@@ -163,6 +174,11 @@ def test_labels_of_another_size_are_found_at_the_start(tmp_path: Path) -> None:
 def test_an_evaluation_that_never_comes_is_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(world, 'runner.update(max_iters=2)\nevaluation.update(interval=100)')
     assert 'never evaluated' in caplog.text
+
+
+def test_labels_that_count_from_zero_and_from_one_are_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start(world, "data['val'].update(reduce_zero_label=True)\nrunner.update(max_iters=1)")
+    assert 'data.val (target) has reduce_zero_label=True, data.train.source has not' in caplog.text
 
 
 OWN = """

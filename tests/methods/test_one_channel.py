@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmseg_uda.engine.network_checks import check_heads
 from mmseg_uda.methods.base import UDASegmentor
 from mmseg_uda.models.segmentors.ensemble import SegmentorEnsemble
 from mmseg_uda.models.training_interface import logits
@@ -111,6 +112,20 @@ def test_one_channel_equals_two_with_a_zero(name: str) -> None:
     assert actual.keys() == expected.keys() and any(value != 0 for value in actual.values())
     for key, value in expected.items():
         torch.testing.assert_close(actual[key], value, atol=1e-5, rtol=1e-4, msg=lambda text, key=key: f'{key}: {text}')
+
+
+@pytest.mark.parametrize('weights, refused', [([3.0], False), ([1.0, 3.0], True)])
+def test_a_sigmoid_has_one_class_weight(weights: list[float], refused: bool) -> None:
+    model = tiny_model(2)
+    model['decode_head'].update(out_channels=1, threshold=0.5)
+    model['decode_head']['loss_decode'] = dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=weights)
+    method = Setup(None, model=model, num_classes=2).build()[0]
+    if refused:
+        with pytest.raises(ValueError, match=r'decode_head\.loss_decode \(CrossEntropyLoss\)\.class_weight'):
+            check_heads(method, ['a', 'b'])
+    else:
+        check_heads(method, ['a', 'b'])
+        assert torch.isfinite(losses(Setup(None, model=model, num_classes=2), method, 1)['0.source.decode.loss_ce'])
 
 
 def test_hrda_fuses_one_channel() -> None:
