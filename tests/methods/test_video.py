@@ -125,6 +125,23 @@ def test_the_first_iteration_is_plain_and_later_ones_mix() -> None:
     assert second['mix_tss.decode.loss_ce'] > 0 and second['quad.source_share'] > 0
 
 
+@pytest.mark.parametrize('part', ['decode_head', 'auxiliary_head'])
+def test_heads_of_one_channel_cannot_be_fused(part: str) -> None:
+    model = fused_model()
+    for head in (model['decode_head'], model['auxiliary_head']):
+        head.update(num_classes=2)
+    model[part].update(out_channels=1, threshold=0.5)
+    with pytest.raises(ValueError, match='fuses the scores of two frames class by class.*out_channels'):
+        Setup(VARIANTS['tps'], model=model, num_classes=2, add_extras=clip_extras).build()
+
+
+def test_clips_have_three_bands() -> None:
+    model = fused_model()
+    model['backbone'].update(in_channels=4)
+    with pytest.raises(ValueError, match='takes frames of 3 bands.*reads 4'):
+        Setup(VARIANTS['source_only'], model=model, add_extras=clip_extras).build()
+
+
 def test_errors_name_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="needs model.type='FlowFusedSegmentor'"):
         build_train_model(dict(model=tiny_model(), uda=dict(type='TPS')))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...ops.clips import Clip, unpack_clip
 from ...ops.flow import SCALES, resize_flow, splat, warp
 from ...utils.config import check_options
-from ..heads import heads_of
+from ..heads import has_one_channel, heads_of
 from ..losses.segmentation import head_losses
 from ..modes import kept_running_statistics
 
@@ -106,6 +106,9 @@ class FlowFusedSegmentor(EncoderDecoder):
         key_bn: ``update``: key frames renew the running statistics of batch norm in training, as released; ``keep``:
             they do not.
         kwargs: of ``EncoderDecoder``. Weights of the same network without fusion load as they are.
+
+    Raises:
+        ValueError: a head of one channel, or a backbone of other than three bands.
     """
 
     def __init__(
@@ -123,8 +126,23 @@ class FlowFusedSegmentor(EncoderDecoder):
         check_options(options, ('warp', 'flow_scale'), 'model.fusion')
         if score_align_corners is not None:
             self.align_corners = score_align_corners
+        self._refuse_other_channels()
         self.key_bn = key_bn
         self.fusion = ScoreFusion(self.num_classes, **options)
+
+    def _refuse_other_channels(self) -> None:
+        """Heads of one channel have nothing to fuse by class, and packed clips have three bands."""
+        for name, head in heads_of(self).items():
+            if has_one_channel(head):
+                raise ValueError(
+                    f'{type(self).__name__} fuses the scores of two frames class by class: the {name} head has '
+                    'out_channels=1; leave out_channels out and take a softmax over both classes'
+                )
+        first = next((module for module in self.backbone.modules() if isinstance(module, nn.Conv2d)), None)
+        if first is not None and first.groups == 1 and first.in_channels != 3:
+            raise ValueError(
+                f'{type(self).__name__} takes frames of 3 bands (channels), model.backbone reads {first.in_channels}'
+            )
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
         """A network without fusion layer leaves the fusion as it is."""
