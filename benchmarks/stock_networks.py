@@ -1,6 +1,6 @@
 """Train every network of MMSegmentation's own config tree for one step under three methods; write the docs' table.
 
-    python benchmarks/stock_networks.py --write      # all of them: about half an hour on one core
+    python benchmarks/stock_networks.py --write      # all of them: about ten minutes on one core
 
 Configs with the same kinds of backbone, neck, heads, losses and sampler count as one network; the smallest of them is
 taken, with fewer layers, five classes and images of 64 x 64 (more where its pooling needs more). Each either trains

@@ -30,11 +30,19 @@ def build_training_dataset(cfg: Any, seed: int) -> UDADataset:
     data = cfg.get('data') or {}
     if not data.get('train'):
         raise KeyError('the config has no data.train: give a UDADataset (source, target) or a plain MMSeg data set')
-    train = data['train']
+    train = without_repeats(data['train'])
     kind = DATASETS.get(train['type']) if isinstance(train, dict) and 'type' in train else None
     if kind is not None and issubclass(kind, UDADataset):
         return build_from_config(train, DATASETS, seed=seed, cache=data.get('cache'))
     return UDADataset(source=train, seed=seed, cache=data.get('cache'))
+
+
+def without_repeats(cfg: Any) -> Any:
+    """A ``RepeatDataset`` around a ``UDADataset`` is that alone: its streams never end."""
+    inner = cfg
+    while isinstance(inner, Mapping) and inner.get('type') == 'RepeatDataset':
+        inner = inner['dataset']
+    return inner if isinstance(inner, Mapping) and 'type' in inner and _is_kind(inner, UDADataset) else cfg
 
 
 def _is_kind(cfg: Mapping[str, Any], base: type) -> bool:

@@ -39,10 +39,20 @@ def check_sets(training: Any, evaluation: Mapping[str, Any]) -> None:
     sets = [(training.keys[name], part) for name, stream in training.streams.items() for part in stream.parts]
     for key, dataset in [*sets, *((f'data.val ({name})', dataset) for name, dataset in evaluation.items())]:
         for plain in plain_sets(dataset):
+            _check_images(key, plain)
             _check_ignore_index(key, plain)
             _check_palette(key, plain)
     for key, dataset in sets:
         _check_padding(key, dataset)
+
+
+def _check_images(key: str, dataset: Any) -> None:
+    if len(getattr(dataset, 'img_infos', [None])) == 0:
+        raise ValueError(
+            f"{key}: no image with the suffix '{getattr(dataset, 'img_suffix', '')}' in "
+            f'{getattr(dataset, "split", None) or getattr(dataset, "img_dir", None)}: check data_root, img_dir, split '
+            'and img_suffix'
+        )
 
 
 def _check_ignore_index(key: str, dataset: Any) -> None:

@@ -18,6 +18,7 @@ from mmcv import Config
 from mmcv.runner import get_dist_info, init_dist
 
 from ..builder import complete_model
+from ..datasets.builder import without_repeats
 from ..toy import draw_missing
 from ..utils import rank_watch
 from ..utils.checkpoint_io import TRUST_VARIABLE, replacing
@@ -48,6 +49,8 @@ def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config
             cfg.merge_from_dict(overrides)
     if cfg.get('runner') is None and cfg.get('total_iters'):  # how MMSegmentation said it before runners
         cfg.runner = dict(type='IterBasedRunner', max_iters=cfg.total_iters)
+    if (cfg.get('data') or {}).get('train'):
+        cfg.data.train = without_repeats(cfg.data.train)
     if cfg.get('model'):
         with naming_config(path):
             cfg.model = complete_model(cfg)

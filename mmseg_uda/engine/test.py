@@ -131,11 +131,15 @@ def load_model(
     Raises:
         CheckpointError: ``test_with`` names a network that the checkpoint does not hold, or its classes differ.
     """
-    return speed_up(load_method(cfg, checkpoint, test_with, logger)[0].to(device)).eval()
+    return speed_up(load_method(cfg, checkpoint, test_with, logger, classes)[0].to(device)).eval()
 
 
 def load_method(
-    cfg: Config, checkpoint: str, test_with: Optional[str], logger: Optional[logging.Logger] = None
+    cfg: Config,
+    checkpoint: str,
+    test_with: Optional[str],
+    logger: Optional[logging.Logger] = None,
+    classes: Optional[Sequence[str]] = None,
 ) -> tuple[UDASegmentor, dict[str, Any]]:
     """As :func:`load_model`, on the CPU with the plain layers of its config; also the meta data of the checkpoint."""
     cfg = Config(cfg._cfg_dict.copy() if hasattr(cfg, '_cfg_dict') else cfg)

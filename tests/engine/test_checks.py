@@ -67,6 +67,9 @@ REFUSED = {
         r'data\.train\.source: RandomRotate has seg_pad_val=3'
     ),
     "model['decode_head'].update(num_classes=1)": r'model\.decode_head\.num_classes=1: a network of one class',
+    "data['val'] = [data['val'], dict(data['val'], type='CustomDataset', palette=[[0, 0, 0]] * 5)]": (
+        r"data\.val \(target2\): no image with the suffix '\.jpg' in .*images.*img_suffix"
+    ),
     # counting
     'checkpoint_config.update(by_epoch=True)': r'checkpoint_config\.by_epoch=True: runs count iterations',
     'evaluation.update(by_epoch=True)': r'evaluation\.by_epoch=True',
@@ -125,6 +128,7 @@ def test_the_share_of_target_pixels_with_weight_is_logged(threshold: float, shar
 
 
 ACCEPTED = [
+    "data['train'] = dict(type='RepeatDataset', times=40000, dataset=data['train'])",
     'evaluation.update(pre_eval=True, by_epoch=False, efficient_test=False)',
     "data['val'].update(classes=['A', 'B', 'c', 'd', 'e'])",
     aux('num_classes=5, out_channels=5, ', f'{CE}, class_weight=[1.0] * 5'),
