@@ -67,8 +67,8 @@ REFUSED = {
         r'data\.train\.source: RandomRotate has seg_pad_val=3'
     ),
     "model['decode_head'].update(num_classes=1)": r'model\.decode_head\.num_classes=1: a network of one class',
-    "data['val'] = [data['val'], dict(data['val'], type='CustomDataset', palette=[[0, 0, 0]] * 5)]": (
-        r"data\.val \(target2\): no image with the suffix '\.jpg' in .*images.*img_suffix"
+    "data['val'] = [data['val'], dict(data['val'], type='CustomDataset', img_suffix='.bmp', palette=[[0, 0, 0]] * 5)]": (
+        r"data\.val \(target2\): no image with the suffix '\.bmp' in .*images.*img_suffix"
     ),
     # counting
     'checkpoint_config.update(by_epoch=True)': r'checkpoint_config\.by_epoch=True: runs count iterations',

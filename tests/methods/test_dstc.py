@@ -17,10 +17,8 @@ from mmseg_uda.compat.keys_dstc import dstc_to_ours, ours_to_dstc
 from mmseg_uda.engine import evaluation
 from mmseg_uda.engine.convert_checkpoint import main as convert
 from mmseg_uda.engine.test import load_model
-from mmseg_uda.methods.base import LossTerm
 from mmseg_uda.methods.dstc import DSTC, PseudoLabels
 from mmseg_uda.utils.checkpoint_io import CheckpointError, save_checkpoint_file
-from mmseg_uda.utils.rng import StepRng
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks
 from tests.harness.synthetic import tiny_model
 
@@ -195,22 +193,6 @@ def test_augmentation_changes_the_mixed_unlabelled_images_only() -> None:
         assert torch.equal(plain.views[name]['img'], strong.views[name]['img']), name
     assert not torch.equal(plain.views['mix_source_branch']['img'], strong.views['mix_source_branch']['img'])
     assert torch.equal(plain.views['mix_source_branch']['label'], strong.views['mix_source_branch']['label'])
-
-
-def test_margins_and_padding_have_no_pseudo_label() -> None:
-    setup = Setup(config(), STREAMS)
-    method, _ = setup.build()
-    batch = setup.data.batch([0, 1])
-    batch['target_valid_pseudo_mask'] = torch.ones(2, 1, *batch['img'].shape[2:], dtype=torch.uint8)
-    batch['target_valid_pseudo_mask'][..., :8, :] = 0
-    method.views = {}
-    method.begin_iteration(0, StepRng(1, 0, batch_size=2))
-    logs = [event.log for event in method.training_losses(batch) if isinstance(event, LossTerm)]
-    share = 1 - 8 / batch['img'].shape[2]
-    assert [float(log['target.share']) for log in logs if 'target.share' in log] == [pytest.approx(share)]
-    for name in ('mix_source_branch', 'mix_target_branch'):
-        label = method.views[name]['label']
-        assert (label[:, :8] == 255).all() and (label[:, 8:] != 255).all()
 
 
 def test_agreement_of_the_networks_is_logged() -> None:

@@ -77,6 +77,22 @@ def test_methods_that_weigh_no_pixels_log_none(name: str) -> None:
     assert shares(Setup(uda, streams)) == []
 
 
+def test_margins_and_padding_have_no_pseudo_label_in_dstc() -> None:
+    setup = of('dstc')
+    method, _ = setup.build()
+    batch = setup.data.batch([0, 1])
+    batch['target_valid_pseudo_mask'] = torch.ones(2, 1, *batch['img'].shape[2:], dtype=torch.uint8)
+    batch['target_valid_pseudo_mask'][..., :8, :] = 0
+    method.views = {}
+    method.begin_iteration(0, StepRng(1, 0, batch_size=2))
+    logs = [event.log for event in method.training_losses(batch) if isinstance(event, LossTerm)]
+    share = 1 - 8 / batch['img'].shape[2]
+    assert [float(log['target.share']) for log in logs if 'target.share' in log] == [pytest.approx(share)]
+    for name in ('mix_source_branch', 'mix_target_branch'):
+        label = method.views[name]['label']
+        assert (label[:, :8] == 255).all() and (label[:, 8:] != 255).all()
+
+
 def test_a_late_start_is_no_share_of_zero() -> None:
     assert shares(of('stal', consistency_start=0.5)) == []
 
