@@ -21,6 +21,8 @@ COMMANDS = {
     'train': 'train.py',
     'test': 'test.py',
     'predict': 'predict.py',
+    'export': 'export.py',
+    'benchmark': 'benchmark.py',
     'report': 'report.py',
     'demo': 'demo.py',
     'check': 'check_dataset.py',

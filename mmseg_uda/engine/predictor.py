@@ -364,3 +364,15 @@ def test_steps(cfg: Any) -> list[Any]:
     if not entry or 'pipeline' not in entry:
         raise KeyError(f'the config has no data.test.pipeline ({nearest("pipeline", entry or ["pipeline"])})')
     return [step for step in flattened(entry['pipeline']) if property_of(step, 'reads') != 'label']
+
+
+def resized_to(steps: Sequence[Any]) -> Optional[tuple[int, int]]:
+    """(height, width) that a test pipeline resizes images to, as it says it; None where it says none.
+
+    With ``keep_ratio`` an image of another aspect ratio is smaller than that.
+    """
+    for step in steps:
+        scale = step.get('img_scale') or step.get('size')
+        if isinstance(scale, (list, tuple)) and len(scale) == 2 and all(isinstance(side, int) for side in scale):
+            return int(scale[1]), int(scale[0])
+    return None

@@ -29,8 +29,17 @@ def save_weights(config: Path, name: str = 'latest.pth', **meta: Any) -> Path:
     """Random weights of a config, as a run leaves them."""
     torch.manual_seed(0)
     method = build_train_model(Config.fromfile(str(config)))
-    for parameter in method.student.decode_head.parameters():
+    student = method.student.eval()
+    for parameter in student.decode_head.parameters():
         torch.nn.init.normal_(parameter)
+    bands = next(m.in_channels for m in student.modules() if isinstance(m, torch.nn.Conv2d))
+    with torch.no_grad():  # every class wins somewhere
+        blobs = torch.nn.functional.interpolate(4 * torch.rand(1, bands, 6, 8) - 2, size=(24, 40), mode='bilinear')
+        scores = student.encode_decode(blobs, None)
+        for layer in list(student.decode_head.modules())[::-1]:
+            if getattr(layer, 'out_channels', 0) == scores.shape[1] and getattr(layer, 'bias', None) is not None:
+                layer.bias -= scores.mean(dim=(0, 2, 3))
+                break
     save_checkpoint_file(dict(meta=meta, state_dict=method.state_dict()), config.parent / name)
     return config.parent / name
 
