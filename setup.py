@@ -78,6 +78,7 @@ setup(
         'demo': ['matplotlib', 'timm>=1.0.15', EFFICIENTNET],
         'efficientnet': ['timm>=1.0.15', EFFICIENTNET],
         'tensorboard': ['tensorboard'],
+        'export': ['onnx>=1.14', 'onnxruntime>=1.16'],
         'full': ['mmcv-full==1.7.2'],
         'tests': ['timm>=1.0.15', EFFICIENTNET, 'tensorboard', *pinned('tests')],
     },

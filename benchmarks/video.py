@@ -23,7 +23,8 @@ from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.inference import inference_mode
 from mmseg_uda.engine.predict_video import predict_video
 from mmseg_uda.engine.predictions import colorize
-from mmseg_uda.engine.predictor import Predictor, test_steps
+from mmseg_uda.engine.predict_inputs import test_steps
+from mmseg_uda.engine.predictor import Predictor
 from mmseg_uda.engine.report_clips import fusion_figure
 from mmseg_uda.engine.temporal import AGREEMENT, predict_sample, temporal_consistency
 from mmseg_uda.engine.temporal import MIOU as TEMPORAL_MIOU

@@ -21,7 +21,7 @@ from . import environment
 from .dry_run import Tally
 from .export_card import normalisation
 from .inference import inference_mode
-from .predictor import resized_to, test_steps
+from .predict_inputs import resized_to, test_steps
 from .test import load_model
 
 

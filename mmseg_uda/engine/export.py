@@ -26,7 +26,7 @@ from .export_config import ExportError, exported_config, exported_model, unknown
 from .export_graph import check_has_graph, has_one_size, write_onnx, write_torchscript
 from .export_mmseg1 import mmseg1_config
 from .load import CONFIG, SAFE_WEIGHTS, WEIGHTS, palette_of
-from .predictor import resized_to, test_steps
+from .predict_inputs import resized_to, test_steps
 from .test import load_method
 
 #: scores of the exported and the trained network may differ by so much of the largest one (merged low-rank updates)
@@ -91,8 +91,8 @@ def rebuilt(model: Mapping[str, Any], segmentor: nn.Module, name: str, channels:
     """
     if not isinstance(segmentor, EncoderDecoder):
         raise ExportError(
-            f"'{name}' is a {type(segmentor).__name__}, several networks that answer together, which one config and one "
-            'set of weights cannot describe: export its members one at a time with --network'
+            f"'{name}' is a {type(segmentor).__name__}, several networks that answer together, which one config "
+            'cannot describe: export its members one at a time with --network'
         )
     network: Any = build_segmentor(copy.deepcopy(dict(model))).eval()
     try:
@@ -170,7 +170,9 @@ def _write_graphs(
     fixed = args.fixed_size or has_one_size(network)
     size = graph_size(args.size, network, steps) if fixed else None
     if args.size and not fixed:
-        raise ExportError('--size is for a graph of one size; this network takes any: leave it out, or add --fixed-size')
+        raise ExportError(
+            '--size is for a graph of one size, and this one takes any: leave it out, or add --fixed-size'
+        )
     text = 'any batch and size' if size is None else f'inputs of {size[0]} x {size[1]} pixels, one at a time'
     differences: dict[str, float] = {}
     if args.torchscript:

@@ -17,7 +17,7 @@ from ..utils.checkpoint_io import plain
 from ..version import __version__
 from .export_graph import INPUT, OPSET, OUTPUT, compared_sizes
 
-TEMPLATE = Path(__file__).parent / 'templates' / 'model_card.md.j2'
+TEMPLATE = Path(__file__).with_name('model_card.jinja')
 #: streams of a training set, and what the card calls them
 _STREAMS = dict(source='source', target='target (no labels)', labeled_target='labelled target', paste='pasted')
 

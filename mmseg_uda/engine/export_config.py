@@ -8,7 +8,7 @@ import mmseg.datasets.pipelines
 from mmseg.models.builder import LOSSES
 from torch import nn
 
-from .predictor import test_steps
+from .predict_inputs import test_steps
 
 #: packages whose classes a config may name without importing anything
 STOCK = ('mmseg', 'mmcv', 'torch', 'torchvision', 'timm', 'builtins')

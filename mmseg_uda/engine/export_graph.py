@@ -96,8 +96,8 @@ def check_has_graph(segmentor: nn.Module) -> None:
     """
     if isinstance(segmentor, FlowFusedSegmentor):
         raise ExportError(
-            f'{type(segmentor).__name__} looks at two frames and at the flow between them, which no ONNX or TorchScript '
-            'graph of it computes: export without --onnx and --torchscript, and predict with mmseg_uda.load'
+            f'{type(segmentor).__name__} looks at two frames and at the flow between them, which no ONNX or '
+            'TorchScript graph of it computes: export without --onnx and --torchscript, and predict with mmseg_uda.load'
         )
 
 

@@ -12,7 +12,8 @@ from mmseg.datasets.builder import DATASETS
 
 from ..datasets.class_names import class_names
 from . import environment
-from .predictor import Predictor, test_steps
+from .predict_inputs import test_steps
+from .predictor import Predictor
 from .test import load_model
 
 #: files of an exported folder (:mod:`.export`)

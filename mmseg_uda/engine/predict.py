@@ -13,9 +13,10 @@ from ..options.predict import parse_args
 from ..utils.progress import progress
 from ..utils.threads import Behind
 from . import environment
+from .predict_inputs import find_images, image_item, test_steps
 from .predict_video import predict_video
 from .predictions import PredictionWriter
-from .predictor import Options, Predictor, find_images, image_item, test_steps
+from .predictor import Options, Predictor
 from .test import load_model
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..datasets.flow_sources import Frame, build_flow_source
 from ..utils.progress import progress
+from .predict_inputs import frame_items
 from .predictions import blended
-from .predictor import Options, Predictor, frame_items
+from .predictor import Options, Predictor
 from .temporal import ConsistencyMeter, flow_grid, flow_with_occlusion
 from .video_frames import CODECS, frames_of_input, video_writer
 

@@ -11,13 +11,13 @@ from .common import TRUST_FLAG, DictAction
 def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Flags of ``tools/export.py``."""
     parser = argparse.ArgumentParser(
-        description='Write a trained network for use elsewhere: weights, a plain config, a model card; TorchScript, ONNX'
+        description='Write a trained network for use elsewhere: weights, plain config, model card, TorchScript, ONNX'
     )
     parser.add_argument('config', help='config that trained the checkpoint')
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder for the files')
     parser.add_argument(
-        '--network', help="network of the method: student, teacher ... (default: the one that the config tests with)"
+        '--network', help='network of the method: student, teacher ... (default: the one that the config tests with)'
     )
     parser.add_argument('--torchscript', action='store_true', help='also write model.ts')
     parser.add_argument('--onnx', action='store_true', help='also write model.onnx, checked with onnxruntime')
@@ -26,12 +26,12 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         nargs=2,
         type=int,
         metavar=('HEIGHT', 'WIDTH'),
-        help='input of a graph of one size (default: the sliding window, or the size that the test pipeline resizes to)',
+        help='input of a graph of one size (default: the sliding window, or what the test pipeline resizes to)',
     )
     parser.add_argument(
         '--fixed-size',
         action='store_true',
-        help='a graph for one size; HRDA and plain vision transformers have no other, all others take any size without it',
+        help='a graph for one size; HRDA and plain vision transformers have no other',
     )
     parser.add_argument(
         '--for',

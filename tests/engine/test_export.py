@@ -82,7 +82,9 @@ def test_the_folder_gives_the_masks_of_the_run(stock: Path) -> None:
         assert np.array_equal(network.predict(stock / 'image.png').mask, wanted)
     assert np.array_equal(own_mask(stock, network='teacher'), (own_mask(stock) + 1) % 5)
     safe = mmseg_uda.load(stock / 'student', stock / 'student' / 'model.safetensors', device='cpu')
-    assert np.array_equal(safe.predict(stock / 'image.png').mask, own_mask(stock)) and list(safe.classes) == list('abcde')
+    assert np.array_equal(safe.predict(stock / 'image.png').mask, own_mask(stock)) and list(safe.classes) == list(
+        'abcde'
+    )
 
 
 def test_stock_mmsegmentation_loads_a_stock_network_without_this_package(stock: Path) -> None:

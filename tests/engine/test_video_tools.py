@@ -21,9 +21,9 @@ from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.flow_tool import main as flow_tool
 from mmseg_uda.engine.optimizers import build_optimizers
+from mmseg_uda.engine.predict_inputs import test_steps as steps_of
 from mmseg_uda.engine.predict_video import predict_video
 from mmseg_uda.engine.predictor import Predictor
-from mmseg_uda.engine.predictor import test_steps as steps_of
 from mmseg_uda.engine.report import main as report
 from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.engine.temporal import temporal_consistency
