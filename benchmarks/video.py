@@ -21,9 +21,9 @@ from mmseg_uda.engine import environment
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
 from mmseg_uda.engine.inference import inference_mode
+from mmseg_uda.engine.predict_inputs import test_steps
 from mmseg_uda.engine.predict_video import predict_video
 from mmseg_uda.engine.predictions import colorize
-from mmseg_uda.engine.predict_inputs import test_steps
 from mmseg_uda.engine.predictor import Predictor
 from mmseg_uda.engine.report_clips import fusion_figure
 from mmseg_uda.engine.temporal import AGREEMENT, predict_sample, temporal_consistency
