@@ -46,7 +46,7 @@ def main(argv: Optional[Sequence[str]] = None) -> Path:
     classes = method.CLASSES or class_names((cfg.get('data') or {}).get('test'))
     if classes is None:
         raise ExportError(f"neither '{args.checkpoint}' nor the test set of the config names the classes")
-    palette = method.PALETTE or palette_of(cfg.data.get('test'), classes)
+    palette = method.PALETTE or palette_of(cfg.data.get('test'), classes) or ()
     segmentor = method.inference_model
     if args.torchscript or args.onnx:
         check_has_graph(segmentor)

@@ -81,11 +81,12 @@ def _changes_first(name: str) -> bool:
 @contextlib.contextmanager
 def _not_traced() -> Iterator[None]:
     state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)  # type: ignore[arg-type]
+    set_state: Any = getattr(torch._C, '_set_tracing_state')  # noqa: B009 - the stubs do not know it
+    set_state(None)
     try:
         yield
     finally:
-        torch._C._set_tracing_state(state)
+        set_state(state)
 
 
 def check_has_graph(segmentor: nn.Module) -> None:

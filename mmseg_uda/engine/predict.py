@@ -67,7 +67,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 def _predict_video(args: argparse.Namespace, predictor: Predictor, options: Options) -> int:
     if len(args.inputs) != 1:
         raise ValueError(f'--video takes one video file or folder of frames, got {len(args.inputs)} inputs')
-    if predictor.palette is None:
+    if not predictor.palette:
         raise ValueError(f"'{args.checkpoint}' names no PALETTE, which overlays need")
     found = predict_video(predictor, Path(args.inputs[0]), Path(args.video), args.opacity, options)
     figures = ', '.join(f'{key} {value:.4g}' for key, value in found.items())

@@ -113,7 +113,7 @@ class Predictor:
         self.steps = list(steps)
         self.device = device
         self.classes = classes
-        self.palette = palette
+        self.palette: Sequence[Sequence[int]] = () if palette is None else palette
         self.of_clips = any(isinstance(step, Mapping) and step.get('type') == 'LoadClip' for step in self.steps)
         self._pipeline = functools.lru_cache(maxsize=4)(self._composed)
 
@@ -176,10 +176,7 @@ class Predictor:
                     masks, probabilities = self._answer([sample for _, sample in samples], options.probabilities)
             for i, (item, _) in enumerate(samples):
                 prob = None if probabilities is None else probabilities[i]
-                yield Prediction(item.name, masks[i], prob, self._palette(), item.picture)
-
-    def _palette(self) -> Sequence[Sequence[int]]:
-        return self.palette if self.palette is not None else ()
+                yield Prediction(item.name, masks[i], prob, self.palette, item.picture)
 
     def _composed(self, tta: Any) -> Compose:
         return Compose(resolve_pipeline(self.steps if tta is None else with_test_augmentation(self.steps, *tta)))
