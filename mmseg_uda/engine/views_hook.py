@@ -87,7 +87,11 @@ class ViewsHook(Hook):
         if self._measures(runner):
             self._measure(runner, views)
         if self._draws(runner):
-            self._draw(runner, views)
+            try:
+                self._draw(runner, views)
+            except Exception:  # a picture is no reason to lose a training
+                runner.logger.warning('no more pictures: drawing iteration %d failed', runner.iter + 1, exc_info=True)
+                self.interval = 0
 
     # ---- what
     # ----------------------------------------------------------------------------------------------------------------
