@@ -1,7 +1,7 @@
 # Video QuadMix with the defaults of the class (transformer): VIPER to Cityscapes-Seq.
 _base_ = [
     '../_base_/recipes/quadmix_video_fixed_accel_daformer_mitb5.py',
-    '../_base_/datasets/video_viper_to_cityscapes_seq.py',
+    '../_base_/datasets/video_viper_to_cityscapes_seq_rgb.py',
 ]
 uda = dict(lambda_t=0.2, far_term=False, quad=dict(always_paste=(3, 4, 5, 7, 13, 14)))
 data = dict(

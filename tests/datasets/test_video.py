@@ -69,6 +69,7 @@ def test_any_folder_of_frames_is_a_video(folder: Path) -> None:
     first, second = samples['b/1.png'], samples['b/2.png']
     assert first['target_flow'].data.abs().max() == 0
     assert torch.equal(first['target_key_frame'].data, first['target_img'].data)
+    assert [key for key in first if key.endswith('_img')] == ['target_img']  # such keys are streams
     flow = second['target_flow'].data[:, 16:-16, 16:-16]
     assert flow[0].median() == pytest.approx(-3, abs=0.2) and flow[1].abs().median() < 0.2
     gaps = FolderVideoDataset(data_root=str(folder), img_dir='frames', classes=['x', 'y'], gaps=(1, 2))
