@@ -29,7 +29,10 @@ from mmseg_uda.engine.report_clips import fusion_figure
 from mmseg_uda.engine.temporal import AGREEMENT, predict_sample, temporal_consistency
 from mmseg_uda.engine.temporal import MIOU as TEMPORAL_MIOU
 from mmseg_uda.engine.test import load_model
-from mmseg_uda.models.segmentors.flow_fused import ScoreFusion
+from mmseg_uda.models.segmentors.flow_fused import FlowFusedSegmentor, ScoreFusion
+from mmseg_uda.ops.clips import unpack_clip
+from mmseg_uda.ops.flow import resize_flow
+from mmseg_uda.ops.video import propagate_by_splat
 from mmseg_uda.toy.motion import Drive
 from mmseg_uda.toy.sequences import draw_drive, look_of
 
@@ -100,6 +103,26 @@ def panel(models: dict[str, Any], sets: dict[str, Any], indices: list[int]) -> n
     return np.concatenate(rows)
 
 
+def propagated(model: Any, dataset: Any, index: int) -> np.ndarray:
+    """DA-VSN at a frame: the frame, its prediction, that of the key frame, the pushed one (black: holes), and the
+    weight of the consistency (white: counts); uint8 BGR."""
+    fused = next(module for module in model.modules() if isinstance(module, FlowFusedSegmentor))
+    with inference_mode(model, CPU):
+        sample = collate([dataset[index]], samples_per_gpu=1)
+        clip = unpack_clip(sample['img'][0])
+        scores = fused.clip_scores(clip, ('decode',))
+        current, key = scores.current['decode'], scores.key['decode']
+        seen = propagate_by_splat(current, key, resize_flow(clip.flow, tuple(current.shape[2:])))
+    maps = [score[0].argmax(0).numpy().astype(np.uint8) for score in (current, key, seen.prob)]
+    cells = [colorize(label, dataset.PALETTE) for label in maps]
+    cells[2][(seen.prob[0].sum(0) == 0).numpy()] = 0
+    cells.append((255 * seen.weight[0].clamp(0, 1)).numpy().astype(np.uint8)[..., None].repeat(3, -1))
+    image = cv2.imread(f'{dataset.img_dir}/{dataset.img_infos[index]["filename"]}')
+    size = image.shape[1::-1]
+    large = [cv2.resize(cell[..., ::-1], size, interpolation=cv2.INTER_NEAREST) for cell in cells]
+    return np.concatenate([image, *large], 1)
+
+
 def score(name: str, folder: Path, old: Mapping[str, Any], again: bool) -> tuple[dict[str, Any], Any, Any]:
     """Figures of a run (in percent; times in seconds), its network and its test set."""
     cfg: Config = environment.load_config(str(ROOT / f'configs/{ROWS[name].config}.py'))
@@ -142,6 +165,9 @@ def score_all(args: argparse.Namespace) -> None:
             target = args.out / f'{name}.mp4'
             predictor = Predictor(models[name], test_steps(cfg), CPU, sets[name].CLASSES, sets[name].PALETTE)
             print(name, predict_video(predictor, frames, target))
+    if 'davsn' in models:
+        rows = [propagated(models['davsn'], sets['davsn'], index) for index in (7, 14)]
+        cv2.imwrite(str(args.out / 'davsn.jpg'), np.concatenate(rows), [cv2.IMWRITE_JPEG_QUALITY, 88])
     if 'tps' in models:
         fusion = next(module for module in models['tps'].modules() if isinstance(module, ScoreFusion))
         fusion_figure(fusion.weight[:, :, 0, 0], sets['tps'].CLASSES).savefig(args.out / 'fusion.png', dpi=70)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,12 @@ import torch
 from mmcv import Config
 from mmseg.models import build_segmentor
 
+from mmseg_uda.compat.keys import published_to_ours
+from mmseg_uda.compat.keys_mit import mit_from_mmseg
 from mmseg_uda.ops.clips import Clip, pack_clip
 from tests.harness.synthetic import tiny_model
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs/_base_/models'
 
 
 def networks(**options: Any) -> tuple[Any, Any]:
@@ -81,3 +86,17 @@ def test_the_file_gets_its_scores_in_one_step() -> None:
         padded = [dict(meta[0], img_shape=(30, 60, 3))]
         cut = fused.resized(fused.encode_decode(img)[:, :, :30, :60], (50, 90))
         torch.testing.assert_close(fused.whole_inference(img, padded, rescale=True), cut)
+
+
+def test_a_published_transformer_becomes_ours() -> None:
+    """``model.*``, ``decoder.*`` and ``decoder.sf_layer.weight``, with the original names inside of the encoder."""
+    model = Config.fromfile(str(CONFIGS / 'fused_daformer_sepaspp_mitb5.py')).model
+    model.pretrained, model.backbone = None, dict(type='mit_b0', style='pytorch')
+    model.decode_head.in_channels = [32, 64, 160, 256]
+    own = build_segmentor(model).state_dict()
+    encoder = mit_from_mmseg({key[9:]: value for key, value in own.items() if key.startswith('backbone.')})
+    published = {f'model.{key}': value for key, value in encoder.items()}
+    published.update({f'decoder.{key[12:]}': value for key, value in own.items() if key.startswith('decode_head.')})
+    published['decoder.sf_layer.weight'] = own['fusion.weight']
+    found = published_to_ours(published)
+    assert found.keys() == own.keys() and all(torch.equal(value, own[key]) for key, value in found.items())
