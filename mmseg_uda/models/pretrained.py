@@ -99,7 +99,7 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
         The keys of ``state`` that the backbone has no use for (a classifier, for example).
 
     Raises:
-        CheckpointError: names the missing keys or wrong shapes.
+        CheckpointError: names the missing keys, the wrong shapes, or weights that are not finite.
     """
     own = backbone.state_dict()
     missing = [key for key in own if key not in state and not key.endswith(OPTIONAL_SUFFIX)]
@@ -116,6 +116,9 @@ def load_backbone_weights(backbone: nn.Module, state: Mapping[str, Tensor], sour
     ]
     if wrong:
         raise CheckpointError(f"'{source}' belongs to another size of {type(backbone).__name__}: {_some(wrong)}")
+    spoiled = [key for key in own if key in state and not torch.isfinite(state[key]).all()]
+    if spoiled:
+        raise CheckpointError(f"'{source}' holds NaN or infinity in {_some(spoiled)}: download or copy it again")
     backbone.load_state_dict({key: state.get(key, value) for key, value in own.items()})
     return [key for key in state if key not in own]
 

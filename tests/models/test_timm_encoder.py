@@ -240,6 +240,11 @@ def test_feature_distance_sees_the_backbone_and_not_a_random_neck() -> None:
         (dict(VIT), 'needs model_name'),
         (dict(DINOV2, fit='pad'), "must be 'resize' or 'error'"),
         (dict(DINOV2, init_cfg=dict(type='Normal')), 'init_cfg may only be'),
+        (dict(DINOV2, pretrained=True), 'pretrained must be a file or an address, got True'),
+        (dict(DINOV2, num_classes=10), "takes no 'num_classes'"),
+        (dict(DINOV2, out_indices=3), 'out_indices must be a list of whole numbers'),
+        (dict(DINOV2, frozen=1.5), 'frozen=1.5: a number of blocks'),
+        (dict(DINOV2, drop_path_rate=1.5), r'drop_path_rate must lie in \[0, 1\)'),
     ],
 )
 def test_refusals(options: dict[str, Any], match: str) -> None:
@@ -252,6 +257,7 @@ def test_networks_of_one_size_refuse_others() -> None:
     assert len(encoder(image(1, 3, 64, 96))) == 4
     with pytest.raises(ValueError, match=r'takes inputs of \(64, 96\) pixels only.*set img_size=\(96, 96\)'):
         encoder(image(1, 3, 96, 96))
+    assert TimmEncoder('xcit_nano_12_p16_224', depth=1).any_size  # its positions are computed
     hidden = TimmEncoder('efficientformer_l1', depths=(1, 1, 1, 1), embed_dims=(8, 8, 8, 8), num_vit=1)
     with pytest.raises(
         ValueError, match=r"'efficientformer_l1' failed on an input of \(96, 128\) .*built for \(224, 224\)"

@@ -232,6 +232,7 @@ def dinov2_state(registers: bool = False) -> dict[str, torch.Tensor]:
     'change, options, match',
     [
         (dict(drop='blocks.1.norm1.bias'), {}, r"w\.pth' lacks 1 of \d+ keys.*blocks\.1\.norm1\.bias"),
+        (dict(spoil='blocks.0.norm1.bias'), {}, r"w\.pth' holds NaN or infinity in blocks\.0\.norm1\.bias"),
         (dict(registers=True), {}, 'has register tokens, the encoder lacks them'),
         ({}, dict(model_name='vit_small_patch14_reg4_dinov2'), 'lacks register tokens, the encoder has them'),
         ({}, dict(depth=2), r'no place for: blocks\.2\.'),
@@ -242,6 +243,8 @@ def dinov2_state(registers: bool = False) -> dict[str, torch.Tensor]:
 def test_wrong_files_are_refused(change: Any, options: dict[str, Any], match: str, tmp_path: Path) -> None:
     state = dinov2_state(change.get('registers', False))
     state.pop(change.get('drop'), None)
+    if 'spoil' in change:
+        state[change['spoil']].fill_(float('nan'))
     torch.save(state, tmp_path / 'w.pth')
     with pytest.raises(CheckpointError, match=match):
         loaded(tmp_path / 'w.pth', **dict(DINOV2, **options))

@@ -17,6 +17,14 @@ from ...utils.config import nearest
 ANY_SIZE: tuple[dict[str, Any], ...] = (dict(dynamic_img_size=True), dict(strict_img_size=False), {})
 
 
+#: options of timm that have no meaning here, and what to do instead
+REFUSED = {
+    'num_classes': 'the encoder has no classifier; set num_classes of the heads',
+    'features_only': 'it gives feature maps anyway; out_indices chooses them',
+    'checkpoint_path': "name the file with 'pretrained'",
+}
+
+
 def import_timm() -> Any:
     """timm, or an error that says how to get it."""
     try:
@@ -45,6 +53,9 @@ def build_network(model_name: str, options: dict[str, Any], known: Sequence[str]
         close = difflib.get_close_matches(model_name, timm.list_models(), n=1)
         hint = f"did you mean '{close[0]}'?" if close else "timm.list_models('*dinov2*') lists names"
         raise KeyError(f"TimmEncoder: timm {timm.__version__} has no model '{model_name}' ({hint})")
+    for option in options:
+        if option in REFUSED:
+            raise KeyError(f"TimmEncoder takes no '{option}': {REFUSED[option]}")
     network: Optional[nn.Module] = None
     for attempt in ANY_SIZE:
         try:
@@ -64,9 +75,9 @@ def build_network(model_name: str, options: dict[str, Any], known: Sequence[str]
 
 def _has_fixed_positions(network: nn.Module) -> bool:
     """Whether weights belong to places of an input of one size (absolute positions, relative ones of whole maps)."""
-    names = [name for name, _ in network.named_parameters()]
+    names = [name.rsplit('.', 1)[-1] for name, _ in network.named_parameters()]  # XCiT computes them in a ``pos_embed``
     strict = getattr(getattr(network, 'patch_embed', None), 'strict_img_size', False)
-    return strict or any('pos_embed' in name or 'rel_pos' in name or 'relative_position' in name for name in names)
+    return strict or any(name.startswith(('pos_embed', 'rel_pos', 'relative_position')) for name in names)
 
 
 def _unknown_option(timm: Any, model_name: str, option: str, message: str, known: Sequence[str]) -> str:

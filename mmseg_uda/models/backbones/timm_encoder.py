@@ -96,10 +96,14 @@ class TimmEncoder(BaseModule):
             if init_cfg.get('type') != 'Pretrained':
                 raise ValueError("TimmEncoder: init_cfg may only be dict(type='Pretrained', checkpoint=...)")
             self.pretrained = _one_of('pretrained', self.pretrained, 'init_cfg', init_cfg['checkpoint'])
+        if self.pretrained is not None and not isinstance(self.pretrained, str):
+            raise ValueError(f'TimmEncoder.pretrained must be a file or an address, got {self.pretrained!r}')
         if fit not in ('resize', 'error'):
             raise ValueError(f"TimmEncoder.fit must be 'resize' or 'error', got '{fit}'")
         if not input_scale > 0:
             raise ValueError(f'TimmEncoder.input_scale must be positive, got {input_scale}')
+        if drop_path_rate is not None and not 0 <= drop_path_rate < 1:
+            raise ValueError(f'TimmEncoder.drop_path_rate must lie in [0, 1), got {drop_path_rate}')
         self.fit, self.input_scale = fit, float(input_scale)
         self.given_patch_size = 'patch_size' in kwargs
         options = dict(kwargs) if drop_path_rate is None else dict(kwargs, drop_path_rate=drop_path_rate)
@@ -126,6 +130,8 @@ class TimmEncoder(BaseModule):
     # ---- construction ----------------------------------------------------------------------------------------------
     def _prune(self, out_indices: Optional[Sequence[int]], final_norm: Union[bool, str]) -> None:
         levels = len(self.model.feature_info)
+        if out_indices is not None and not _are_numbers(out_indices):
+            raise ValueError(f'TimmEncoder.out_indices must be a list of whole numbers, got {out_indices!r}')
         indices = default_indices(self.model, self.plain) if out_indices is None else list(out_indices)
         indices = [i + levels if i < 0 else i for i in indices]
         if not indices or sorted(set(indices)) != indices or indices[0] < 0 or indices[-1] >= levels:
@@ -181,7 +187,7 @@ class TimmEncoder(BaseModule):
             self.model.requires_grad_(False)
             self._frozen_modules = [] if self.lora is not None else [self.model]
         elif self.frozen is not False:
-            if not self.plain or not 0 <= self.frozen <= self.depth:
+            if not self.plain or not _are_numbers([self.frozen]) or not 0 <= self.frozen <= self.depth:
                 raise ValueError(
                     f'frozen={self.frozen}: a number of blocks is for plain transformers and lies between 0 and the '
                     f"{self.depth} kept blocks; '{self.model_name}' also takes True"
@@ -268,7 +274,7 @@ class TimmEncoder(BaseModule):
             )
         except (RuntimeError, AssertionError) as error:
             size = tuple(x.shape[2:])
-            if size == self._native_size or not re.search('size|shape|dimension|view', str(error)):
+            if size == self._native_size or not re.search('size|shape|dimension|view|height|width', str(error)):
                 raise
             raise ValueError(
                 f"'{self.model_name}' failed on an input of {size} pixels ({error}). It was built for "
@@ -290,6 +296,10 @@ class TimmEncoder(BaseModule):
         if self.model.grad_checkpointing and torch.is_grad_enabled():
             return checkpoint(block, tokens, use_reentrant=False, **given)
         return block(tokens, **given)
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, (list, tuple, range)) and all(isinstance(value, int) for value in values)
 
 
 def _one_of(name: str, value: Any, other_name: str, other: Any) -> Any:
