@@ -19,6 +19,7 @@ from ..options.benchmark import parse_args
 from ..utils.checkpoint_io import TRUST_VARIABLE, replacing
 from . import environment
 from .dry_run import Tally
+from .example_batch import crop_size
 from .export_card import normalisation
 from .inference import inference_mode
 from .predict_inputs import resized_to, test_steps
@@ -35,7 +36,7 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
     cfg = environment.load_config(args.config, args.cfg_options)
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     steps = test_steps(cfg)
-    size = args.size or resized_to(steps)
+    size = args.size or resized_to(steps) or (crop_size(cfg) if cfg.data.get('train') else None)
     if size is None:
         raise ValueError('the config tests with images of any size: give --size HEIGHT WIDTH')
     network = _network(cfg, args.checkpoint, device)

@@ -27,14 +27,24 @@ def flat_steps(steps: Sequence[Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for step in steps:
         if step.get('type') == 'MultiScaleFlipAug':
-            inner = flat_steps(step['transforms'])
-            resizes = [one for one in inner if 'Resize' in one['type'] and step.get('img_scale') is not None]
-            for one in resizes[:1]:
-                one.setdefault('img_scale', step['img_scale'])
-            found += [one for one in inner if one['type'] != 'RandomFlip']
+            found += [_scaled(one, step) for one in flat_steps(step['transforms']) if not _does_nothing(one, step)]
         else:
             found.append(dict(step))
     return found
+
+
+def _does_nothing(step: Mapping[str, Any], views: Mapping[str, Any]) -> bool:
+    """Whether a transform inside ``MultiScaleFlipAug`` leaves images as they are: mirroring, and a resize to their own
+    size."""
+    own_size = views.get('img_scale') is None and list(views.get('img_ratios') or ()) == [1.0]
+    return step['type'] == 'RandomFlip' or (step['type'] == 'Resize' and own_size and step.get('img_scale') is None)
+
+
+def _scaled(step: dict[str, Any], views: Mapping[str, Any]) -> dict[str, Any]:
+    if step['type'] != 'Resize' or step.get('img_scale') is not None:
+        return step
+    key = 'img_ratios' if views.get('img_scale') is None else 'img_scale'
+    return {**step, key: views.get(key)}
 
 
 def normalisation(steps: Sequence[Any]) -> dict[str, Any]:

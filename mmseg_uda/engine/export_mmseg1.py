@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Iterator, Mapping, Sequence
 
-from .export_card import normalisation
+from .export_card import flat_steps, normalisation
 from .export_config import OWN, ExportError, unknown_to_stock
 
 #: classes of MMSegmentation 0.30 that 1.2 has with the same options and parameters
@@ -52,9 +52,7 @@ def mmseg1_config(values: Mapping[str, Any]) -> dict[str, Any]:
                 head.pop('sampler', None)
     steps = values['data']['test']['pipeline']
     model['data_preprocessor'] = _preprocessor(steps)
-    return dict(
-        default_scope='mmseg', model=model, test_pipeline=[*_transforms(steps, None), dict(type='PackSegInputs')]
-    )
+    return dict(default_scope='mmseg', model=model, test_pipeline=[*_transforms(steps), dict(type='PackSegInputs')])
 
 
 def _parts(model: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -80,18 +78,18 @@ def _preprocessor(steps: Sequence[Any]) -> dict[str, Any]:
     )
 
 
-def _transforms(steps: Sequence[Mapping[str, Any]], scale: Any) -> Iterator[dict[str, Any]]:
+def _transforms(steps: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for step in steps:
         options = {key: value for key, value in step.items() if key != 'type'}
         kind = step['type']
         if kind == 'MultiScaleFlipAug':
             if options.get('flip') or list(options.get('img_ratios') or [1.0]) != [1.0]:
                 raise ExportError('--for mmseg1: the test pipeline shows every image in several views: leave one')
-            yield from _transforms(options['transforms'], options.get('img_scale'))
+            yield from _transforms(flat_steps([step]))
         elif kind == 'LoadImageFromFile':
             yield dict(step)
         elif kind == 'Resize':
-            size = options.pop('img_scale', None) or scale
+            size = options.pop('img_scale', None)
             if not isinstance(size, (list, tuple)) or not all(isinstance(side, int) for side in size):
                 raise ExportError(f'--for mmseg1: the test pipeline resizes to {size!r}: give one (width, height)')
             unknown = sorted(set(options) - {'keep_ratio'})

@@ -20,7 +20,7 @@ def parse_args(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
         nargs=2,
         type=int,
         metavar=('HEIGHT', 'WIDTH'),
-        help='of the images (default: what the test pipeline resizes to)',
+        help='of the images (default: what the test pipeline resizes to, else the crop of the training)',
     )
     parser.add_argument('--batch', type=int, default=1, help='images in one call')
     parser.add_argument('--calls', type=int, default=5, help='measured calls, after one that warms up')

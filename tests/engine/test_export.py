@@ -19,9 +19,12 @@ from mmseg.models import build_segmentor
 
 import mmseg_uda
 from mmseg_uda.engine.export import main as export
+from mmseg_uda.engine.export_card import flat_steps
 from mmseg_uda.engine.export_config import ExportError
 from mmseg_uda.engine.export_graph import has_one_size, write_onnx, write_torchscript
+from mmseg_uda.engine.export_mmseg1 import mmseg1_config
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
+from tests.harness.synthetic import tiny_model
 from tests.models.encoders import ENCODERS, vit_model
 from tests.models.networks import hrda_config
 
@@ -165,6 +168,21 @@ def test_the_config_for_mmseg1(stock: Path) -> None:
     assert cfg.model.decode_head.norm_cfg.type == 'BN' and cfg.model.decode_head.loss_decode.type == 'CrossEntropyLoss'
     meta = load_checkpoint_file(stock / 'student' / 'model.pth')['meta']
     assert meta['dataset_meta'] == dict(classes=meta['CLASSES'], palette=meta['PALETTE'])
+
+
+def test_images_that_keep_their_size_are_not_resized_anywhere() -> None:
+    inner = [
+        dict(type='Resize', keep_ratio=True),
+        dict(type='RandomFlip'),
+        dict(type='Normalize', mean=[1.0], std=[2.0]),
+    ]
+    views = dict(type='MultiScaleFlipAug', img_scale=None, img_ratios=[1.0], flip=False, transforms=inner)
+    steps = [dict(type='LoadImageFromFile'), views]
+    assert [step['type'] for step in flat_steps(steps)] == ['LoadImageFromFile', 'Normalize']
+    assert flat_steps([dict(views, img_ratios=[0.5])])[0] == dict(type='Resize', keep_ratio=True, img_ratios=[0.5])
+    values = dict(model=tiny_model(backbone=dict(type='ResNet')), data=dict(test=dict(pipeline=steps)))
+    kinds = [step['type'] for step in mmseg1_config(values)['test_pipeline']]
+    assert kinds == ['LoadImageFromFile', 'PackSegInputs']
 
 
 def test_own_networks_lora_and_what_is_refused(tmp_path: Path) -> None:
