@@ -14,9 +14,9 @@ from ..datasets.index_stream import fixed_randomness
 from ..datasets.labels import LabelsNotReadyError
 from ..datasets.wrappers import plain_sets
 from ..methods.base import UDASegmentor
-from ..ops.hrda import averages_probabilities
+from ..ops.hrda import averages_probabilities, sliding_boxes
 from ..ops.labels import IGNORE
-from ..streams import SOURCE, TARGET
+from ..streams import SOURCE, TARGET, target_names
 from ..utils.config import nearest
 from .evaluation import UDAEvalHook, merged_metrics, score_results
 from .evaluation_sets import score_image
@@ -40,6 +40,7 @@ def check_sets(training: Any, evaluation: Mapping[str, Any]) -> None:
     for key, dataset in [*sets, *((f'data.val ({name})', dataset) for name, dataset in evaluation.items())]:
         for plain in plain_sets(dataset):
             _check_images(key, plain)
+            _check_names(key, plain)
             _check_ignore_index(key, plain)
             _check_palette(key, plain)
     for key, dataset in sets:
@@ -53,6 +54,13 @@ def _check_images(key: str, dataset: Any) -> None:
             f'{getattr(dataset, "split", None) or getattr(dataset, "img_dir", None)}: check data_root, img_dir, split '
             'and img_suffix'
         )
+
+
+def _check_names(key: str, dataset: Any) -> None:
+    names = list(getattr(dataset, 'CLASSES', None) or [])
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{key}: two classes are called '{twice[0]}', of which a table would show one: rename one")
 
 
 def _check_ignore_index(key: str, dataset: Any) -> None:
@@ -104,6 +112,17 @@ def check_ignored_rows(method: UDASegmentor, dataset: Any) -> None:
             'and the own car of Cityscapes: set both to 0, or to '
             'rows of your crops'
         )
+
+
+def report_margins(method: UDASegmentor, dataset: Any, logger: logging.Logger) -> None:
+    """Say it when a method does not heed the margins of its target streams."""
+    for name in target_names(list(dataset.streams)):
+        if dataset.streams[name].has_margins and not method.heeds_margins:
+            logger.warning(
+                '%s: %s does not heed crop_pseudo_margins; its labels count in the margins as well',
+                dataset.keys[name],
+                method.title,
+            )
 
 
 def check_bands(method: UDASegmentor, dataset: Any) -> None:
@@ -181,4 +200,6 @@ def _check_test_cfg(method: UDASegmentor) -> None:
     missing = [key for key in ('crop_size', 'stride') if mode == 'slide' and options.get(key) is None]
     if missing:
         raise ValueError(f"model.test_cfg: mode='slide' needs {missing[0]}=(height, width)")
+    if mode == 'slide':
+        sliding_boxes(options['crop_size'], options['crop_size'], options['stride'])
     averages_probabilities(options, method.inference_model.out_channels)

@@ -163,6 +163,8 @@ class UDASegmentor(BaseSegmentor):
     python_state: ClassVar[tuple[str, ...]] = ()
     #: whether passes on labelled images go through a ``forward_train`` that the student overrides
     calls_forward_train: ClassVar[bool] = False
+    #: whether pseudo-labels have no weight where a target stream says so (``Stream.valid``: margins, padding)
+    heeds_margins: ClassVar[bool] = True
     #: the network that answers at test time when the config does not say
     default_test_with: ClassVar[str] = 'student'
 

@@ -114,6 +114,7 @@ class STAL(UDASegmentor):
 
     required_streams = ('labeled_target', 'target')
     default_test_with = 'teacher'
+    heeds_margins = False
 
     def __init__(self, model: Any, **kwargs: Any) -> None:
         options, kwargs = split_options(STALOptions, kwargs)

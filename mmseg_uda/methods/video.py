@@ -41,6 +41,7 @@ class VideoAdaptation(UDASegmentor):
     """
 
     required_streams = (SOURCE, TARGET)
+    heeds_margins = False
     #: whether target clips need the frame two steps back
     needs_far = True
 

@@ -83,8 +83,17 @@ def _starts(size: int, window: int, stride: int) -> list[int]:
 
 def sliding_boxes(size: Sequence[int], window: Sequence[int], stride: Sequence[int]) -> list[Box]:
     """Windows that cover an image, row by row; the last of a row is shifted inside, an image below the window gives
-    one smaller box."""
+    one smaller box.
+
+    Raises:
+        ValueError: a stride beyond the window, which leaves pixels without a window.
+    """
     (height, width), (h, w) = size, window
+    if stride[0] > h or stride[1] > w:
+        raise ValueError(
+            f'sliding windows of {h}x{w} pixels with a stride of {stride[0]}x{stride[1]} (height x width) leave gaps: '
+            'test_cfg.stride must not be larger than test_cfg.crop_size'
+        )
     return [
         (y, min(y + h, height), x, min(x + w, width))
         for y in _starts(height, h, stride[0])

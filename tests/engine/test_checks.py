@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mmseg_uda.engine import environment, test, train
+from mmseg_uda.methods.self_training import SelfTraining
 from mmseg_uda.utils.config_errors import ConfigError
 from tests.datasets.worlds import write_label
 
@@ -68,7 +69,11 @@ REFUSED = {
     ),
     "model['decode_head'].update(num_classes=1)": r'model\.decode_head\.num_classes=1: a network of one class',
     "data['val'] = [data['val'], dict(data['val'], type='CustomDataset', img_suffix='.bmp', palette=[[0, 0, 0]] * 5)]": (
-        r"data\.val \(target2\): no image with the suffix '\.bmp' in .*images.*img_suffix"
+        r"data\.val \(custom\): no image with the suffix '\.bmp' in .*images.*img_suffix"
+    ),
+    "data['val'].update(classes=['a', 'a', 'c', 'd', 'e'])\ndata['train']['source'].update(classes=['a', 'a', 'c', 'd', 'e'])\n"
+    "data['train']['target'].update(classes=['a', 'a', 'c', 'd', 'e'])\ndata['test'].update(classes=['a', 'a', 'c', 'd', 'e'])": (
+        r"data\.train\.source: two classes are called 'a'"
     ),
     # counting
     'checkpoint_config.update(by_epoch=True)': r'checkpoint_config\.by_epoch=True: runs count iterations',
@@ -87,6 +92,7 @@ REFUSED = {
     "data['val'].update(ignore_index=0)": r'data\.val \(target\): ignore_index=0',
     "model.update(test_cfg=dict(mode='slide', crop_size=(16, 16)))": r"test_cfg: mode='slide' needs stride",
     "model.update(test_cfg=dict(mode='whole', average='softmax'))": r'test_cfg\.average must be one of scores',
+    "model.update(test_cfg=dict(mode='slide', crop_size=(16, 16), stride=(16, 20)))": 'stride of 16x20 .* leave gaps',
     "model.update(test_cfg=dict(mode='sliding'))": r"test_cfg\.mode must be 'whole' or 'slide'",
     "data['val'] = dict(type='MultiImageMixDataset', dataset=data['val'], pipeline=[])": 'MultiImageMixDataset mixes images',
 }
@@ -183,6 +189,16 @@ def test_an_evaluation_that_never_comes_is_said(world: Path, caplog: pytest.LogC
 def test_labels_that_count_from_zero_and_from_one_are_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(world, "data['val'].update(reduce_zero_label=True)\nrunner.update(max_iters=1)")
     assert 'data.val (target) has reduce_zero_label=True, data.train.source has not' in caplog.text
+
+
+@pytest.mark.parametrize('heeds', [True, False])
+def test_margins_that_a_method_does_not_heed_are_said(
+    heeds: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SelfTraining, 'heeds_margins', heeds)
+    extra = "data['train']['target'].update(crop_pseudo_margins=[1, 0, 0, 0])\nrunner.update(max_iters=1)"
+    start(tmp_path, extra, uda="dict(type='DACS')")
+    assert ('DACS does not heed crop_pseudo_margins' in caplog.text) != heeds
 
 
 OWN = """
