@@ -108,6 +108,8 @@ def _without_training(value: Any, channels: Any = None) -> Any:
         return value
     channels = value.get('out_channels', channels)
     kept = {key: _without_training(item, channels) for key, item in value.items() if key not in _WEIGHTS}
+    if kept.get('type') == 'TIMMBackbone':
+        kept['pretrained'] = False  # its default is a download
     if kept.get('type') in ('SyncBN', 'MMSyncBN'):
         kept['type'] = 'BN'
     if 'loss_decode' in kept and not _is_stock_loss(kept['loss_decode']):

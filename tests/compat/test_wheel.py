@@ -33,8 +33,27 @@ for arguments in {commands!r}:
         main(arguments)
     except SystemExit as end:
         assert not end.code, (arguments, end.code)
+import json
+from pathlib import Path
+
 import mmseg_uda
+import numpy as np
+import onnxruntime
+import torch
+from mmseg.apis import inference_segmentor, init_segmentor
+
 print('package:', mmseg_uda.__file__)
+stock = init_segmentor('exported/config.py', 'exported/model.pth', device='cpu')
+image = str(next(Path({pictures!r}).rglob('*.png')))
+mask = mmseg_uda.load('exported').predict(image).mask
+assert (inference_segmentor(stock, image)[0] == mask).all(), 'MMSegmentation and mmseg_uda.load differ'
+images = torch.randn(1, 3, 64, 96)
+about = json.load(open('exported/processing.json'))
+graph = onnxruntime.InferenceSession('exported/model.onnx')
+(scores,) = graph.run(None, {{about['input']['name']: images.numpy()}})
+with torch.no_grad():
+    expected = stock.encode_decode(images, [dict(ori_shape=(64, 96, 3))]).numpy()
+assert np.allclose(scores, expected, atol=1e-3), abs(scores - expected).max()
 """
 
 
@@ -113,15 +132,16 @@ def test_commands_and_configs_are_listed_without_the_package(python: Path, tmp_p
     assert 'dacs/toy_gta_to_toy_cityscapes.py' in listed
 
 
-def test_the_wheel_alone_trains_tests_and_predicts_from_another_folder(python: Path, tmp_path: Path) -> None:
+def test_the_wheel_alone_trains_tests_predicts_and_exports_from_another_folder(python: Path, tmp_path: Path) -> None:
     pictures = 'data/toy/cityscapes/leftImg8bit/val'
     commands = [
         ['toy-world', '--datasets', 'gta', 'cityscapes', '--scale', '0.02', '--workers', '1'],
         ['train', CONFIG, '--work-dir', 'run', '--no-validate', '--cfg-options', *SMALL, 'runner.max_iters=2'],
         ['test', CONFIG, 'run/iter_2.pth', '--work-dir', 'run', '--eval', 'mIoU', '--cfg-options', *SMALL[:2]],
         ['predict', CONFIG, 'run/iter_2.pth', pictures, '--out', 'pictures', '--cfg-options', *SMALL[:2]],
+        ['export', CONFIG, 'run/iter_2.pth', '--out', 'exported', '--onnx', '--cfg-options', *SMALL[:2]],
     ]
-    printed = checked(python, '-c', WALK.format(commands=commands), folder=tmp_path)
+    printed = checked(python, '-c', WALK.format(commands=commands, pictures=pictures), folder=tmp_path)
     package = Path(printed.split('package: ')[-1].split('\n')[0])
     assert python.parent.parent in package.parents
     metrics = json.loads((tmp_path / 'run' / 'test_iter_2.json').read_text())['metric']
