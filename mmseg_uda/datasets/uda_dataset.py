@@ -149,8 +149,8 @@ class UDADataset(Dataset):
         sync_crop_size: (height, width): after the pipelines cut the same random window from all streams of a sample
             (HRDA's ablations).
         max_corrupt_files: see :class:`~mmseg_uda.datasets.stream_source.StreamSource`.
-        seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it, and
-        cache: from ``data.cache``: see :class:`~mmseg_uda.datasets.sample_cache.CacheOptions`.
+        seed: seed of the run; :func:`~mmseg_uda.datasets.builder.build_training_dataset` sets it.
+        cache: what ``data.cache`` says, see :class:`~mmseg_uda.datasets.sample_cache.CacheOptions`.
 
     Raises:
         ValueError: no stream at all, or streams with different classes.
