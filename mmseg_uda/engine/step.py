@@ -79,6 +79,8 @@ class TrainStep:
         optimised = [p for parameters in self.parameters.values() for p in parameters]
         self.undo = IterationUndo(method, optimised, teachers_on_host=self.options.teacher_copy == 'host')
         self.scaler = self._build_scaler()
+        #: a context around all passes of an iteration: a weight is cast to lower precision once and not in every pass
+        self.shares_casts = PRECISIONS[self.options.precision] is not None and casts_keep_gradients(self.device.type)
 
     def _build_scaler(self) -> Optional[Any]:
         if self.options.precision != 'fp16':
@@ -97,6 +99,12 @@ class TrainStep:
         """The precision context in which a method computes."""
         dtype = PRECISIONS[self.options.precision]
         return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
+
+    def _no_autocast(self) -> ContextManager[Any]:
+        """Full precision inside :meth:`autocast`."""
+        if PRECISIONS[self.options.precision] is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, enabled=False)
 
     # ---- one iteration
     # ----------------------------------------------------------------------------------------------------------
@@ -131,23 +139,30 @@ class TrainStep:
         self._check_generator(events)
         state.logged.clear()
         state.done.clear()
-        while True:
-            with self.autocast():  # the method computes inside next()
-                event = next(events, None)
-            if event is None:
-                break
-            self._check_event(event)
-            if isinstance(event, OptimizerStep):
-                self._step_in_between(event, state)
-                continue
-            self._note(event, state)
-            state.pending.append(event)
-            if self.options.backward == 'sequential':
-                self._backward([event], state, keep_graph=event.keep_graph)
-                state.pending.clear()
-            elif not event.keep_graph:
-                self._flush_pending(state)
+        with self.autocast() if self.shares_casts else contextlib.nullcontext():
+            while True:
+                with self.autocast():  # the method computes inside next()
+                    event = next(events, None)
+                if event is None:
+                    break
+                self._check_event(event)
+                with self._no_autocast():
+                    self._handle(event, state)
         self._flush_pending(state)
+
+    def _handle(self, event: Any, state: _Pass) -> None:
+        """Backward passes and steps of what a method has yielded."""
+        if isinstance(event, OptimizerStep):
+            self._step_in_between(event, state)
+            torch.clear_autocast_cache()  # weights have changed
+            return
+        self._note(event, state)
+        state.pending.append(event)
+        if self.options.backward == 'sequential':
+            self._backward([event], state, keep_graph=event.keep_graph)
+            state.pending.clear()
+        elif not event.keep_graph:
+            self._flush_pending(state)
 
     def _check_generator(self, events: Any) -> None:
         if not hasattr(events, '__next__'):
@@ -327,6 +342,17 @@ class TrainStep:
         self.records.load_state_dict(state.get('records', {}))
         if self.scaler is not None and 'scaler' in state:
             self.scaler.load_state_dict(state['scaler'])
+
+
+def casts_keep_gradients(device_type: str) -> bool:
+    """Whether a weight that autocast has cast without gradients gets them in a later pass; older torch forgot them."""
+    if device_type not in ('cpu', 'cuda'):
+        return False
+    weight = torch.ones(2, 2, device=device_type, requires_grad=True)
+    with torch.autocast(device_type, dtype=torch.bfloat16):
+        with torch.no_grad():
+            weight @ weight
+        return bool((weight @ weight).requires_grad)
 
 
 def _described(value: Any) -> str:
