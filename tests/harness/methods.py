@@ -15,6 +15,7 @@ from mmcv import Config
 from torch import Tensor
 
 from mmseg_uda.builder import build_train_model
+from mmseg_uda.engine.dry_run import Tally, dry_steps
 from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
 from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.step import StepOptions, TrainStep
@@ -246,3 +247,19 @@ def _flat(state: Any, prefix: str = '') -> dict[str, Any]:
     if isinstance(state, (list, tuple)):
         return {k: v for i, value in enumerate(state) for k, v in _flat(value, f'{prefix}[{i}]').items()}
     return {prefix: state}
+
+
+def check_no_waits(
+    uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), **options: Any
+) -> Tally:
+    """Run steps on tensors without data: where one asks the device for a number, or mixes devices, is an error.
+
+    Returns:
+        What the last step launched and held.
+    """
+    setup = Setup(uda, streams, **options)
+    method, _ = setup.build()
+    tally = dry_steps(method, setup.data.batch(range(2)), iterations=(0, 3, 4))
+    assert all(p.device.type == 'meta' for p in method.parameters())
+    assert tally.peak > tally.held > 0
+    return tally
