@@ -4,7 +4,7 @@
     python benchmarks/all.py --page                            # write docs/benchmarks/speed.md from the JSON file
 
 Times are processor seconds on a CPU, and seconds between two synchronisations on a GPU. The deviation is the relative
-L2 difference of what both forms give: outputs and, where there are some, all gradients.
+L2 difference of what both forms give: outputs and, where there are some, the gradients of all parameters.
 """
 
 from __future__ import annotations
