@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 LOG = logging.getLogger('mkdocs.hooks')
 LINK = re.compile(r'(\]\()([^)\s#]+)((?:#[^)\s]*)?\))')
-ENTRY = re.compile(r'^- \[([^\]]+)\]\(([^)#]+)\)')
+ENTRY = re.compile(r'\[([^\]]+)\]\(([^)#]+)\)')
 LANGUAGES = {'.py': 'python', '.sh': 'bash', '.json': 'json', '.yml': 'yaml', '.txt': 'text', '': 'text'}
 #: folders of the package whose modules have pages of the API, in the order of the navigation
 API = ('methods', 'components', 'models', 'datasets', 'ops', 'engine', 'active', 'utils', 'compat', 'toy')
@@ -40,10 +40,12 @@ def on_config(config: Any) -> Any:
     for line in (DOCS / 'README.md').read_text(encoding='utf-8').splitlines():
         if line.startswith('## '):
             section = line[3:].strip()
-        entry = ENTRY.match(line)
-        if entry and section:
-            target = (DOCS / unquote(entry[2])).resolve()
-            sections.setdefault(section, []).append({entry[1]: site_path(target)})
+        if not (section and line.startswith('- ')):
+            continue
+        for place, (title, link) in enumerate(ENTRY.findall(line)):
+            target = (DOCS / unquote(link)).resolve()
+            if (place == 0 and line.startswith('- [')) or DOCS in target.parents:
+                sections.setdefault(section, []).append({title: site_path(target)})
     nav: list[Any] = [{'Home': 'README.md'}, *({name: pages} for name, pages in sections.items())]
     if WITH_API:
         nav.append({'API': [{name: [{module.stem: page} for module, page in pages]} for name, pages in api_pages()]})
