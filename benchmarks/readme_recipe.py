@@ -1,6 +1,6 @@
 """The README's recipe for own data on one config of every family and on images of three sizes: does it adapt?
 
-    python benchmarks/readme_recipe.py --write                          # all of them: about ten minutes on one core
+    python benchmarks/readme_recipe.py --write                          # all of them: about six minutes on one core
     python benchmarks/readme_recipe.py --only configs/esl --size 256x256
 
 The recipe is the README's text with another base; only the network is replaced by a small one, every pixel counts as
