@@ -20,7 +20,7 @@ from mmseg.models import build_segmentor
 import mmseg_uda
 from mmseg_uda.engine.export import main as export
 from mmseg_uda.engine.export_card import flat_steps
-from mmseg_uda.engine.export_config import ExportError
+from mmseg_uda.engine.export_config import ExportError, exported_model
 from mmseg_uda.engine.export_graph import has_one_size, write_onnx, write_torchscript
 from mmseg_uda.engine.export_mmseg1 import mmseg1_config
 from mmseg_uda.utils.checkpoint_io import load_checkpoint_file
@@ -168,6 +168,12 @@ def test_the_config_for_mmseg1(stock: Path) -> None:
     assert cfg.model.decode_head.norm_cfg.type == 'BN' and cfg.model.decode_head.loss_decode.type == 'CrossEntropyLoss'
     meta = load_checkpoint_file(stock / 'student' / 'model.pth')['meta']
     assert meta['dataset_meta'] == dict(classes=meta['CLASSES'], palette=meta['PALETTE'])
+
+
+def test_no_network_of_an_export_downloads_weights() -> None:
+    backbone = dict(type='TIMMBackbone', model_name='resnet10t', init_cfg=dict(type='Pretrained', checkpoint='a.pth'))
+    model = exported_model(dict(model=tiny_model(backbone=backbone)))
+    assert model['backbone'] == dict(type='TIMMBackbone', model_name='resnet10t', pretrained=False)
 
 
 def test_images_that_keep_their_size_are_not_resized_anywhere() -> None:
