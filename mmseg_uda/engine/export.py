@@ -168,7 +168,8 @@ def _write_graphs(
     """TorchScript and ONNX as asked for, and how to use them; ``files`` gets their names."""
     steps, channels = test_steps(cfg), _channels(cfg)
     fixed = args.fixed_size or has_one_size(network)
-    size = graph_size(args.size, network, steps) if fixed else None
+    wanted = args.torchscript or args.onnx
+    size = graph_size(args.size, network, steps) if fixed and wanted else None
     if args.size and not fixed:
         raise ExportError(
             '--size is for a graph of one size, and this one takes any: leave it out, or add --fixed-size'
