@@ -39,7 +39,7 @@ def done(row: plan.Row, seed: int) -> bool:
     return (RESULTS / f'{row.name}_seed{seed}.json').is_file()
 
 
-def run(only: Sequence[str], seeds: Optional[Sequence[int]], jobs: int) -> int:
+def run(only: Sequence[str], seeds: Optional[Sequence[int]], jobs: int, device: str = 'cpu') -> int:
     """Work through the queue with ``jobs`` processes side by side; returns the number of runs that failed."""
     waiting = [one for one in queue(only, seeds) if not done(*one)]
     running: dict[subprocess.Popen[bytes], tuple[str, float]] = {}
@@ -54,7 +54,12 @@ def run(only: Sequence[str], seeds: Optional[Sequence[int]], jobs: int) -> int:
                     [sys.executable, __file__, 'one', row.name, str(seed)],
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'},
+                    env={
+                        **os.environ,
+                        'OMP_NUM_THREADS': '1',
+                        'MKL_NUM_THREADS': '1',
+                        'MMSEG_UDA_STUDY_DEVICE': device,
+                    },
                 )
             running[process] = (name, time.monotonic())
             print(f'{time.strftime("%H:%M:%S")} {name} begins, {len(waiting)} waiting', flush=True)
@@ -107,6 +112,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
         sub.add_argument('--seeds', nargs='+', type=int)
         if name == 'run':
             sub.add_argument('--jobs', type=int, default=1, help='runs side by side, one thread each')
+            sub.add_argument('--device', default='cpu', help='cpu, or cuda: the runs share one GPU')
     one = commands.add_parser('one')
     one.add_argument('row')
     one.add_argument('seed', type=int)
@@ -115,7 +121,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     commands.add_parser('plot')
     args = parser.parse_args(argv)
     if args.command == 'run':
-        sys.exit(1 if run(args.only, args.seeds, args.jobs) else 0)
+        sys.exit(1 if run(args.only, args.seeds, args.jobs, args.device) else 0)
     if args.command == 'status':
         return status(args.only, args.seeds)
     if args.command == 'one':

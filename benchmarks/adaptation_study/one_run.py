@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -34,7 +35,8 @@ from .plan import WORLDS, Row, crops_of, iterations_of, options_of
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
 WORK = ROOT / 'work_dirs' / 'study'
-CPU = torch.device('cpu')
+#: set by ``study.py run --device``
+DEVICE = torch.device(os.environ.get('MMSEG_UDA_STUDY_DEVICE', 'cpu'))
 #: of a result's figures: the same network with batch norm statistics of target images
 ADAPTED = ' on target statistics'
 
@@ -108,7 +110,7 @@ def evaluate_networks(
             kept = {}
             if views is not None:
                 kept = {key: keeper(value, views.parent, f'{views.name}_{name}') for key, value in datasets.items()}
-            metrics = evaluate_all(model, datasets, CPU, workers=0, consumers=kept)
+            metrics = evaluate_all(model, datasets, DEVICE, workers=0, consumers=kept)
             found[name + suffix] = {key: round(100 * value, 2) for key, value in metrics.items() if 'IoU' in key}
     finally:
         model.test_with = own
@@ -121,7 +123,7 @@ def evaluate_adapted(model: Any, datasets: Mapping[str, Any], world: str) -> dic
     facts = WORLDS[world]
     cfg = environment.load_config(str(ROOT / facts.target), None)
     cfg.merge_from_dict(crops_of(cfg, facts), allow_list_keys=True)
-    if not any(adapt_statistics(model, TargetImages(cfg), CPU).values()):
+    if not any(adapt_statistics(model, TargetImages(cfg), DEVICE).values()):
         return {}
     return evaluate_networks(model, datasets, ADAPTED)
 
@@ -156,7 +158,7 @@ def _training(row: Row, seed: int, folder: Path) -> Any:
     found = find_resumable(folder)
     cfg.resume_from = str(found) if found else None
     logger, timestamp = logging.getLogger('mmseg'), time.strftime('%Y%m%d_%H%M%S')
-    train(cfg, CPU, config_name=row.config, validate=False, logger=logger, timestamp=timestamp)
+    train(cfg, DEVICE, config_name=row.config, validate=False, logger=logger, timestamp=timestamp)
     return json.loads((folder / 'curve.json').read_text(encoding='utf-8'))
 
 
@@ -180,7 +182,7 @@ def recipe(row: Row) -> list[dict[str, Any]]:
 
 
 def _recipe(row: Row, seed: int, folder: Path) -> Any:
-    context = StageContext(ROOT / row.config, CPU, logging.getLogger('mmseg'), seed, validate=False)
+    context = StageContext(ROOT / row.config, DEVICE, logging.getLogger('mmseg'), seed, validate=False)
     stages = recipe(row)
     folders = run_stages(stages, folder, context)
     last = next(stage for stage in reversed(stages) if stage['type'] == 'train')
@@ -188,7 +190,7 @@ def _recipe(row: Row, seed: int, folder: Path) -> Any:
 
 
 def _rounds(row: Row, seed: int, folder: Path) -> Any:
-    context = StageContext(ROOT / row.config, CPU, logging.getLogger('mmseg'), seed, validate=False)
+    context = StageContext(ROOT / row.config, DEVICE, logging.getLogger('mmseg'), seed, validate=False)
     points = run_loop(ROOT / row.config, folder, context, options_of(row))
     cfg = environment.load_config(str(ROOT / row.config), options_of(row))
     last = sorted(folder.glob('*_round_*'))[-1]
@@ -199,7 +201,7 @@ def _rounds(row: Row, seed: int, folder: Path) -> Any:
 
 def _last_point(row: Row, cfg: Config, folder: Path, trainings: int) -> list[dict[str, Any]]:
     """Figures of the network that the last training left."""
-    model = load_model(cfg, str(folder / f'iter_{cfg.runner.max_iters}.pth'), None, CPU)
+    model = load_model(cfg, str(folder / f'iter_{cfg.runner.max_iters}.pth'), None, DEVICE)
     datasets = named_test_sets(cfg, 'val')
     figures = evaluate_networks(
         model, datasets, views=WORK / folder.parent.name / 'views' / f'{iterations_of(row):05d}'
@@ -238,7 +240,7 @@ def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: 
             command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
             commit=commit(),
             versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),
-            device=f'cpu, 1 thread, {processor()}',
+            device=described(),
             iterations=iterations_of(row),
             wall_s=round(spent['wall_s']),
             cpu_s=round(spent['cpu_s']),
@@ -262,6 +264,11 @@ def commit() -> Optional[str]:
     """Short hash of the checkout, with a + where files differ from it."""
     git = subprocess.run(['git', 'describe', '--always', '--dirty=+'], cwd=ROOT, capture_output=True, text=True)
     return git.stdout.strip() or None
+
+
+def described() -> str:
+    """The device of a run, for its result."""
+    return torch.cuda.get_device_name(DEVICE) if DEVICE.type == 'cuda' else f'cpu, 1 thread, {processor()}'
 
 
 def processor() -> str:

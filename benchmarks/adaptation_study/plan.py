@@ -250,6 +250,22 @@ def _bought() -> list[Row]:
     return rows
 
 
+def _why() -> list[Row]:
+    """What a part is worth: methods with it switched off or changed, one at a time (toy world, one seed)."""
+    changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
+        ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
+        ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
+        ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
+        ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
+    ]
+    rows = [
+        Row(f'toy_{method}_{name}', title, f'configs/{method}/{_TOY}', 'toy', 'why', ONE, baseline, options)
+        for method, name, title, baseline, options in changes
+    ]
+    config = 'configs/quadmix/toy_gta_to_toy_cityscapes_without_mic.py'
+    return [*rows, Row('toy_quadmix_without_mic', 'QuadMix without masks', config, 'toy', 'why', ONE, 'toy_quadmix')]
+
+
 ROWS: list[Row] = [
     *_supervised(),
     *_pair('dacs', 'DACS', MAIN),
@@ -265,6 +281,7 @@ ROWS: list[Row] = [
     *_several_targets(),
     *_few_labels(),
     *_bought(),
+    *_why(),
 ]
 
 
