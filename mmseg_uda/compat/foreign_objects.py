@@ -9,6 +9,7 @@ is refused. Torch's own safe unpickler has the same limits but no place for plac
 from __future__ import annotations
 
 import collections
+import os
 import pickle
 import tarfile
 import types
@@ -74,7 +75,11 @@ def _is_placeholder(value: Any) -> bool:
     return isinstance(value, Placeholder) or (isinstance(value, type) and issubclass(value, Placeholder))
 
 
-class InertUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+#: the readable unpickler of the standard library, whose opcodes can be overridden; its types are not published
+_Readable: Any = pickle._Unpickler
+
+
+class InertUnpickler(_Readable):
     """Builds tensors and plain containers, and placeholders for objects of :data:`FRAMEWORKS`.
 
     Pickle's own unpickler would call whatever lies on its stack and set attributes of functions and classes. Here every
@@ -84,7 +89,7 @@ class InertUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
         pickle.UnpicklingError: the file names, calls or changes anything else.
     """
 
-    dispatch: dict[int, Callable[[Any], None]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: dict[int, Callable[[Any], None]] = dict(_Readable.dispatch)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -148,7 +153,7 @@ inert_pickle = types.SimpleNamespace(
 )
 
 
-def is_plain_archive(path: Union[str, Path]) -> bool:
+def is_plain_archive(path: Union[str, os.PathLike[Any]]) -> bool:
     """Whether ``torch.load`` unpickles this file itself: it hands programs (TorchScript) to another reader, and
     unpacks tar files of its first versions to the disk."""
     with open(path, 'rb') as file:

@@ -75,7 +75,8 @@ class ColorJitterBlur:
         jitter_draw, blur_draw = torch.rand(2, generator=shared).tolist()
         shared_order = torch.randperm(4, generator=shared).tolist()
         shared_sigma = torch.rand(1, generator=shared)
-        factors, orders, sigmas = None, [], None
+        orders: list[Any] = []
+        factors = sigmas = None
         if jitter_draw > self.skip_prob:
             factors, orders = self._draw_jitter(batch, rng, shared_order)
         if self.blur and blur_draw > 0.5:

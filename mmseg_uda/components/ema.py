@@ -47,8 +47,9 @@ class EMATeacher(nn.Module):
         self.buffers_policy = buffers
         self.model = copy.deepcopy(student)
         self.model.requires_grad_(False)
-        if hasattr(self.model, 'become_teacher'):
-            self.model.become_teacher()
+        become_teacher = getattr(self.model, 'become_teacher', None)
+        if callable(become_teacher):
+            become_teacher()
         self.register_buffer('initialized', torch.zeros((), dtype=torch.bool))
         self._ready = False  # ``initialized`` for the host: asking the buffer would wait for the device every iteration
 

@@ -127,7 +127,7 @@ def ranks_agree(device: torch.device) -> Finding:
         try:
             # a device's context does not live through a fork; without one it saves two imports of everything
             method = 'fork' if device.type == 'cpu' else 'spawn'
-            processes.start_processes(_one_rank, (folder, str(device)), nprocs=2, start_method=method)  # type: ignore[no-untyped-call]
+            processes.start_processes(_one_rank, (folder, str(device)), nprocs=2, start_method=method)
         except Exception as error:  # of the other process: its text is all that there is
             return Finding('ranks', False, f'two processes on one device: {str(error).strip().splitlines()[-1]}')
         shared = torch.load(Path(folder) / 'update.pth', weights_only=True)

@@ -92,7 +92,7 @@ def without_downloads(cfg: Config, folder: Path) -> Config:
 
 def example_batch(cfg: Config, method: UDASegmentor, batch: int = 0, size: Sequence[int] = ()) -> dict[str, Any]:
     """The batch that a method takes, at the config's batch and crop size unless others are given."""
-    head = method.student.decode_head
+    head: Any = method.student.decode_head
     head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
     streams = method.required_streams or (SOURCE,)  # source-only takes any stream with labels
     values = batch_of(streams, batch or cfg.data.samples_per_gpu, size or crop_size(cfg), head.num_classes)
