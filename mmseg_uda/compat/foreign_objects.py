@@ -13,7 +13,6 @@ import os
 import pickle
 import tarfile
 import types
-from pathlib import Path
 from typing import Any, Callable, Union
 
 import torch
