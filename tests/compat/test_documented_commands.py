@@ -84,11 +84,17 @@ def arguments(tool: Path, words: list[str]) -> argparse.Namespace:
     raise AssertionError(f'{relative(tool)} reads no arguments')
 
 
+#: entries that a command line may add to a config that has none
+ADDED = ('views', 'data.cache', 'memory', 'engine')
+
+
 def missing_options(path: Path, options: Iterable[str]) -> list[str]:
     """Options below an entry that the config does not have; those of a recipe's stage are looked for in the config of
     the stage."""
     missing = []
     for name in options:
+        if name.startswith(tuple(f'{added}.' for added in ADDED)):
+            continue
         entry: Any = Config.fromfile(str(path))
         *keys, _ = name.split('.')
         if len(keys) > 2 and (keys[0], keys[2]) == ('stages', 'options'):

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import torch
 
+import tests.engine.toy_methods  # noqa: F401  (networks of the configs, which a report builds in this process)
+import tests.harness.synthetic  # noqa: F401
 from mmseg_uda.datasets.pseudo_label_files import Origin, list_hash
 from mmseg_uda.datasets.pseudo_label_store import PseudoLabelStore
 from mmseg_uda.datasets.soft_labels import read_soft_label
