@@ -33,7 +33,6 @@ torch_wheels = environment.torch_wheels
 def test_the_wheels_of_torch_suit_the_machine(system, machine, driver, tag):
     choice = torch_wheels.choice(system, machine, driver)
     assert choice.tag == tag
-    assert choice.url == (tag and f'{torch_wheels.INDEX}/{tag}')
 
 
 @pytest.mark.parametrize(
@@ -55,19 +54,19 @@ def test_the_choice_of_torch_is_printed_and_never_waits_for_an_answer_without_a_
     offer = torch_wheels.Choice('cpu', 'no NVIDIA driver')
     monkeypatch.setattr(torch_wheels, 'choice', lambda *machine: offer)
     monkeypatch.setattr(sys.stdin, 'isatty', lambda: False, raising=False)
-    assert environment.torch_index() == []
+    assert environment.torch_options() == []
     printed = capsys.readouterr().out
     assert 'no NVIDIA driver' in printed and 'TORCH_WHEELS=cpu' in printed
     monkeypatch.setattr(sys.stdin, 'isatty', lambda: True, raising=False)
-    for answer, options in (('', ['--index-url', offer.url]), ('n', [])):
+    for answer, options in (('', ['--torch-backend', 'cpu']), ('n', [])):
         monkeypatch.setattr('builtins.input', lambda question, answer=answer: answer)
-        assert environment.torch_index() == options
+        assert environment.torch_options() == options
     monkeypatch.setenv('TORCH_WHEELS', 'cu126')
-    assert environment.torch_index() == ['--index-url', f'{torch_wheels.INDEX}/cu126']
+    assert environment.torch_options() == ['--torch-backend', 'cu126']
     monkeypatch.setenv('TORCH_WHEELS', 'default')
-    assert environment.torch_index() == []
+    assert environment.torch_options() == []
     monkeypatch.setenv('TORCH_INDEX_URL', 'https://example.org/whl')
-    assert environment.torch_index() == ['--index-url', 'https://example.org/whl']
+    assert environment.torch_options() == ['--index-url', 'https://example.org/whl']
 
 
 @pytest.mark.parametrize('name', ['opencv-python', 'opencv-contrib-python'])
@@ -180,3 +179,17 @@ def test_an_environment_without_pip_is_filled_by_uv_or_gets_its_pip(monkeypatch)
     modules.clear()
     with pytest.raises(SystemExit, match='neither pip nor ensurepip'):
         there.installer()
+
+
+def test_wheels_for_a_cuda_come_through_uv(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(environment.subprocess, 'call', lambda command, **options: calls.append(command) or 0)
+    monkeypatch.setattr(environment.shutil, 'which', lambda name: '/somewhere/uv')
+    own = environment.Environment(tmp_path / 'python', owned=True)
+    own.add(['torch==2.11.0'], '--torch-backend', 'cpu')
+    assert calls[-1][:5] == ['/somewhere/uv', 'pip', 'install', '--python', str(tmp_path / 'python')]
+    assert calls[-1][-3:] == ['torch==2.11.0', '--torch-backend', 'cpu']
+    monkeypatch.setattr(environment.shutil, 'which', lambda name: None)
+    monkeypatch.setattr(own, 'imports', lambda module: module == 'pip')
+    own.add(['torch==2.11.0'], '--torch-backend', 'cpu')
+    assert calls[-2][-1] == 'uv' and calls[-1][1:4] == ['-m', 'uv', 'pip']

@@ -58,6 +58,8 @@ OPENCV = tuple(f'opencv-{name}' for name in ('python-headless', 'python', 'contr
 #: in every folder that this program made
 MARKER = 'made_by_mmseg_uda'
 STAMP = 'mmseg_uda_install.stamp'
+#: uv's option for the wheels of torch that it looks for: ``cpu``, ``cu126`` ...
+BACKEND = '--torch-backend'
 
 
 def say(message: str) -> None:
@@ -87,7 +89,8 @@ class Environment:
         """Run ``pip install`` with pip's progress bars."""
         begin = time.monotonic()
         quiet = [] if sys.stdout.isatty() else ['--quiet']  # pip shows its progress bars only when it may talk
-        command = [*self.installer(), *quiet, *arguments]
+        installer = self.uv() if BACKEND in arguments else self.installer()
+        command = [*installer, *quiet, *arguments]
         if subprocess.call(command, env={**os.environ, **environment}):
             sys.exit(f'[install] failed: {" ".join(command)}')
         say(f'done in {time.monotonic() - begin:.0f} s')
@@ -97,14 +100,22 @@ class Environment:
         pip = [str(self.python), '-m', 'pip', 'install', '--disable-pip-version-check']
         if self.imports('pip'):
             return pip
-        uv = shutil.which('uv')
-        if uv is not None:
-            return [uv, 'pip', 'install', '--python', str(self.python)]
+        if shutil.which('uv') is not None:
+            return self.uv()
         if self.imports('ensurepip'):
             say(f'{self.python} has no pip: adding the one that comes with Python')
             self.run('-m', 'ensurepip')
             return pip
         sys.exit(f'[install] {self.python} has neither pip nor ensurepip, and uv is not there: install one of them')
+
+    def uv(self) -> list[str]:
+        """uv's command for this environment; uv comes into it where the machine has none."""
+        program = shutil.which('uv')
+        if program is None and not self.imports('uv'):
+            say('uv, which knows where the wheels of torch for every CUDA are')
+            self.pip('uv')
+        own = [str(self.python), '-m', 'uv'] if program is None else [program]
+        return [*own, 'pip', 'install', '--python', str(self.python)]
 
     def imports(self, module: str) -> bool:
         """Whether a module can be imported."""
@@ -278,27 +289,27 @@ def stamp(environment: Environment, extras: list[str]) -> tuple[Path, str]:
     return ROOT / '.cache' / f'{name}_{key}.stamp', digest.hexdigest()
 
 
-def torch_index() -> list[str]:
-    """The options of pip for torch: what TORCH_WHEELS or TORCH_INDEX_URL say, else what suits this machine.
+def torch_options() -> list[str]:
+    """The options of the installer for torch: what TORCH_WHEELS or TORCH_INDEX_URL say, else what suits this machine.
 
     Where another index than pip's own suits better, a user at a terminal is asked; elsewhere pip's own is taken, and
     what to call instead is printed.
     """
     url, tag = os.environ.get('TORCH_INDEX_URL'), os.environ.get('TORCH_WHEELS')
-    if not url and tag:
-        url = None if tag == 'default' else f'{torch_wheels.INDEX}/{tag}'
-        say(f'torch from {url or "the usual index"}, as TORCH_WHEELS={tag} says')
-    elif url:
-        say(f'torch from {url}, as TORCH_INDEX_URL says')
+    if url:
+        say('torch from the index that TORCH_INDEX_URL names')
+        return ['--index-url', url]
+    if tag:
+        say(f'torch for {tag}, as TORCH_WHEELS says')
     else:
         offer = torch_wheels.choice(platform.system(), platform.machine(), torch_wheels.driver())
         say(f'which torch: {offer.reason}')
-        if offer.url and sys.stdin.isatty():
-            answer = input(f'[install] take torch from {offer.url}? [Y/n] ')
-            url = None if answer.strip().lower().startswith('n') else offer.url
-        elif offer.url:
-            say(f'torch from the usual index all the same; make ... TORCH_WHEELS={offer.tag} takes it from {offer.url}')
-    return ['--index-url', url] if url else []
+        if offer.tag and sys.stdin.isatty():
+            answer = input(f'[install] take the wheels of torch for {offer.tag}? [Y/n] ')
+            tag = None if answer.strip().lower().startswith('n') else offer.tag
+        elif offer.tag:
+            say(f'the usual torch all the same; make ... TORCH_WHEELS={offer.tag} takes the wheels for {offer.tag}')
+    return [BACKEND, tag] if tag and tag != 'default' else []
 
 
 def install(environment: Environment, extras: list[str], itself: bool) -> None:
@@ -312,7 +323,7 @@ def install(environment: Environment, extras: list[str], itself: bool) -> None:
     torch, build, runtime, tests = (environment.missing(file) for file in REQUIREMENTS)
     more = [line for name in extras for line in environment.missing(ROOT / 'requirements' / f'{name}.txt')]
     if torch:
-        index = torch_index()
+        index = torch_options()
         say('torch and torchvision (the largest download)')
         environment.add(torch, *index)
     if build:

@@ -8,21 +8,15 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-#: PyTorch's own package index; a folder of it holds the wheels of one CUDA version, ``cpu`` those without CUDA
-INDEX = 'https://download.pytorch.org/whl'
 #: the first Linux drivers that run CUDA 13, with which the torch of PyPI is built, and CUDA 12
 CUDA_13_DRIVER, CUDA_12_DRIVER = 580, 525
 
 
 class Choice(NamedTuple):
-    """A folder of :data:`INDEX` (None: the index that pip is configured for), and the reason in one sentence."""
+    """What ``uv pip install --torch-backend`` is given (None: the usual wheels), and the reason in one sentence."""
 
     tag: Optional[str]
     reason: str
-
-    @property
-    def url(self) -> Optional[str]:
-        return None if self.tag is None else f'{INDEX}/{self.tag}'
 
 
 def choice(system: str, machine: str, driver: Optional[int]) -> Choice:
