@@ -372,13 +372,17 @@ def test_evaluation_during_training_scores_several_networks(monkeypatch: pytest.
 
     def score(model: DSTC, *args: Any, **kwargs: Any) -> dict[str, float]:
         asked.append(model.test_with)
+        if kwargs.get('results') is not None:
+            kwargs['results']['target'] = []
         return {'mIoU': 0.1 * len(asked), 'aAcc': 0.5}
 
     monkeypatch.setattr(evaluation, 'evaluate_all', score)
     hook = evaluation.UDAEvalHook(
         dict(target=[0]), torch.device('cpu'), test_with=['source_branch', 'ensemble'], interval=1
     )
-    runner = SimpleNamespace(model=method, logger=None, rank=0, log_buffer=SimpleNamespace(output={}, ready=False))
+    runner = SimpleNamespace(
+        model=method, logger=None, rank=0, iter=0, log_buffer=SimpleNamespace(output={}, ready=False)
+    )
     hook._do_evaluate(runner)
     assert asked == ['target_branch', 'source_branch', 'ensemble'] and method.test_with == 'target_branch'
     found = runner.log_buffer.output

@@ -172,9 +172,9 @@ def test_only_known_pixels_are_replaced() -> None:
     assert target.truth is not None
     of_pixel = (target.truth != 255)[:, 0]
     assert 0 < of_pixel.flatten(1).any(1).sum() < 6, 'some images are known, some are not'
-    label, weight, _ = method.label_target(target)
+    label, weight, *_ = method.label_target(target)
     target.truth = None
-    pseudo, share, _ = method.label_target(target)
+    pseudo, share, *_ = method.label_target(target)
     assert (
         torch.equal(label[of_pixel], setup.data.batch(range(6))['target_ground_truth'][:, 0][of_pixel])
         and (weight[of_pixel] == 1).all()
