@@ -132,7 +132,7 @@ def _write_weights(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
 ) -> dict[str, str]:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {key: value.detach().clone().contiguous() for key, value in network.state_dict().items()}
     about = plain(
@@ -147,7 +147,8 @@ def _write_weights(
     )
     save_checkpoint_file(dict(meta=about, state_dict=state), out / WEIGHTS)
     with replacing(out / SAFE_WEIGHTS) as temporary:
-        save_file(state, str(temporary), metadata=dict(format='pt', classes=json.dumps(list(classes))))
+        # not save_file, which makes a file that only its owner may read
+        temporary.write_bytes(save(state, metadata=dict(format='pt', classes=json.dumps(list(classes)))))
     _write_text(out / CONFIG, Config(dict(values)).pretty_text)
     return {
         CONFIG: 'config of the network and of its test transforms, for MMSegmentation 0.30',

@@ -84,6 +84,8 @@ def test_the_folder_gives_the_masks_of_the_run(stock: Path) -> None:
         assert network.classes == list('abcde') and network.palette == NAMES['PALETTE']
         assert np.array_equal(network.predict(stock / 'image.png').mask, wanted)
     assert np.array_equal(own_mask(stock, network='teacher'), (own_mask(stock) + 1) % 5)
+    modes = {(stock / 'student' / name).stat().st_mode for name in ('model.pth', 'model.safetensors')}
+    assert len(modes) == 1, 'both may be read by the same users'
     safe = mmseg_uda.load(stock / 'student', stock / 'student' / 'model.safetensors', device='cpu')
     assert np.array_equal(safe.predict(stock / 'image.png').mask, own_mask(stock)) and list(safe.classes) == list(
         'abcde'
