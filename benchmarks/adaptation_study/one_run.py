@@ -148,8 +148,14 @@ def run_one(row: Row, seed: int) -> Path:
     folder = work_dir(row, seed)
     folder.mkdir(parents=True, exist_ok=True)
     run = _recipe if row.stages else _rounds if row.rounds else _training
-    curve = run(row, seed, folder)
-    spent = dict(wall_s=time.time() - began, cpu_s=time.process_time() - clock)
+    record = folder / 'spent.json'  # a run that is stopped and goes on takes the time of all its parts
+    earlier = json.loads(record.read_text()) if record.is_file() else dict(wall_s=0.0, cpu_s=0.0)
+    try:
+        curve = run(row, seed, folder)
+    finally:
+        now = dict(wall_s=time.time() - began, cpu_s=time.process_time() - clock)
+        spent = {key: value + earlier[key] for key, value in now.items()}
+        write_json(record, spent)
     return _write_result(row, seed, curve, losses(folder), spent)
 
 
