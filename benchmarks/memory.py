@@ -30,18 +30,11 @@ import mmseg_uda  # noqa: E402, F401  (first: it prepares mmcv)
 from mmseg_uda.builder import build_train_model  # noqa: E402
 from mmseg_uda.engine.dry_run import Tally, dry_steps  # noqa: E402
 from mmseg_uda.engine.example_batch import example_batch, without_downloads  # noqa: E402
-from mmseg_uda.engine.placing import EngineOptions, arrange, spread_memory  # noqa: E402
+from mmseg_uda.engine.placing import MEMORY_VARIANTS, EngineOptions, arrange, spread_memory  # noqa: E402
 from mmseg_uda.engine.step import StepOptions  # noqa: E402
 from mmseg_uda.models.training_interface import head_outputs, training_features  # noqa: E402
 
 GIB = 2**30
-#: the plain training and the overlays of configs/_base_/memory
-VARIANTS: dict[str, dict[str, Any]] = {
-    'fp32': dict(precision='fp32'),
-    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1, precision='fp32'),
-    'bf16': dict(precision='bf16'),
-    'small_gpu': dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16', teacher_copy='host'),
-}
 
 
 def optimizer_bytes(optimizer: Mapping[str, Any], trained: int) -> int:
@@ -87,7 +80,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     parser.add_argument('--size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="default: the config's crop")
     parser.add_argument('--batch', type=int, help='images per stream (default: samples_per_gpu)')
     parser.add_argument('--options', nargs='+', action=DictAction, help='changes of the config, KEY=VALUE')
-    parser.add_argument('--variants', nargs='+', choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument('--variants', nargs='+', choices=list(MEMORY_VARIANTS), default=list(MEMORY_VARIANTS))
     parser.add_argument('--top', type=int, default=0, help='list the largest tensors at the peak')
     parser.add_argument('--json', type=Path, help='write the figures here as well')
     args = parser.parse_args(argv)
@@ -95,7 +88,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     rows = []
     for name in args.variants:
         with tempfile.TemporaryDirectory() as folder:
-            tally, state = measure(args, VARIANTS[name], Path(folder))
+            tally, state = measure(args, MEMORY_VARIANTS[name], Path(folder))
         kernels = sum(tally.kernels.values())
         print(f'{name:24s}{tally.peak / GIB:10.2f}{tally.held / GIB:12.2f}{state:10.2f}{kernels:9d}', flush=True)
         rows.append(dict(variant=name, peak=tally.peak, held=tally.held, state=round(state * GIB), kernels=kernels))

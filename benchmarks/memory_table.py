@@ -123,7 +123,7 @@ def compute(name: str) -> dict[str, Any]:
     size = crop_size(cfg)
     args = argparse.Namespace(config=str(path), options=None, size=None, batch=None)
     rows = []
-    for variant, options in memory.VARIANTS.items():
+    for variant, options in memory.MEMORY_VARIANTS.items():
         with tempfile.TemporaryDirectory() as folder:
             try:
                 tally, state = memory.measure(args, dict(options), Path(folder))

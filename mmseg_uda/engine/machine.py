@@ -25,7 +25,7 @@ from .data import to_device
 from .device_checks import PROBES, Finding, ranks_agree, step_agrees
 from .example_batch import example_batch, without_downloads
 from .optimizers import build_optimizers
-from .placing import EngineOptions, place, spread_memory
+from .placing import MEMORY_VARIANTS, EngineOptions, place, spread_memory
 from .step import StepOptions, TrainStep
 
 GIB = 2**30
@@ -33,11 +33,8 @@ GIB = 2**30
 WARM_UP = 3
 #: what a user may switch, by name: top-level changes of the config
 VARIANTS: dict[str, dict[str, Any]] = {
-    'fp32': {},
+    **{name: dict(memory=options) for name, options in MEMORY_VARIANTS.items()},
     'channels_last': dict(engine=dict(channels_last=True)),
-    'checkpointing': dict(memory=dict(activation_checkpointing=True, windows_per_chunk=1)),
-    'bf16': dict(memory=dict(precision='bf16')),
-    'bf16 + checkpointing': dict(memory=dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16')),
     'fp16': dict(memory=dict(precision='fp16')),
 }
 

@@ -13,6 +13,15 @@ from ..models.checkpointing import checkpoint_blocks
 from ..models.execution import speed_up
 from ..utils.config import check_options
 
+#: what saves memory, by the name under which it is measured: the plain training and the overlays of
+#: ``configs/_base_/memory``, as they stand under ``memory`` in a config
+MEMORY_VARIANTS: dict[str, dict[str, Any]] = {
+    'fp32': dict(precision='fp32'),
+    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1, precision='fp32'),
+    'bf16': dict(precision='bf16'),
+    'small_gpu': dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16', teacher_copy='host'),
+}
+
 
 @dataclass(frozen=True)
 class EngineOptions:

@@ -22,7 +22,7 @@ from ..methods.base import UDASegmentor
 from ..models.modes import set_training_modes
 from ..models.target_statistics import adaptable_norms, recompute_statistics
 from ..options.target_statistics import DEFAULT_IMAGES, TARGET, parse_args
-from ..utils.checkpoint_io import load_checkpoint_file, save_checkpoint_file
+from ..utils.checkpoint_io import CheckpointError, load_checkpoint_file, save_checkpoint_file, state_dict_of
 from . import environment
 from .data import to_device
 from .inference import inference_mode
@@ -134,15 +134,23 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     changed = adapt_statistics(method, images, device)
     if not any(changed.values()):
         raise ValueError(f'{args.checkpoint}: the network has no batch norm that could take statistics of the target')
-    write_adapted(method, Path(args.checkpoint), Path(args.out))
-    layers = ', '.join(f'{count} layers of the {name}' for name, count in changed.items())
-    print(f'{args.out}: statistics of {len(images)} images of {args.data} in {layers}')
+    written = write_adapted(method, Path(args.checkpoint), Path(args.out))
+    print(f'{args.out}: statistics of {len(images)} images of {args.data} in {written} layers')
 
 
-def write_adapted(method: UDASegmentor, source: Path, target: Path) -> None:
-    """The checkpoint ``source`` with the method's tensors in place of its own."""
+def write_adapted(method: UDASegmentor, source: Path, target: Path) -> int:
+    """The checkpoint ``source`` with the method's tensors in place of its own; returns how many layers it changes.
+
+    Raises:
+        CheckpointError: none: the file names its layers in another way than the network.
+    """
     loaded = load_checkpoint_file(str(source))
-    state = method.state_dict()
-    kept = loaded.get('state_dict', loaded)
+    state, kept = method.state_dict(), state_dict_of(loaded)
     fresh = {key: state[key].cpu() if key in state else value for key, value in kept.items()}
+    written = sum(key.endswith('running_mean') and not torch.equal(fresh[key], kept[key].cpu()) for key in kept)
+    if not written:
+        raise CheckpointError(
+            f"'{source}' names its layers in another way than this network: convert it first (convert_checkpoint.py)"
+        )
     save_checkpoint_file(dict(meta=dict(loaded.get('meta') or {}), state_dict=fresh), target)
+    return written

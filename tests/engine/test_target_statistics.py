@@ -67,6 +67,12 @@ def test_training_ends_with_the_targets_statistics_and_trains_as_without(uda: st
     target_statistics.main([str(path), str(tmp_path / 'plain' / 'iter_4.pth'), '--out', str(out), '--device', 'cpu'])
     tool = torch.load(out, weights_only=False)['state_dict']
     assert all(torch.equal(tool[key], adapted[key]) for key in adapted)
+    # so it does with a checkpoint of a network that was wrapped for several devices
+    wrapped = tmp_path / 'wrapped.pth'
+    torch.save({'state_dict': {f'module.{key}': value for key, value in plain.items()}}, wrapped)
+    target_statistics.main([str(path), str(wrapped), '--out', str(out), '--device', 'cpu'])
+    tool = torch.load(out, weights_only=False)['state_dict']
+    assert all(torch.equal(tool[key], adapted[key]) for key in adapted)
 
 
 def test_a_run_that_is_cut_and_goes_on_ends_with_the_same_bits(tmp_path: Path) -> None:
