@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ..methods.base import LossTerm, OptimizerStep, UDASegmentor
+from ..models.checkpointing import CheckpointedBlock
 from ..models.modes import set_training_modes
 from ..utils.rng import StepRng, seed_everything
 from .distributed import all_reduce_gradients
+from .gradients import added_at_once, total_norm
 from .inputs import files_of, non_finite_inputs
 from .records import StepRecords
 from .step_options import PRECISIONS, StepOptions
@@ -79,6 +81,7 @@ class TrainStep:
         optimised = [p for parameters in self.parameters.values() for p in parameters]
         self.undo = IterationUndo(method, optimised, teachers_on_host=self.options.teacher_copy == 'host')
         self.scaler = self._build_scaler()
+        self.is_checkpointed = any(isinstance(module, CheckpointedBlock) for module in method.modules())
         #: a context around all passes of an iteration: a weight is cast to lower precision once and not in every pass
         self.shares_casts = PRECISIONS[self.options.precision] is not None and casts_keep_gradients(self.device.type)
 
@@ -215,12 +218,20 @@ class TrainStep:
             self._check_networks(updates, f"loss term '{terms[0].name}'")
             inputs = [p for name in updates for p in self.parameters[name]]
         try:
-            total.backward(retain_graph=keep_graph, inputs=inputs)
+            with self._adding_gradients():
+                total.backward(retain_graph=keep_graph, inputs=inputs)
         except RuntimeError as error:
             if 'second time' in str(error):
                 raise RuntimeError(self._forgotten_keep_graph(terms, state.done)) from error
             raise
         state.done += [term.name for term in terms]
+
+    def _adding_gradients(self) -> ContextManager[None]:
+        """Around a backward pass. With checkpointed blocks little else is alive then, and the two sets of gradients
+        that the fast way holds would set the peak."""
+        if self.is_checkpointed:
+            return contextlib.nullcontext()
+        return added_at_once([p for parameters in self.parameters.values() for p in parameters])
 
     def _forgotten_keep_graph(self, terms: Sequence[LossTerm], done: Sequence[str]) -> str:
         """Torch would advise ``retain_graph=True``, which a method cannot set."""
@@ -276,7 +287,7 @@ class TrainStep:
             if self.scaler is not None:
                 self.scaler.unscale_(self.optimizers[name])
                 unscaled = True
-            norm = _total_norm(grads, float((self.options.grad_clip or {}).get('norm_type', 2)))
+            norm = total_norm(grads, float((self.options.grad_clip or {}).get('norm_type', 2)))
             bad = torch.maximum(bad, (~torch.isfinite(norm)).float())
             if self.options.grad_clip is not None:
                 clip = (float(self.options.grad_clip['max_norm']) / (norm + 1e-6)).clamp(max=1.0)
@@ -362,11 +373,6 @@ def _described(value: Any) -> str:
     if isinstance(value, Tensor):
         return "a tensor: write `yield LossTerm('source', loss)`"
     return f'{type(value).__name__}: write `yield LossTerm(...)` in it'
-
-
-def _total_norm(grads: Sequence[Tensor], norm_type: float) -> Tensor:
-    norms = torch._foreach_norm(list(grads), norm_type)
-    return torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]), norm_type)
 
 
 def batch_size_of(batch: Mapping[str, Any]) -> int:

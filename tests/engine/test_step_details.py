@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Iterator
 
 import pytest
@@ -11,8 +12,11 @@ from torch import Tensor, nn
 
 from mmseg_uda.components.ema import EMATeacher
 from mmseg_uda.engine.distributed import all_reduce_gradients
+from mmseg_uda.engine.gradients import added_at_once
+from mmseg_uda.engine.step import TrainStep
 from mmseg_uda.methods.base import LossTerm, TrainingEvent, UDASegmentor
 from mmseg_uda.methods.dstc import _next
+from mmseg_uda.models.checkpointing import checkpoint_blocks
 from mmseg_uda.ops.world import ALONE
 from mmseg_uda.registry import UDA
 from mmseg_uda.utils.rng import rand_per_sample
@@ -122,3 +126,40 @@ def test_a_parameter_without_gradient_on_every_rank_keeps_none(tmp_path: Any) ->
     finally:
         dist.destroy_process_group()
     assert unused.grad is None and used.grad.tolist() == [2.0] * 3 and flag == 0
+
+
+def test_gradients_of_two_passes_are_added_at_once_bit_for_bit() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3))
+    first_only, second_only = nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(3))
+    parameters = [*layers.parameters(), first_only, second_only]
+    passes = [
+        lambda: layers(torch.full((2, 4), 0.3) * first_only).square().sum(),
+        lambda: (layers(torch.full((3, 4), -0.7)) * second_only).exp().sum(),
+    ]
+    wanted = []
+    for around in (contextlib.nullcontext, lambda: added_at_once([*parameters, parameters[0]])):
+        for parameter in parameters:
+            parameter.grad = None
+        for one in passes:
+            with around():
+                one().backward()
+        wanted.append([parameter.grad.clone() for parameter in parameters])
+    assert all(torch.equal(found, plain) for plain, found in zip(*wanted))
+
+
+@pytest.mark.parametrize('is_checkpointed', [False, True])
+def test_a_step_adds_gradients_one_by_one_only_where_blocks_are_checkpointed(
+    is_checkpointed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(
+        'mmseg_uda.engine.step.added_at_once', lambda grown: (calls.append(len(grown)), added_at_once(grown))[1]
+    )
+    setup = Setup(METHODS['dacs'][1])
+    method, step = setup.build()
+    if is_checkpointed:
+        checkpoint_blocks(nn.Sequential(method.student))
+        step = TrainStep(method, step.optimizers)
+    step([setup.data.batch(range(2))], 0)
+    assert calls == ([] if is_checkpointed else [len(list(method.student.parameters()))] * 2)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...compat.keys_mit import mit_to_mmseg
+from ...ops.residual import scaled_residual
 from ..pretrained import load_pretrained
 
 #: embed_dims, depths of the published sizes
@@ -77,10 +78,10 @@ class MiTBlock(TransformerEncoderLayer):
         if kept is None or not isinstance(self.attn, FusedEfficientAttention):
             x = self.attn(self.norm1(x), hw_shape, identity=x)
             return self.ffn(self.norm2(x), hw_shape, identity=x)
-        x = torch.addcmul(x, self.attn.attend(self.norm1(x), hw_shape), kept[0])
+        x = scaled_residual(x, self.attn.attend(self.norm1(x), hw_shape), kept[0])
         tokens = nlc_to_nchw(self.norm2(x), hw_shape)  # (B, C, h, w)
-        mixed = self.ffn.layers(tokens).flatten(2).transpose(1, 2)  # (B, N, C), not copied: addcmul reads any strides
-        return torch.addcmul(x, mixed, kept[1])
+        mixed = self.ffn.layers(tokens).flatten(2).transpose(1, 2)  # (B, N, C), not copied: the sum reads any strides
+        return scaled_residual(x, mixed, kept[1])
 
 
 class MiTStage(ModuleList):
