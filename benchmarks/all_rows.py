@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,6 +22,7 @@ from mmseg.models import build_backbone, build_head
 from mmseg_uda.datasets.builder import build_training_dataset
 from mmseg_uda.models.execution import speed_up
 from mmseg_uda.ops import blur, ema, entropy, esl, feature_distance, label_maps, mixing
+from mmseg_uda.ops.resize import resize_scores
 from mmseg_uda.toy import ensure_toy_world
 
 #: for files; set by the program
@@ -97,6 +99,39 @@ def dilated_depthwise(device: Any) -> Made:
     fast = speed_up(nn.Sequential(copy.deepcopy(plain)))
     x = _random(2, 1024, 64, 64, device=device).requires_grad_()
     return '1024 channels, 2x64x64, dilation 6', _trained(plain, x), _trained(fast, x)
+
+
+def wide_depthwise(device: Any) -> Made:
+    """5x5 depthwise convolution, weight gradient by columns"""
+    plain = nn.Conv2d(672, 672, 5, padding=2, groups=672, bias=False).to(device)
+    plain = plain.to(memory_format=torch.channels_last)
+    fast = speed_up(nn.Sequential(copy.deepcopy(plain)))
+    x = _random(4, 672, 8, 16, device=device).to(memory_format=torch.channels_last).requires_grad_()
+    return '672 channels, 4x8x16, channels last', _trained(plain, x), _trained(fast, x)
+
+
+def activations(device: Any) -> Made:
+    """ReLU6 behind batch norm, not in place"""
+    plain = nn.Sequential(nn.BatchNorm2d(144), nn.ReLU6(inplace=True)).to(device)
+    fast = speed_up(copy.deepcopy(plain))
+    x = _random(4, 144, 32, 64, device=device).to(memory_format=torch.channels_last).requires_grad_()
+    return '144 channels, 4x32x64, channels last', _trained(plain, x), _trained(fast, x)
+
+
+def loss_at_full_size(device: Any) -> Made:
+    """cross entropy of resized scores, resizing by two matrices"""
+    scores = _random(4, 19, 32, 64, device=device).to(memory_format=torch.channels_last).requires_grad_()
+    label = torch.randint(0, 19, (4, 128, 256), generator=torch.Generator().manual_seed(0)).to(device)
+
+    def with_resizing(resize: Callable[..., Tensor]) -> Callable[[], list[Tensor]]:
+        def run() -> list[Tensor]:
+            loss = F.cross_entropy(resize(scores, (128, 256)), label)
+            return [loss.detach(), *torch.autograd.grad(loss, scores)]
+
+        return run
+
+    plain = functools.partial(F.interpolate, mode='bilinear')
+    return '19 classes, 4x32x64 to 128x256', with_resizing(plain), with_resizing(resize_scores)
 
 
 def attention(device: Any) -> Made:
@@ -220,6 +255,7 @@ def kept_samples(device: Any) -> Made:
 
 MAKERS = (
     *(mix_transformer, unread_stages, segformer_head, dilated_depthwise, attention),
+    *(wide_depthwise, activations, loss_at_full_size),
     *(labels_in_strips, counting, pseudo_label_scores),
     *(gaussian_blur, cell_labels, class_masks, teacher_update, kept_samples),
 )

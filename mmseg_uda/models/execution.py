@@ -12,12 +12,15 @@ import mmcv.cnn
 import torch
 from torch import Tensor, nn
 
-from ..ops.depthwise import dilated_depthwise
+from ..ops.depthwise import FAST_WIDTH, dilated_depthwise, wide_depthwise
+from ..ops.on_cpu import computed_on_cpu
 from ..ops.pointwise import pointwise
 
 Network = TypeVar('Network', bound=nn.Module)
 #: convolutions without a way of their own; mmcv's, of which mix transformers are made, only minds empty inputs
 PLAIN = (nn.Conv2d, mmcv.cnn.Conv2d)
+#: activations whose gradient needs their input: computed in place, autograd copies it first
+NEED_THEIR_INPUT = (nn.ReLU6, nn.Hardtanh, nn.Hardswish, nn.SiLU)
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -25,7 +28,7 @@ class PointwiseConv2d(nn.Conv2d):
     batches."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != 'cpu' or torch.get_num_threads() > 1:
+        if not computed_on_cpu(x) or torch.get_num_threads() > 1:
             return super().forward(x)
         return pointwise(x, self.weight, self.bias)
 
@@ -34,9 +37,18 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
     """A dilated depthwise convolution; on a CPU in contiguous memory and with a fast input gradient."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != 'cpu' or torch.is_autocast_enabled('cpu'):
+        if not computed_on_cpu(x) or torch.is_autocast_enabled('cpu'):
             return super().forward(x)
         return dilated_depthwise(x, self.weight, self.bias, self.dilation[0])
+
+
+class WideDepthwiseConv2d(nn.Conv2d):
+    """A depthwise convolution with a kernel of more than three columns; on a CPU with a fast weight gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not computed_on_cpu(x) or torch.is_autocast_enabled('cpu'):
+            return super().forward(x)
+        return wide_depthwise(x, self.weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
 
 
 class UnreadStage(nn.Sequential):
@@ -49,15 +61,24 @@ class UnreadStage(nn.Sequential):
 def speed_up(network: Network) -> Network:
     """Choose the way of computing of every layer of ``network``; returns it.
 
-    Stages that nobody reads are passed over, 1x1 convolutions of backbones and dilated depthwise convolutions take
-    their fast forms. Outputs and gradients are those of the plain layers but for rounding.
+    Stages that nobody reads are passed over; 1x1 convolutions of backbones, dilated and wide depthwise convolutions
+    take their fast forms; activations that must keep their input are not computed in place. Outputs and gradients are
+    those of the plain layers but for rounding.
     """
     for name, module in network.named_modules():
         if type(module) in PLAIN:
             if _is_dilated_depthwise(module):
                 module.__class__ = DilatedDepthwiseConv2d
+            elif _is_wide_depthwise(module):
+                module.__class__ = WideDepthwiseConv2d
             elif _is_pointwise(module) and 'backbone' in name.split('.'):
                 module.__class__ = PointwiseConv2d
+        elif type(module) in NEED_THEIR_INPUT:
+            module.inplace = False
+        elif type(module).__name__ == 'Conv2dSame' and _is_wide_depthwise(module, padding=False):
+            from .execution_timm import WideDepthwiseConv2dSame
+
+            module.__class__ = WideDepthwiseConv2dSame
         elif hasattr(module, '_stage_out_idx') and isinstance(getattr(module, 'blocks', None), nn.Sequential):
             _pass_over_unread_stages(module)
     return network
@@ -78,6 +99,15 @@ def _is_dilated_depthwise(conv: nn.Conv2d) -> bool:
         and conv.stride == (1, 1)
         and conv.padding == (d[0] * (k[0] // 2),) * 2
         and conv.padding_mode == 'zeros'
+    )
+
+
+def _is_wide_depthwise(conv: nn.Conv2d, padding: bool = True) -> bool:
+    return (
+        conv.groups == conv.in_channels == conv.out_channels
+        and conv.kernel_size[1] > FAST_WIDTH
+        and conv.dilation == (1, 1)
+        and (not padding or (isinstance(conv.padding, tuple) and conv.padding_mode == 'zeros'))
     )
 
 

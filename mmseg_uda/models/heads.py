@@ -13,10 +13,10 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 from mmseg.models.decode_heads import IterativeDecodeHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.ops import resize
 from torch import Tensor, nn
 
 from ..ops.binary import class_planes, one_plane, probability_planes
+from ..ops.resize import resize_scores
 
 #: accepted in configs, and the name in checkpoints of versions of 0.1.0
 ALIASES = {'main': 'decode'}
@@ -112,7 +112,7 @@ def class_scores(head: Any, output: Any, size: Optional[Sequence[int]]) -> Tenso
         )
     scores = output.float()
     if size is not None:
-        scores = resize(scores, tuple(size), mode='bilinear', align_corners=head.align_corners, warning=False)
+        scores = resize_scores(scores, size, head.align_corners)
     return class_planes(scores) if has_one_channel(head) and scores.shape[1] == 1 else scores
 
 

@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from mmseg.models.builder import build_backbone, build_head
 from torch import Tensor, nn
 
-from mmseg_uda.models.execution import DilatedDepthwiseConv2d, PointwiseConv2d, UnreadStage, speed_up
+from mmseg_uda.models.execution import (
+    DilatedDepthwiseConv2d,
+    PointwiseConv2d,
+    UnreadStage,
+    WideDepthwiseConv2d,
+    speed_up,
+)
 from mmseg_uda.ops.pointwise import folded, pointwise, pointwise_over_levels
 
 NORM = dict(type='BN')
@@ -130,6 +136,42 @@ def test_dilated_depthwise_convolution(bias: bool, memory: Any) -> None:
     close(output, wanted)
     for a, b in zip(gradients(output, [x], fast), gradients(wanted, [x], plain)):
         close(a, b)
+
+
+@pytest.mark.parametrize('kernel, padding', [((5, 5), (2, 2)), ((3, 7), (0, 1)), ((4, 4), (3, 0))])
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('memory', [torch.contiguous_format, torch.channels_last])
+def test_wide_depthwise_convolution(
+    kernel: tuple[int, int], padding: tuple[int, int], stride: int, memory: Any
+) -> None:
+    plain = nn.Conv2d(6, 6, kernel, stride=stride, padding=padding, groups=6)
+    fast = speed_up(nn.Sequential(copy.deepcopy(plain)))
+    assert type(fast[0]) is WideDepthwiseConv2d
+    x = levels(22, 25)[1].detach().to(memory_format=memory).requires_grad_()
+    output, wanted = fast(x), plain(x)
+    close(output, wanted)
+    assert output.is_contiguous(memory_format=memory)
+    for a, b in zip(gradients(output, [x], fast), gradients(wanted, [x], plain)):
+        close(a, b)
+
+
+@pytest.mark.parametrize('size', [(22, 25), (23, 24)])
+def test_wide_depthwise_convolution_of_tensorflow(size: tuple[int, int]) -> None:
+    from timm.layers import Conv2dSame
+
+    plain = Conv2dSame(6, 6, 5, stride=2, groups=6, bias=False)
+    fast = speed_up(nn.Sequential(copy.deepcopy(plain)))
+    assert type(fast[0]) is not Conv2dSame
+    x = torch.randn(2, 6, *size, requires_grad=True)
+    output, wanted = fast(x), plain(x)
+    close(output, wanted)
+    for a, b in zip(gradients(output, [x], fast), gradients(wanted, [x], plain)):
+        close(a, b)
+
+
+def test_activations_whose_gradient_needs_the_input_leave_it_as_it_is() -> None:
+    network = speed_up(nn.Sequential(nn.ReLU6(inplace=True), nn.SiLU(inplace=True), nn.ReLU(inplace=True)))
+    assert [layer.inplace for layer in network] == [False, False, True]  # the gradient of ReLU needs its result
 
 
 def timm_backbone(out_indices: tuple[int, ...]) -> nn.Module:

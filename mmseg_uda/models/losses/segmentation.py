@@ -7,10 +7,10 @@ import types
 from typing import Any, Iterator, Optional
 
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.ops import resize
 from torch import Tensor, nn
 
 from ...ops.binary import class_planes, one_plane
+from ...ops.resize import resize_scores
 from ...utils.config_errors import ConfigError
 from .weighted import ADJUSTED, loss_of, loss_of_one_channel
 
@@ -65,7 +65,7 @@ def head_losses(head: Any, seg_logit: Any, label: Tensor, weight: Optional[Tenso
         seg_logit = one_plane(seg_logit)
     if getattr(type(head), 'losses', None) is not BaseDecodeHead.losses:
         return _own_losses(head, seg_logit, label, weight)
-    logits = resize(seg_logit.float(), size=label.shape[2:], mode='bilinear', align_corners=head.align_corners)
+    logits = resize_scores(seg_logit.float(), label.shape[2:], head.align_corners)
     weight = _pixel_weight(head.sampler, logits, label, weight)
     single = loss_of_one_channel if one_channel else loss_of
     losses: dict[str, Tensor] = {}
