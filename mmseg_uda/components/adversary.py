@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..models.heads import ByHead
@@ -66,25 +67,37 @@ class Adversary(nn.Module):
     def fooling_loss(self, level: str, target: int, scores: Tensor) -> Tensor:
         """The segmentor's loss on a target's class scores (B, C, H, W) at one level."""
         verdicts = fooling(self.game, self.num_targets, target, self.stale and level != 'decode')
-        losses = [verdict.weight * self._loss(level, verdict, scores) for verdict in verdicts]
+        losses = [
+            verdict.weight * self.domain_loss(self._judge(level, verdict.judge, scores), verdict.domain)
+            for verdict in verdicts
+        ]
         return sum(losses[1:], losses[0])
 
     def training_losses(self, shown: Shown) -> Iterator[tuple[str, Tensor, float]]:
-        """Name, loss and weight of every verdict that trains a discriminator; each has its own graph.
+        """Name, loss and weight of every look that trains a discriminator; each has its own graph. A discriminator that
+        learns several labels for the same maps (``stale``) looks once.
 
         Args:
             shown: class scores without graph.
         """
         for level, scores in shown.items():
             source, target = self.weights.get(level, (0.5, 0.5))
+            looks: dict[tuple[str, int], list[Verdict]] = {}
             for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'decode'):
-                seen = 'source' if verdict.shown < 0 else f'target{verdict.shown}'
-                yield (
-                    f'disc.{level}.{verdict.judge}.{seen}',
-                    self._loss(level, verdict, scores[verdict.shown]),
-                    verdict.weight,
-                )
+                looks.setdefault((verdict.judge, verdict.shown), []).append(verdict)
+            for (name, number), verdicts in looks.items():
+                seen = 'source' if number < 0 else f'target{number}'
+                loss, weight = self._weighted(self._judge(level, name, scores[number]), verdicts)
+                yield f'disc.{level}.{name}.{seen}', loss, weight
 
-    def _loss(self, level: str, verdict: Verdict, scores: Tensor) -> Tensor:
-        judge = self.levels[level][verdict.judge]  # type: ignore[index]
-        return self.domain_loss(judge(self_information(scores)), verdict.domain)
+    def _weighted(self, judged: Tensor, verdicts: Sequence[Verdict]) -> tuple[Tensor, float]:
+        """The mean of the losses, by their weights, and the sum of these weights."""
+        first, *others = verdicts
+        if not others:
+            return self.domain_loss(judged, first.domain), first.weight
+        total = sum(verdict.weight for verdict in verdicts)
+        losses = [verdict.weight / total * self.domain_loss(judged, verdict.domain) for verdict in verdicts]
+        return torch.stack(losses).sum(), total
+
+    def _judge(self, level: str, name: str, scores: Tensor) -> Tensor:
+        return self.levels[level][name](self_information(scores))  # type: ignore[index]

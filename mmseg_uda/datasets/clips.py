@@ -105,7 +105,7 @@ class LoadClip:
         self, frames: Mapping[int, Frame], stems: Mapping[int, str], start: int, end: int, name: str
     ) -> np.ndarray:
         if stems[start] == stems[end]:
-            return np.zeros((2, *frames[start].img.shape[:2]), np.float32)
+            return self.source.still(frames[start])
         return self.source(frames[start], frames[end], name)
 
     def _mark_occlusion(
@@ -158,6 +158,15 @@ class ClipResize(ExactResize):
         return self._resized(results, size)
 
 
+def rows_above(grid: Sequence[int], size: Sequence[int], share: float) -> int:
+    """How many rows of a flow on ``grid`` (h, w) stay when ``share`` of its frame (H, W) is cut below: all where its
+    shape is that of the cut frame already."""
+    (rows, columns), (height, width) = grid, size
+    kept = height - round(height * share)
+    is_cut = abs(rows / columns - kept / width) < abs(rows / columns - height / width)
+    return rows if is_cut else rows - round(rows * share)
+
+
 @PIPELINES.register_module()
 class CutBottom:
     """Cut the lowest rows of frames, labels and flows (SYNTHIA-Seq: 120 of 760, the own car).
@@ -174,12 +183,11 @@ class CutBottom:
         self.share = share
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        height, width = results['img'].shape[:2]
-        kept = height - round(height * self.share)
+        size = results['img'].shape[:2]
+        kept = size[0] - round(size[0] * self.share)
         for key in results.get('clip_flows', ()):
-            rows, columns = results[key].shape[1:]
-            if abs(rows / columns - kept / width) >= abs(rows / columns - height / width):
-                results[key] = np.ascontiguousarray(results[key][:, : rows - round(rows * self.share)])
+            rows = rows_above(results[key].shape[1:], size, self.share)
+            results[key] = np.ascontiguousarray(results[key][:, :rows])
         for key in ('img', *results.get('clip_frames', ()), *results.get('seg_fields', ())):
             results[key] = np.ascontiguousarray(results[key][:kept])
         results['img_shape'] = results['pad_shape'] = results['img'].shape

@@ -50,6 +50,11 @@ class FlowSource(ABC):
             name: file name of the pair by the data set's rule.
         """
 
+    def still(self, frame: Frame) -> np.ndarray:
+        """No movement, for a frame without an earlier one: zeros on the grid of all other results, with which they are
+        stacked to batches."""
+        return np.zeros((2, *frame.img.shape[:2]), np.float32)
+
 
 @FLOW_SOURCES.register_module()
 class NoFlow(FlowSource):
@@ -57,7 +62,7 @@ class NoFlow(FlowSource):
 
     def __call__(self, current: Frame, earlier: Frame, name: str) -> np.ndarray:
         """Zeros of the frame's size."""
-        return np.zeros((2, *current.img.shape[:2]), np.float32)
+        return self.still(current)
 
 
 class ComputedFlow(FlowSource):
@@ -111,6 +116,9 @@ class ComputedFlow(FlowSource):
         if path is not None:
             write_flow(path, flow)
         return decode_flow(encode_flow(flow))
+
+    def still(self, frame: Frame) -> np.ndarray:
+        return super().still(frame) if self.grid is None else np.zeros((2, *self.grid[::-1]), np.float32)
 
     def _at_grid(self, img: np.ndarray) -> np.ndarray:
         if self.grid is None or img.shape[1::-1] == self.grid:
@@ -180,6 +188,15 @@ class FlowFiles(FlowSource):
             f"no flow file '{stem}' ({', '.join(SUFFIXES)}) in {self.root}: compute the missing ones with "
             "'python tools/flow.py compute CONFIG --out FOLDER', or give flow.fallback=dict(type='DISFlow')"
         )
+
+    def still(self, frame: Frame) -> np.ndarray:
+        return super().still(frame) if self._grid is None else np.zeros((2, *self._grid), np.float32)
+
+    @cached_property
+    def _grid(self) -> Optional[tuple[int, int]]:
+        """(height, width) of the first file below the folder."""
+        first = next((path for path in Path(self.root).rglob('*') if path.suffix in SUFFIXES), None)
+        return None if first is None else read_flow(first).shape[1:]
 
 
 @FLOW_SOURCES.register_module()

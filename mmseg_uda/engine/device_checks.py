@@ -21,6 +21,7 @@ from .example_batch import batch_of
 from .optimizers import build_optimizers
 from .placing import EngineOptions, place
 from .step import StepOptions, TrainStep
+from .stream_shapes import StreamShape
 
 CLASSES, SIZE = 5, (64, 96)
 #: check -> (method, precision, channels last, greatest relative deviation of the update)
@@ -85,8 +86,8 @@ def update_of(
     model.init_weights()
     model = place(model, device, EngineOptions(channels_last=channels_last))
     before = _flat(model.student.parameters())
-    batch = batch_of((SOURCE, TARGET), 2, SIZE, CLASSES)
-    batch = {key: value[images] for key, value in batch.items() if 'class_patch' not in key}
+    batch = batch_of({SOURCE: StreamShape(SIZE), TARGET: StreamShape(SIZE, ('img',))}, 2, CLASSES)
+    batch = {key: value[images] for key, value in batch.items()}
     optimizers = build_optimizers(dict(type='SGD', lr=1.0), model.networks())
     step = TrainStep(model, optimizers, StepOptions(precision=precision), 0)
     step([to_device(batch, device, channels_last)], 0)

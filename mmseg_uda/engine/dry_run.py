@@ -15,11 +15,12 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._prims_common import suggest_memory_format
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..methods.base import UDASegmentor
+from ..methods.base import LossTerm, UDASegmentor
 from .step import StepOptions, TrainStep
 
 #: operators that only change how memory is seen or reserved: no kernel runs
@@ -90,13 +91,22 @@ class Tally(TorchDispatchMode):
         name = func._overloadpacket.__name__
         if name == '_local_scalar_dense' and isinstance(args[0], FakeTensor):
             return _SOME_NUMBER.get(args[0].dtype, 0.0)  # draws of the host are fake, too
-        out = func(*args, **kwargs)
+        if func is torch.ops.aten.upsample_bilinear2d.default and args[0].is_meta:
+            out = _resized(*args)
+        else:
+            out = func(*args, **kwargs)
         tensors = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         if any(t.device.type == self.device for t in tensors) and name not in NO_KERNEL and not _is_view(func):
             self.kernels[name] += 1
         for tensor in tensors:
             self._track(tensor, name)
         return out
+
+
+def _resized(values: Tensor, size: Sequence[int], *_: Any) -> Tensor:
+    """The shape of a bilinear resize; the library composes it of thirty operators without data."""
+    layout = suggest_memory_format(values)
+    return torch.empty(*values.shape[:2], *size, dtype=values.dtype, device=values.device, memory_format=layout)
 
 
 def _is_composite(func: Any) -> bool:
@@ -115,10 +125,14 @@ class DryStep(TrainStep):
 
     Attributes:
         beginning: whether this is one of a run's first iterations, in which teachers and banks are filled; a GPU may
-            wait there.
+            wait there. They need no gradients for that.
     """
 
     beginning = True
+
+    def _backward(self, terms: Sequence[LossTerm], state: Any, keep_graph: bool) -> None:
+        if not self.beginning:
+            super()._backward(terms, state, keep_graph)
 
     def _step(self, names: Sequence[str], state: Any) -> None:
         state.skipped = False if self.beginning else None

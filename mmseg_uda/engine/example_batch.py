@@ -4,78 +4,96 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import torch
 from mmcv import Config
 from mmseg.models.builder import build_backbone
+from torch import Tensor
 
 from ..methods.base import UDASegmentor
 from ..streams import SOURCE
-from ..utils.config import option_names
+from .stream_shapes import StreamShape, TrainingShapes
 
 
 def crop_size(cfg: Config) -> tuple[int, int]:
-    """Height and width of the training images: the last ``crop_size`` in the pipelines of ``data.train``.
+    """Height and width of the training images: those of the last stream of ``data.train``, usually a target.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no step of its pipeline says them.
     """
-    found: list[Any] = []
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if value.get('crop_size') is not None:
-                found.append(value['crop_size'])
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                walk(item)
-
-    walk(cfg._cfg_dict['data']['train'])
-    if not found:
-        raise KeyError('data.train names no crop_size: give --size HEIGHT WIDTH')
-    height, width = found[-1]
-    return int(height), int(width)
+    name, shape = list(TrainingShapes.from_config(cfg).streams.items())[-1]
+    return _size(name, shape)
 
 
-def batch_of(streams: Sequence[str], batch: int, size: Sequence[int], classes: int) -> dict[str, Any]:
-    """A batch as the data loader gives it, all streams with labels but the targets.
+def _size(name: str, shape: StreamShape) -> tuple[int, int]:
+    if shape.size is None:
+        raise KeyError(
+            f"no step in the pipeline of data.train's {name} says how large its images are (crop_size, or the size of "
+            'a resize): give --size HEIGHT WIDTH'
+        )
+    return shape.size
+
+
+def batch_of(streams: Mapping[str, StreamShape], batch: int, classes: int) -> dict[str, Any]:
+    """A batch as the data loader gives it.
 
     Args:
-        streams: names of the streams.
+        streams: what each stream brings.
         batch: images of each stream.
-        size: (height, width).
         classes: labels are 0 to ``classes - 1``, in stripes.
 
     Returns:
-        float32 images of noise (B, 3, H, W), int64 labels (B, 1, H, W), meta data, and QuadMix's class patches.
+        float32 images of noise (B, C, H, W), int64 labels (B, 1, H, W), meta data, and the other entries that the
+        pipelines collect: frames, flow, masks.
     """
-    height, width = size
     rng = torch.Generator().manual_seed(0)
-    metas = [
-        dict(
-            img_norm_cfg=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
-            filename=f'{i}',
-            img_shape=(height, width, 3),
-            ori_shape=(height, width, 3),
-            pad_shape=(height, width, 3),
-            flip=False,
-        )
-        for i in range(batch)
-    ]
-    stripes = (torch.arange(width) * classes // width).expand(batch, 1, height, width)
     values: dict[str, Any] = {}
-    for stream in streams:
-        prefix = '' if stream == 'source' else f'{stream}_'
-        values[f'{prefix}img'] = torch.randn(batch, 3, height, width, generator=rng)
+    for name, shape in streams.items():
+        prefix = '' if name == SOURCE else f'{name}_'
+        height, width = _size(name, shape)
+        channels = len(shape.norm['mean'])
+        metas = [
+            dict(
+                img_norm_cfg=dict(shape.norm),
+                filename=f'{i}',
+                img_shape=(height, width, channels),
+                ori_shape=(height, width, channels),
+                pad_shape=(height, width, channels),
+                flip=False,
+            )
+            for i in range(batch)
+        ]
+        values[f'{prefix}img'] = torch.randn(batch, channels, height, width, generator=rng)
         values[f'{prefix}img_metas'] = metas
-        if not stream.startswith('target'):
-            values[f'{prefix}gt_semantic_seg'] = stripes.clone()
-    if 'source' in streams:
-        values['class_patches'] = torch.zeros(batch, 2, 3, height, width, dtype=torch.uint8)
-        values['class_patch_labels'] = torch.zeros(batch, 2, height, width, dtype=torch.uint8)
+        collected = (key for key in shape.keys if key != 'img')
+        values.update({f'{prefix}{key}': _entry(key, shape, batch, classes) for key in collected})
+    return values
+
+
+def _entry(key: str, shape: StreamShape, batch: int, classes: int) -> Tensor:
+    """What a pipeline collects under ``key`` besides the image."""
+    height, width = shape.size or (0, 0)
+    if key.startswith('flow'):
+        return torch.zeros(batch, 2, *(shape.grid or (height, width)))
+    if key.endswith('_frame'):
+        return torch.zeros(batch, 3, height, width, dtype=torch.uint8)
+    if key in ('valid_pseudo_mask', 'occlusion'):
+        return torch.ones(batch, 1, height, width, dtype=torch.uint8)
+    return (torch.arange(width) * classes // width).repeat(batch, 1, height, 1)
+
+
+def _patches(options: Mapping[str, Any], size: Sequence[int], batch: int) -> dict[str, Tensor]:
+    """Class patches, empty ones."""
+    passes = int(options.get('passes', 2))
+    height, width = size
+    values = dict(
+        class_patches=torch.zeros(batch, passes, 3, height, width, dtype=torch.uint8),
+        class_patch_labels=torch.full((batch, passes, height, width), 255, dtype=torch.uint8),
+        class_patches_missing=torch.zeros(batch, dtype=torch.int64),
+    )
+    if options.get('counts'):
+        values['class_patch_counts'] = torch.zeros(batch, passes, height, width, dtype=torch.uint8)
     return values
 
 
@@ -91,11 +109,24 @@ def without_downloads(cfg: Config, folder: Path) -> Config:
 
 
 def example_batch(cfg: Config, method: UDASegmentor, batch: int = 0, size: Sequence[int] = ()) -> dict[str, Any]:
-    """The batch that a method takes, at the config's batch and crop size unless others are given."""
+    """The batch that a config's training set would give, at its batch and image sizes unless others are given.
+
+    Args:
+        batch: images of each stream.
+        size: (height, width) of all streams, and of optical flow.
+
+    Raises:
+        KeyError: the config does not say how large the images are.
+    """
+    shapes = TrainingShapes.from_config(cfg)
     head: Any = method.student.decode_head
     head = head[-1] if isinstance(head, torch.nn.ModuleList) else head
-    streams = method.required_streams or (SOURCE,)  # source-only takes any stream with labels
-    values = batch_of(streams, batch or cfg.data.samples_per_gpu, size or crop_size(cfg), head.num_classes)
-    if 'quad_mixer' not in (option_names(type(method)) or ()) and not hasattr(method, 'quad_mixer'):
-        values.pop('class_patches', None), values.pop('class_patch_labels', None)
+    streams = dict(shapes.streams)
+    if size:
+        height, width = size
+        streams = {name: shape._replace(size=(height, width), grid=None) for name, shape in streams.items()}
+    batch = batch or cfg.data.samples_per_gpu
+    values = batch_of(streams, batch, head.num_classes)
+    if shapes.patches:
+        values.update(_patches(shapes.patches, values['img'].shape[2:], batch))
     return values

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import full_precision
+
 SCALES = ('per_axis', 'height')
 
 
@@ -47,7 +49,7 @@ def warp(values: Tensor, flow: Tensor) -> Tensor:
         ValueError: shapes that do not fit. RuntimeError: a flow that is not finite.
     """
     _check(values, flow)
-    with torch.autocast(values.device.type, enabled=False):
+    with full_precision(values.device):
         grid = [
             2 * target / (side - 1) - 1 if side > 1 else torch.zeros_like(target)
             for target, side in zip(_targets(flow.detach()), (values.shape[3], values.shape[2]))

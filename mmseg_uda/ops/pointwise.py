@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .precision import full_precision
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Optional[Tensor] = None) -> Tensor:
@@ -66,6 +67,6 @@ def folded(outer: Tensor, inner: Tensor, bias: Optional[Tensor]) -> tuple[Tensor
 
     In float32 whatever autocast says: the product of two rounded matrices would be rounded a third time.
     """
-    with torch.autocast(outer.device.type, enabled=False):
+    with full_precision(outer.device):
         weight = outer.float() @ inner.float()  # (D, C)
         return weight, None if bias is None else outer.float() @ bias.float()  # (D,)

@@ -7,7 +7,7 @@ import multiprocessing
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.dry_run import Tally, dry_steps
+from mmseg_uda.engine.example_batch import example_batch, without_downloads
 from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
 from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.step import StepOptions, TrainStep
@@ -253,6 +254,7 @@ def check_no_waits(
     uda: Optional[dict[str, Any]], streams: Sequence[str] = ('source', 'target'), **options: Any
 ) -> Tally:
     """Run steps on tensors without data: where one asks the device for a number, or mixes devices, is an error.
+    :func:`check_config_no_waits` does so with a whole config.
 
     Returns:
         What the last step launched and held.
@@ -263,3 +265,19 @@ def check_no_waits(
     assert all(p.device.type == 'meta' for p in method.parameters())
     assert tally.peak > tally.held > 0
     return tally
+
+
+def check_config_no_waits(config: Union[str, Path, Config]) -> Tally:
+    """:func:`check_no_waits` with a whole config or its file, at the sizes that users train: its image sizes, images per
+    GPU and networks. Neither data nor pretrained weights are needed.
+
+    The first iteration fills teachers and banks, the last one of the run is counted, in which everything has begun that
+    begins late.
+    """
+    cfg = config if isinstance(config, Config) else Config.fromfile(str(config))
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = without_downloads(cfg, Path(folder))
+        method = build_train_model(cfg, seed=1)
+    options = StepOptions.from_config(cfg.get('optimizer_config'))
+    last = int(cfg.runner.max_iters) - 1
+    return dry_steps(method, example_batch(cfg, method), options, iterations=(0, last))

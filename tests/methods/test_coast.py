@@ -13,6 +13,9 @@ from mmseg_uda.builder import build_train_model
 from mmseg_uda.components.style_bank import ChannelStatistics
 from mmseg_uda.engine.browse import observe
 from mmseg_uda.engine.test import load_model
+from mmseg_uda.methods.mtaf import MDis
+from mmseg_uda.ops.adversarial import domain_bce
+from mmseg_uda.ops.entropy import self_information
 from mmseg_uda.utils.world import current_world
 from tests.harness.methods import Setup, check_batch_sizes, check_exact_resume, check_two_ranks, run_ranks
 from tests.harness.synthetic import CLASSES, NORM, tiny_model
@@ -42,6 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     ),
     'mtkt': dict(type='MTKT', discriminator=SMALL),
     'mdis': dict(type='MDis', discriminator=SMALL),
+    'mdis_official': dict(type='MDis', official=True, discriminator=SMALL),
     'baseline': dict(type='MDis', game='shared', official=True, discriminator=SMALL),
     'warm_up': dict(type='CoaSTWarmUp', discriminator=dict(type='StridedDiscriminator', ndf=2)),
 }
@@ -49,7 +53,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def _options(name: str, streams: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The ``uda`` config, and the model: with an auxiliary head where the method uses it."""
-    model = tiny_model(auxiliary_head=AUXILIARY) if name in ('mtkt', 'mdis', 'baseline') else tiny_model()
+    model = tiny_model(auxiliary_head=AUXILIARY) if VARIANTS[name]['type'] in ('MTKT', 'MDis') else tiny_model()
     return dict(VARIANTS[name], num_targets=len(streams) - 1), model
 
 
@@ -72,6 +76,27 @@ def test_exact_resume(name: str, streams: tuple[str, ...], tmp_path: Path) -> No
 def test_two_ranks(name: str, streams: tuple[str, ...], tmp_path: Path) -> None:
     uda, model = _options(name, streams)
     check_two_ranks(uda, streams, tmp_path, model=model)
+
+
+def test_a_discriminator_that_learns_several_labels_of_the_same_maps_looks_once() -> None:
+    """The last one of the auxiliary level in the released code, which learns what all those should learn."""
+    setup = Setup(dict(VARIANTS['mdis_official'], num_targets=3), THREE, model=tiny_model(auxiliary_head=AUXILIARY))
+    method, _ = setup.build()
+    assert isinstance(method, MDis)
+    adversary = method.adversary
+    scores = {i: torch.randn(2, CLASSES, 32, 32, generator=torch.Generator().manual_seed(i + 1)) for i in range(-1, 3)}
+    judge: Any = adversary.levels['aux']['targets2']  # type: ignore[index]
+    looks: list[int] = []
+    judge.register_forward_hook(lambda *_: looks.append(1))
+    terms = {name: (loss, weight) for name, loss, weight in adversary.training_losses({'aux': scores})}
+    assert len(looks) == 3
+    total = sum(weight * loss for name, (loss, weight) in terms.items() if 'targets2' in name)
+    expected = sum(
+        (0.5 if i == j else 0.25) * domain_bce(judge(self_information(scores[i])), int(i != j))
+        for i in range(3)
+        for j in range(3)
+    )
+    torch.testing.assert_close(total, expected)
 
 
 def _filled_slots(rank: int, images: torch.Tensor) -> dict[str, torch.Tensor]:

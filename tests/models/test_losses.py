@@ -44,6 +44,18 @@ def value(head: Any, scores: Tensor, label: Tensor, weight: Any = None) -> Tenso
     return sum(v.mean() for v in head_losses(head, scores, label, weight).values())
 
 
+@pytest.mark.parametrize('ignored', [0, 40, 63, 64])
+def test_the_mean_over_valid_pixels_is_taken_on_the_device(ignored: int) -> None:
+    """As MMSegmentation's ``avg_non_ignore``, to the last bit, which asks the device for their number."""
+    head = head_with(dict(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[1.0, 2.0, 1.0, 1.0, 0.5]))
+    scores, label = data()
+    label[0].view(-1)[:ignored] = 255
+    label[1] = 255
+    stock = head.losses(scores, label)['loss_ce']
+    assert torch.equal(value(head, scores, label), stock)
+    assert value(head.to('meta'), scores.to('meta'), label.to('meta'), torch.ones(2, 8, 8, device='meta')).is_meta
+
+
 @pytest.mark.parametrize('loss', LOSS_CONFIGS, ids=NAMES)
 def test_weights_of_one_change_nothing_and_a_common_factor_is_a_factor(loss: dict[str, Any]) -> None:
     head = head_with(loss)

@@ -52,7 +52,17 @@ def loss_of(part: nn.Module, logits: Tensor, label: Tensor, weight: Optional[Ten
             'are unsure, margins): they would count fully. Give the loss a parameter weight (B, H, W), or use '
             'CrossEntropyLoss, FocalLoss, DiceLoss, TverskyLoss or LovaszLoss'
         )
-    return part(logits, label, weight=weight, ignore_index=ignore_index)
+    return part(logits, label, weight=weight, ignore_index=ignore_index, **_divisor(part, label, ignore_index))
+
+
+def _divisor(part: nn.Module, label: Tensor, ignore_index: int) -> dict[str, Tensor]:
+    """The number of valid pixels for a cross entropy with ``avg_non_ignore``, counted on the device: MMSegmentation
+    asks the device for it, and the host waits."""
+    if not isinstance(part, CrossEntropyLoss) or part.use_sigmoid or part.use_mask:
+        return {}
+    if not getattr(part, 'avg_non_ignore', False) or part.reduction != 'mean':
+        return {}
+    return dict(avg_factor=(label != ignore_index).sum().float())
 
 
 def loss_of_one_channel(
