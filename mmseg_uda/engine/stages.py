@@ -118,7 +118,7 @@ def train_stage(stage: Mapping[str, Any], folder: Path, context: StageContext) -
 
 
 def _train_in(folder: Path, cfg: Config, stage: Mapping[str, Any], context: StageContext) -> None:
-    timestamp = environment.prepare_work_dir(cfg, stage['config'])
+    timestamp, _ = environment.prepare_work_dir(cfg, stage['config'])
     found = find_resumable(folder, context.logger)
     before = _one_file(stage['resume_from'], stage) if stage.get('resume_from') else None
     cfg.resume_from = str(found) if found else before

@@ -80,11 +80,11 @@ def _shared_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def _train_in(folder: Path, cfg: Config, args: argparse.Namespace, device: torch.device) -> None:
     """Train in a work folder that belongs to this run."""
-    timestamp = environment.prepare_work_dir(cfg, args.config)
+    timestamp, text = environment.prepare_work_dir(cfg, args.config)
     logger = training_logger(folder / f'{timestamp}.log', cfg.get('log_level', 'INFO'))
     environment_info = environment.environment_text()
     note(logger, 'environment:\n%s', environment_info)
-    note(logger, 'config:\n%s', cfg.pretty_text)
+    note(logger, 'config:\n%s', text)
     note(logger, 'seed: %d, deterministic: %s', cfg.seed, args.deterministic)
     torch.backends.cudnn.benchmark = bool(cfg.get('cudnn_benchmark', False)) and not args.deterministic
     if args.deterministic:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: width up to which oneDNN's weight gradient of a depthwise kernel is fast; beyond it takes up to 20 times as long
+#: width up to which oneDNN's weight gradient of a depthwise kernel is fast; wider ones take up to 20 times as long
 FAST_WIDTH = 3
 
 

@@ -16,6 +16,7 @@ dusk_val = dict(
 data = dict(
     samples_per_gpu=4,
     workers_per_gpu=1,
+    cache=dict(memory_mb=512),  # in every data worker: the images are few and small
     train=dict(
         type='UDADataset',
         source=dict(type='CamVidDataset', ann_dir='labels', split='splits/day_train.txt', pipeline=[crops]),

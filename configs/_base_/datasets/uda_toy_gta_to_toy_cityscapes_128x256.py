@@ -9,6 +9,7 @@ native_test = [
 data = dict(
     samples_per_gpu=4,
     workers_per_gpu=1,
+    cache=dict(memory_mb=256),  # in every data worker: the images are few and small
     train=dict(
         type='UDADataset',
         source=dict(
