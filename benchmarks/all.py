@@ -1,10 +1,13 @@
-"""Before and after of every fast form, in one process and in turn (before, after, before, after ...), on any device.
+"""Every figure of docs/benchmarks/speed.md, on any device.
 
-    OMP_NUM_THREADS=1 python benchmarks/all.py                 # all rows; --only WORD ... some
-    python benchmarks/all.py --page                            # write docs/benchmarks/speed.md from the JSON file
+    git worktree add ../older 4870b85
+    OMP_NUM_THREADS=1 python benchmarks/all.py --against ../older   # forms, steps, tools, start; --only WORD ... some
+    python benchmarks/all.py --page                                  # write the page from the JSON files
 
+Fast forms are measured before and after in one process and in turn; whole steps and commands in two checkouts, in turn.
 Times are processor seconds on a CPU, and seconds between two synchronisations on a GPU. The deviation is the relative
-L2 difference of what both forms give: outputs and, where there are some, the gradients of all parameters.
+L2 difference of what both forms give: outputs and, where there are some, the gradients of all parameters. Memory and
+launches come from ``memory_table.py``, the switches of a whole step from ``train_step.py``.
 """
 
 from __future__ import annotations
@@ -13,17 +16,19 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
-PAGE = ROOT / 'docs' / 'benchmarks' / 'speed.md'
-BEGIN, END = '<!-- benchmarks/all.py: begin -->\n', '<!-- benchmarks/all.py: end -->'
+
+import speed_page  # noqa: E402
+
 #: what a form gives: tensors that the other form must give as well
 Form = Callable[[], Any]
 
@@ -82,34 +87,13 @@ def measured(row: Row, rounds: int, device: Any) -> dict[str, Any]:
     )
 
 
-def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        f'{result["device"]}, {result["threads"]} thread{"s" * (result["threads"] != 1)}, torch {result["torch"]}; '
-        f'{result["rounds"]} rounds in turn after one that warms up, milliseconds (least).\n',
-        '| form | on | before | after | ratio | of medians | deviation |',
-        '|---|---|---|---|---|---|---|',
-    ]
-    for row in result['rows']:
-        before, after = (1000 * value for value in row['least'])
-        lines.append(
-            f'| {row["name"]} | {row["size"]} | {before:.1f} | {after:.1f} | {row["ratio"]:.2f} | '
-            f'{row["ratio_of_medians"]:.2f} | {row["deviation"]:.0e} |'
-        )
-    return '\n'.join(lines) + '\n'
-
-
-def write_page(result: dict[str, Any]) -> None:
-    """Put the table between the marks of the page."""
-    text = PAGE.read_text(encoding='utf-8')
-    head, rest = text.split(BEGIN)
-    PAGE.write_text(f'{head}{BEGIN}{table(result)}{END}{rest.split(END)[1]}', encoding='utf-8')
-
-
 def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--only', nargs='+', default=[], help='rows whose name contains one of these words')
+    parser.add_argument('--only', nargs='*', help='rows whose name contains one of these words; none: no forms')
+    parser.add_argument(
+        '--against', type=Path, help='checkout of an older commit: compare steps, tools and start as well'
+    )
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--device', choices=['cuda', 'cpu'], help='default: cuda when there is one')
     parser.add_argument('--out', type=Path, help='default: benchmarks/results/all_<device>.json')
@@ -119,27 +103,66 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
 
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     out = args.out or ROOT / 'benchmarks' / 'results' / f'all_{device.type}.json'
+    result = json.loads(out.read_text(encoding='utf-8')) if out.is_file() else {}
     if args.page:
-        result = json.loads(out.read_text(encoding='utf-8'))
-        write_page(result)
+        speed_page.write(result)
         return result
     warnings.filterwarnings('ignore')
-    name = torch.cuda.get_device_name() if device.type == 'cuda' else platform.processor() or platform.machine()
-    result = dict(device=name, threads=torch.get_num_threads(), torch=torch.__version__, rounds=args.rounds, rows=[])
-    with tempfile.TemporaryDirectory() as folder:
-        import all_rows
-
-        all_rows.FOLDER = Path(folder)
-        for maker in all_rows.MAKERS:
-            if args.only and not any(word in maker.__doc__ for word in args.only):
-                continue
-            row = measured(Row(maker.__doc__, *maker(device)), args.rounds, device)
-            result['rows'].append(row)
-            print(f'{row["name"]}: {row["ratio"]:.2f} ({row["deviation"]:.0e})', flush=True)
+    name = torch.cuda.get_device_name() if device.type == 'cuda' else processor()
+    result.update(device=name, threads=torch.get_num_threads(), torch=torch.__version__, rounds=args.rounds)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    print(table(result))
+    with tempfile.TemporaryDirectory() as folder:
+        for key, value in found(args, device, Path(folder)):
+            result[key] = value
+            out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     return result
+
+
+def found(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[tuple[str, Any]]:
+    """The parts of the result as they are measured."""
+    if args.only is None or args.only:
+        yield 'rows', list(forms(args, device, folder))
+    if args.against is not None:
+        import whole_processes as whole
+
+        older = args.against.resolve()
+        yield 'older', commit_of(older)
+        yield 'commit', commit_of(ROOT)
+        for name, rows in (('steps', whole.steps(older, 2)), ('tools', whole.tools(older, 2, folder))):
+            measures = []
+            for row in rows:
+                measures.append(row)
+                print(row, flush=True)
+            yield name, measures
+        yield 'start', whole.start(folder, older)
+
+
+def forms(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[dict[str, Any]]:
+    """Every fast form against the plain one."""
+    import all_rows
+
+    all_rows.FOLDER = folder
+    for maker in all_rows.MAKERS:
+        if args.only and not any(word in maker.__doc__ for word in args.only):
+            continue
+        row = measured(Row(maker.__doc__, *maker(device)), args.rounds, device)
+        print(f'{row["name"]}: {row["ratio"]:.2f} ({row["deviation"]:.0e})', flush=True)
+        yield row
+
+
+def processor() -> str:
+    """Kind of processor, without its number."""
+    if sys.platform == 'linux':
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def commit_of(checkout: Path) -> str:
+    """Short hash, with a + where files differ from it."""
+    command = ['git', 'describe', '--always', '--dirty=+', '--exclude=*']
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == '__main__':

@@ -131,7 +131,10 @@ def compute(name: str) -> dict[str, Any]:
                 if 'no list of blocks to checkpoint' not in str(error):
                     raise
                 continue
-        rows.append(dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB)))
+        launches = sum(tally.kernels.values())
+        rows.append(
+            dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB), launches=launches)
+        )
         print(f'{name}  {variant}: {tally.peak / GIB:.2f} GiB', flush=True)
     flops = memory.forward_flops(cfg, size)
     return dict(batch=cfg.data.samples_per_gpu, size=list(size), flops=flops, rows=rows)

@@ -2,13 +2,14 @@
 
     OMP_NUM_THREADS=1 python benchmarks/step_time.py configs/dacs/toy_gta_to_toy_cityscapes.py [--steps 8]
 
-Runs on older checkouts as well (copy it there), so that two commits can be compared in turn, A B A B.
+Runs on older checkouts as well (PYTHONPATH=CHECKOUT), so that ``all.py`` can compare two commits in turn, A B A B.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import statistics
 import sys
 import tempfile
@@ -16,7 +17,8 @@ import time
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not os.environ.get('PYTHONPATH'):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 warnings.filterwarnings('ignore')
 
 import torch  # noqa: E402

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from mmseg_uda.engine import environment
 from mmseg_uda.engine.checkpoints import find_resumable
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
-from mmseg_uda.engine.stages import StageContext, dotted, recipe_stages, run_stages
+from mmseg_uda.engine.stages import MARKER, StageContext, dotted, recipe_stages, run_stages
 from mmseg_uda.engine.target_statistics import TargetImages, adapt_statistics
 from mmseg_uda.engine.test import load_model
 from mmseg_uda.engine.train import train
@@ -190,6 +191,10 @@ def recipe(row: Row) -> list[dict[str, Any]]:
 def _recipe(row: Row, seed: int, folder: Path) -> Any:
     context = StageContext(ROOT / row.config, DEVICE, logging.getLogger('mmseg'), seed, validate=False)
     stages = recipe(row)
+    first = f'1_{stages[0]["name"]}'
+    finished = WORK / f'{row.begins_with}_seed{seed}' / first
+    if row.begins_with and (finished / MARKER).is_file() and not (folder / first).exists():
+        shutil.copytree(finished, folder / first)  # its fingerprint is compared before it counts as finished
     folders = run_stages(stages, folder, context)
     last = next(stage for stage in reversed(stages) if stage['type'] == 'train')
     return _last_point(row, context.config(last), folders[last['name']], len(stages))

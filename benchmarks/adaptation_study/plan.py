@@ -26,6 +26,7 @@ class Row:
         baseline: name of the row that it is compared with.
         options: changes of the config beside those of the world, dotted keys.
         stages: of a recipe: changes by name of the training stage, whose ``runner.max_iters`` is its budget.
+        begins_with: name of a row whose recipe has the same first training: where that is finished, it is taken over.
         rounds: whether the row buys labels between trainings (``tools/active_loop.py``).
         note: what is special, for the table.
     """
@@ -39,6 +40,7 @@ class Row:
     baseline: str = ''
     options: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    begins_with: str = ''
     rounds: bool = False
     note: str = ''
 
@@ -159,7 +161,7 @@ def _supervised() -> list[Row]:
     ]
 
 
-def _relabelled(kind: str, title: str) -> list[Row]:
+def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
     """ESL and its counterpart with confidences: AdvEnt, labels of all images, and the same training with them."""
     return [
         Row(
@@ -169,7 +171,8 @@ def _relabelled(kind: str, title: str) -> list[Row]:
             world,
             baseline=f'{world}_advent',
             stages={'advent': {}, 'retrain': {}},
-            note='two trainings',
+            begins_with=f'{world}_{begins_with}' if begins_with else '',
+            note='two trainings, the first that of ESL' if begins_with else 'two trainings',
         )
         for world, setting in (('toy', 'toy_gta_to_toy_cityscapes'), ('camvid', 'camvid_day_to_dusk'))
     ]
@@ -277,7 +280,7 @@ ROWS: list[Row] = [
     *_pair('daformer', 'DAFormer', OTHERS, 'dacs'),
     Row('toy_hrda', 'HRDA', f'configs/hrda/{_TOY}', 'toy', seeds=OTHERS, baseline='toy_daformer'),
     *_relabelled('esl', 'ESL'),
-    *_relabelled('ssl', 'SSL with confidences'),
+    *_relabelled('ssl', 'SSL with confidences', begins_with='esl'),
     *_several_targets(),
     *_few_labels(),
     *_bought(),
