@@ -14,6 +14,7 @@ from mmcv import Config
 from torch import Tensor
 
 from ..builder import build_train_model
+from ..models.compiling import compiled_parts
 from ..streams import SOURCE, TARGET
 from ..utils.rng import seed_everything
 from .data import to_device
@@ -24,14 +25,19 @@ from .step import StepOptions, TrainStep
 from .stream_shapes import StreamShape
 
 CLASSES, SIZE = 5, (64, 96)
-#: check -> (method, precision, channels last, greatest relative deviation of the update)
-PROBES: dict[str, tuple[str, str, bool, float]] = {
-    'fp32': ('SourceOnly', 'fp32', False, 1e-3),
-    'fp32, DACS': ('DACS', 'fp32', False, 1e-2),
-    'channels_last': ('SourceOnly', 'fp32', True, 1e-3),
-    'bf16': ('SourceOnly', 'bf16', False, 0.1),
-    'fp16': ('SourceOnly', 'fp16', False, 0.1),
+PLAIN = EngineOptions()
+#: check -> (method, precision, options of the engine, greatest relative deviation of the update)
+PROBES: dict[str, tuple[str, str, EngineOptions, float]] = {
+    'fp32': ('SourceOnly', 'fp32', PLAIN, 1e-3),
+    'fp32, DACS': ('DACS', 'fp32', PLAIN, 1e-2),
+    'channels_last': ('SourceOnly', 'fp32', EngineOptions(channels_last=True), 1e-3),
+    'bf16': ('SourceOnly', 'bf16', PLAIN, 0.1),
+    'fp16': ('SourceOnly', 'fp16', PLAIN, 0.1),
+    'compiled blocks, DACS': ('DACS', 'fp32', EngineOptions(compile='blocks'), 1e-2),
+    'cuda_graphs, DACS': ('DACS', 'fp32', EngineOptions(cuda_graphs=True), 1e-2),
 }
+#: steps without an effect before the one that counts: graphs are warmed up, captured and replayed
+REHEARSALS = 3
 
 
 @dataclass
@@ -78,19 +84,30 @@ def small_config(method: str) -> Config:
 
 
 def update_of(
-    method: str, precision: str, channels_last: bool, device: torch.device, images: slice = slice(None)
+    method: str, precision: str, engine: EngineOptions, device: torch.device, images: slice = slice(None)
 ) -> Tensor:
-    """The change of all parameters (N,) float64 on the CPU by one step of SGD with rate 1: minus the gradient."""
+    """The change of all parameters (N,) float64 on the CPU by one step of SGD with rate 1: minus the gradient.
+
+    Raises:
+        RuntimeError: what was to be compiled or captured was not.
+    """
     seed_everything('device check')
     model = build_train_model(small_config(method), 0)
     model.init_weights()
-    model = place(model, device, EngineOptions(channels_last=channels_last))
+    model = place(model, device, engine)
     before = _flat(model.student.parameters())
     batch = batch_of({SOURCE: StreamShape(SIZE), TARGET: StreamShape(SIZE, ('img',))}, 2, CLASSES)
     batch = {key: value[images] for key, value in batch.items()}
     optimizers = build_optimizers(dict(type='SGD', lr=1.0), model.networks())
     step = TrainStep(model, optimizers, StepOptions(precision=precision), 0)
-    step([to_device(batch, device, channels_last)], 0)
+    batch = to_device(batch, device, engine.channels_last)
+    for rate in [*[0.0] * (REHEARSALS if engine.compile or engine.cuda_graphs else 0), 1.0]:
+        for optimizer in optimizers.values():
+            optimizer.param_groups[0]['lr'] = rate
+        step([batch], 0)
+    failed = sorted({type(part).__name__ for part in compiled_parts(model) if part.runs_eagerly})
+    if failed:
+        raise RuntimeError(f'{", ".join(failed)} could not be compiled (the warning says why) and ran as ever')
     return _flat(model.student.parameters()) - before
 
 
@@ -107,12 +124,12 @@ def deviation(found: Tensor, wanted: Tensor) -> float:
 
 def step_agrees(name: str, device: torch.device) -> Finding:
     """Compare a step on ``device`` with that in float32 on the CPU; TensorFloat-32 is off meanwhile."""
-    method, precision, channels_last, bound = PROBES[name]
+    method, precision, engine, bound = PROBES[name]
     tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
-        wanted = update_of(method, 'fp32', False, torch.device('cpu'))
-        found = deviation(update_of(method, precision, channels_last, device), wanted)
+        wanted = update_of(method, 'fp32', PLAIN, torch.device('cpu'))
+        found = deviation(update_of(method, precision, engine, device), wanted)
     except RuntimeError as error:
         return Finding(name, False, f'a step in {name}: {error}')
     finally:
@@ -123,7 +140,7 @@ def step_agrees(name: str, device: torch.device) -> Finding:
 
 def ranks_agree(device: torch.device) -> Finding:
     """Two processes with one image each on ``device`` (gloo) against one process with both."""
-    whole = update_of('SourceOnly', 'fp32', False, device)
+    whole = update_of('SourceOnly', 'fp32', PLAIN, device)
     with tempfile.TemporaryDirectory() as folder:
         try:
             # a device's context does not live through a fork; without one it saves two imports of everything
@@ -141,7 +158,7 @@ def _one_rank(rank: int, folder: str, device: str) -> None:
 
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
-    update = update_of('SourceOnly', 'fp32', False, torch.device(device), slice(rank, rank + 1))
+    update = update_of('SourceOnly', 'fp32', PLAIN, torch.device(device), slice(rank, rank + 1))
     if rank == 0:
         torch.save(update, Path(folder) / 'update.pth')
     dist.destroy_process_group()

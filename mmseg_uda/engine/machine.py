@@ -18,6 +18,7 @@ import torch
 from mmcv import Config
 
 from ..builder import build_train_model
+from ..models.compiling import compiled_parts
 from ..options.check_gpu import parse_args
 from ..utils.config import nearest
 from . import environment
@@ -36,7 +37,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{name: dict(memory=options) for name, options in MEMORY_VARIANTS.items()},
     'channels_last': dict(engine=dict(channels_last=True)),
     'fp16': dict(memory=dict(precision='fp16')),
+    'compiled blocks': dict(engine=dict(compile='blocks')),
+    'compiled backbone': dict(engine=dict(compile='backbone')),
+    'cuda_graphs': dict(engine=dict(cuda_graphs=True)),
 }
+#: begin the names of variants and checks that need CUDA, or take minutes of a CPU for nothing
+ON_CUDA = ('fp16', 'compiled', 'cuda_graphs')
 
 
 def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
     logging.getLogger('mmcv').setLevel(logging.ERROR)
     began = time.monotonic()
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    variants = args.variants or [name for name in VARIANTS if name != 'fp16' or device.type == 'cuda']
+    variants = args.variants or [name for name in VARIANTS if fits(name, device)]
     for name in variants:
         if name not in VARIANTS:
             raise ValueError(f"--variants: '{name}' is none ({nearest(name, VARIANTS)})")
@@ -84,9 +90,9 @@ def describe(device: torch.device) -> str:
     return f'{facts.name}, {facts.total_memory / GIB:.0f} GiB, capability {facts.major}.{facts.minor}'
 
 
-def fits(probe: str, device: torch.device) -> bool:
-    """Whether a probe can run on a device: fp16 needs CUDA."""
-    return device.type == 'cuda' or probe != 'fp16'
+def fits(name: str, device: torch.device) -> bool:
+    """Whether a check or a variant is for a device."""
+    return device.type == 'cuda' or not name.startswith(ON_CUDA)
 
 
 def setup_findings() -> list[Finding]:
@@ -125,7 +131,10 @@ def timed(cfg: Config, variant: Mapping[str, Any], device: torch.device, args: A
         seconds = _seconds(step, batch, device, args.steps, _first_iteration(cfg))
     except torch.OutOfMemoryError:
         return dict(error='out of memory')
-    found = dict(seconds=round(seconds, 4), hours=round(seconds * int(cfg.runner.max_iters) / 3600, 2))
+    found: dict[str, Any] = dict(seconds=round(seconds, 4), hours=round(seconds * int(cfg.runner.max_iters) / 3600, 2))
+    failed = sorted({type(part).__name__ for part in compiled_parts(step.method) if part.runs_eagerly})
+    if failed:
+        found['not_compiled'] = failed
     if device.type == 'cuda':
         found['gib'] = round(torch.cuda.max_memory_allocated(device) / GIB, 2)
     return found
@@ -168,4 +177,5 @@ def line_of(row: Mapping[str, Any]) -> str:
     if 'error' in row:
         return f'{row["variant"]:22s}{row["error"]:>12s}'
     memory = f'{row["gib"]:8.2f}' if 'gib' in row else f'{"-":>8s}'
-    return f'{row["variant"]:22s}{row["seconds"]:12.3f}{memory}{row["hours"]:10.1f} h'
+    failed = f'  not compiled: {", ".join(row["not_compiled"])}' if 'not_compiled' in row else ''
+    return f'{row["variant"]:22s}{row["seconds"]:12.3f}{memory}{row["hours"]:10.1f} h{failed}'

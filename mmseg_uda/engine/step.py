@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from ..methods.base import LossTerm, OptimizerStep, UDASegmentor
 from ..models.checkpointing import CheckpointedBlock
+from ..models.compiling import mark_iteration
 from ..models.modes import set_training_modes
 from ..utils.rng import StepRng, seed_everything
 from .distributed import all_reduce_gradients
@@ -81,6 +82,7 @@ class TrainStep:
         optimised = [p for parameters in self.parameters.values() for p in parameters]
         self.undo = IterationUndo(method, optimised, teachers_on_host=self.options.teacher_copy == 'host')
         self.scaler = self._build_scaler()
+        self.mark_iteration = mark_iteration(method)
         self.is_checkpointed = any(isinstance(module, CheckpointedBlock) for module in method.modules())
         #: a context around all passes of an iteration: a weight is cast to lower precision once and not in every pass
         self.shares_casts = PRECISIONS[self.options.precision] is not None and casts_keep_gradients(self.device.type)
@@ -118,6 +120,7 @@ class TrainStep:
             raise ValueError(f'{len(batches)} batches for cumulative_iters={self.options.cumulative_iters}')
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
+        self.mark_iteration()
         state = _Pass()
         self.undo.begin()
         for k, batch in enumerate(batches):

@@ -84,7 +84,7 @@ def checkpoint_blocks(backbone: nn.Module) -> int:
     Raises:
         ValueError: the backbone has no blocks: nothing would be saved.
     """
-    blocks = _blocks(backbone)
+    blocks = repeated_blocks(backbone)
     for block in (block for block in blocks if not isinstance(block, CheckpointedBlock)):
         block.__class__ = _checkpointed(type(block))  # type: ignore[arg-type]
     if not blocks:
@@ -95,9 +95,11 @@ def checkpoint_blocks(backbone: nn.Module) -> int:
     return len(blocks)
 
 
-def _blocks(module: nn.Module, listed: bool = False) -> list[nn.Module]:
+def repeated_blocks(module: nn.Module, listed: bool = False) -> list[nn.Module]:
     """The innermost modules with parameters and children of their own that stand in lists."""
-    inner = [block for child in module.children() for block in _blocks(child, listed=isinstance(module, CONTAINERS))]
+    inner = [
+        block for child in module.children() for block in repeated_blocks(child, listed=isinstance(module, CONTAINERS))
+    ]
     if inner:
         return inner
     has_children = next(module.children(), None) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -52,3 +53,25 @@ def test_a_wrong_or_non_finite_update_fails(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unknown_variant_is_named_before_anything_runs() -> None:
     with pytest.raises(ValueError, match="'bf61' is none .*bf16"):
         machine.main(['--variants', 'bf61'])
+
+
+def test_compiled_steps_are_compared_and_a_fallback_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise FileNotFoundError('no compiler')
+
+    compile_with = torch.compile
+    device = torch.device('cpu')
+    monkeypatch.setattr(torch, 'compile', functools.partial(compile_with, backend='eager'))
+    finding = device_checks.step_agrees('compiled blocks, DACS', device)
+    assert finding.ok and finding.name not in [name for name in device_checks.PROBES if machine.fits(name, device)]
+    monkeypatch.setattr(torch, 'compile', functools.partial(compile_with, backend=failing))
+    finding = device_checks.step_agrees('compiled blocks, DACS', device)
+    assert not finding.ok and 'TransformerEncoderLayer could not be compiled' in finding.text
+    monkeypatch.setattr(machine, 'PROBES', {})
+    monkeypatch.setattr(machine, 'ranks_agree', lambda _: device_checks.Finding('ranks', True, ''))
+    config = write_config(tmp_path, uda='dict(type="DACS")')
+    options = ['--device', 'cpu', '--steps', '1', '--size', '16', '32', '--variants', 'compiled backbone']
+    (row,) = machine.main([str(config), *options])['rows']
+    assert row['not_compiled'] == ['TinyBackbone'] and 'not compiled: TinyBackbone' in capsys.readouterr().out

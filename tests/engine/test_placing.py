@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,48 @@ def test_the_checkpointing_overlay_trains_the_same_network(tmp_path: Path, monke
     assert all(torch.equal(resumed[key], value) for key, value in found.items())
 
 
+@pytest.mark.parametrize('extra', [dict(), dict(activation_checkpointing=True)], ids=['plain', 'checkpointed'])
+def test_compiled_blocks_train_the_same_network(
+    extra: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions: list[Any] = []
+    compile_with = torch.compile
+
+    def by_torch_itself(function: Any, **how: Any) -> Any:
+        functions.append(function.__qualname__)
+        return compile_with(function, backend='eager', **how)
+
+    monkeypatch.setattr(torch, 'compile', by_torch_itself)
+    wanted = trained(write_config(tmp_path, extra=RESNET, uda=DACS), tmp_path / 'plain')
+    assert not functions
+    options = dict(compile='blocks', **extra)
+    fast = write_config(tmp_path, 'fast.py', extra=f'{RESNET}\nengine = {options!r}', uda=DACS)
+    found = trained(fast, tmp_path / 'fast')
+    assert sorted(functions) == ['BasicBlock.forward', 'ConvModule.forward']
+    assert list(found) == list(wanted)
+    for key, value in wanted.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=key)
+    main([str(fast), '--work-dir', str(tmp_path / 'resumed'), '--no-validate', '--seed', '3', '--resume-from',
+          str(tmp_path / 'fast' / 'iter_2.pth')])  # fmt: skip
+    resumed = torch.load(tmp_path / 'resumed' / 'iter_4.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(resumed[key], value) for key, value in found.items())
+
+
+def test_without_cuda_a_run_goes_on_without_its_graphs(tmp_path: Path) -> None:
+    wanted = trained(write_config(tmp_path, uda=DACS), tmp_path / 'plain')
+    fast = write_config(tmp_path, 'fast.py', extra='engine = dict(cuda_graphs=True)', uda=DACS)
+    words: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: words.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger('mmseg').addHandler(handler)
+    try:
+        found = trained(fast, tmp_path / 'fast', '--device', 'cpu')
+    finally:
+        logging.getLogger('mmseg').removeHandler(handler)
+    assert all(torch.equal(found[key], value) for key, value in wanted.items())
+    assert 'engine.cuda_graphs: cpu has none, the training goes on without them' in words
+
+
 def test_memory_options_go_where_they_are_read() -> None:
     cfg = Config(dict(memory=dict(activation_checkpointing=True, precision='bf16'), engine=dict(channels_last=True)))
     spread_memory(cfg)
@@ -65,6 +108,10 @@ def test_memory_options_go_where_they_are_read() -> None:
     [
         (dict(chanels_last=True), 'channels_last'),
         (dict(windows_per_chunk=0), 'engine.windows_per_chunk must be positive'),
+        (dict(compile='block'), "engine.compile must be 'backbone', 'blocks', True or False, got 'block'"),
+        (dict(cuda_graphs=True, compile='blocks'), "leave compile='blocks' out"),
+        (dict(cuda_graphs=True, activation_checkpointing=True), 'leave out activation_checkpointing, or cuda_graphs'),
+        (dict(compile=True, activation_checkpointing=True), "write compile='blocks'"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
