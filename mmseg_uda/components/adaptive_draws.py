@@ -64,9 +64,15 @@ class AdaptiveDraws:
         u_y, y, x = self.uniform(sample, 3)
         return u_y, (y, x)
 
+    def seed_of_maps(self) -> int:
+        """The draw of the next maps. An iteration without maps makes it too, so that its later draws stay the same."""
+        return int(torch.randint(2**62, (), generator=self.rng.shared))
+
     def class_maps(self, classes: int, size: tuple[int, int]) -> Tensor:
         """One uniform map per class for the whole batch, drawn on the device: (C, H, W)."""
-        seed = int(torch.randint(2**62, (), generator=self.rng.shared))
+        seed = self.seed_of_maps()
+        if self.device.type == 'meta':  # without data there is nothing to draw
+            return torch.empty((classes, *size), device=self.device)
         generator = torch.Generator(device=self.device).manual_seed(seed)
         return torch.rand((classes, *size), generator=generator, device=self.device)
 

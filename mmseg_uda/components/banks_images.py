@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ops.adaptive_mix import class_presence, raster_components
+from ..ops.adaptive_mix import Components, class_presence, raster_order
 from ..utils.undo import UndoableBuffers
 
 
-def class_components(mask: np.ndarray) -> np.ndarray:
-    """8-connected components of a bool mask (H, W), numbered from 1 by the raster order of their first pixels; 0 =
-    background."""
-    _, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    return raster_components(components)
+def class_components(mask: np.ndarray) -> Components:
+    """8-connected components of a bool mask (H, W), whatever order OpenCV finds them in."""
+    _, components, found, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    found = found[raster_order(components)]
+    x0, y0, width, height, areas = found.T
+    return Components(areas, np.stack([y0, x0, y0 + height, x0 + width], axis=1), (mask.shape[0], mask.shape[1]))
 
 
 class ImageBank(UndoableBuffers):

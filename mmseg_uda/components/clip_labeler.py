@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from ..models.heads import heads_of
 from ..models.modes import reference_mode, set_teacher_mode
 from ..models.segmentors.flow_fused import FlowFusedSegmentor
 from ..ops.clips import Clip
@@ -74,20 +75,26 @@ class ClipLabeler(nn.Module):
 
     @torch.no_grad()
     def scores(
-        self, student: FlowFusedSegmentor, frozen: Optional[nn.Module], iteration: int, clip: Clip
+        self,
+        student: FlowFusedSegmentor,
+        frozen: Optional[nn.Module],
+        iteration: int,
+        clip: Clip,
+        heads: Sequence[str],
     ) -> dict[str, Tensor]:
         """Fused class scores of a clip by head, float32 (B, C, h, w), without gradient.
 
         Args:
             frozen: the frozen network, where there is one.
+            heads: names of the heads that are asked, as far as the network has them; ``decode`` always is.
         """
         name = self.at(iteration)
         if name == 'student':
             with self._student_mode(student):
-                return student.clip_scores(clip).fused
+                return student.clip_scores(clip, _asked(student, heads)).fused
         network = frozen if name == 'frozen' else self.teacher.model if self.teacher is not None else None
         assert isinstance(network, FlowFusedSegmentor)
-        return network.clip_scores(clip).fused
+        return network.clip_scores(clip, _asked(network, heads)).fused
 
     @contextlib.contextmanager
     def _student_mode(self, student: nn.Module) -> Iterator[None]:
@@ -96,3 +103,7 @@ class ClipLabeler(nn.Module):
                 yield
         else:
             yield
+
+
+def _asked(network: nn.Module, heads: Sequence[str]) -> list[str]:
+    return [name for name in heads_of(network) if name == 'decode' or name in heads]

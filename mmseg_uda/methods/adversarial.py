@@ -10,8 +10,8 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..models.heads import ByHead, heads_of, require_plain_losses, scores_of, weight_per_head
-from ..models.losses.segmentation import head_losses
+from ..models.heads import ByHead, heads_of, positive, require_plain_losses, scores_of, weight_per_head
+from ..models.losses.segmentation import head_losses, trained_heads
 from ..models.modes import set_teacher_mode
 from ..models.training_interface import consecutive, rows_of
 from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy
@@ -47,7 +47,7 @@ class OutputAdaptation(UDASegmentor):
 
     Args:
         target_ce: weight of the heads' losses on the pseudo-labels that the target stream brings (third stage of ESL
-            and BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None.
+            and BDL: ``target=dict(type='PseudoLabelDataset', ...)``), or None or 0.
         labeled_target: options of :class:`~mmseg_uda.methods.parts.labeled_target.LabeledTarget`: ``supervise``,
             ``joint``, ``override``, ``as_target``. Labelled target images add their supervised loss; without a source
             they take its part, in the discriminators too.
@@ -101,7 +101,7 @@ class OutputAdaptation(UDASegmentor):
     def training_losses(self, batch: Mapping[str, Any]) -> Iterator[LossTerm]:
         """The iteration in order: losses of all heads on the source (and labelled target) images; ``target``: the
         method's losses on the target's scores, and those on its pseudo-labels; ``masked``; then the discriminators, on
-        scores without graph. Only the latter update ``discriminator``."""
+        scores without graph. Only the latter update ``discriminator``. What has weight 0 is not computed."""
         roles = self.labeled_target.roles(batch)
         source, target = roles.source, roles.target
         assert target is not None
@@ -114,44 +114,75 @@ class OutputAdaptation(UDASegmentor):
                 source_scores = _detached(parts[0])
             del parts
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
-        scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
-        losses, weights = self.target_losses(scores, source), dict(self.target_weights)
-        share: dict[str, Tensor] = {}
-        if self.target_ce is not None:
-            labelled = self.with_pseudo_labels(target)
-            assert labelled.label is not None
-            share = target_share(labelled.label, labelled.valid)
-            for key, value in self.label_losses(scores, labelled).items():
-                losses[f'target.{key}'], weights[f'target.{key}'] = value, self.target_ce
-        target_scores = _detached(scores)
-        del scores
         self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
-        term = LossTerm.from_losses('target', losses, weights=weights, updates=SEGMENTOR)
-        term.log.update(share)
-        yield term
-        if self.masking is not None:
+        scores = self._target_scores(target.img)
+        target_scores = _detached(scores)
+        share: dict[str, Tensor] = {}
+        if scores:
+            term, share = self._target_term(scores, source, target)
+            del scores
+            yield term
+            del term
+        if self.masking is not None and self.masking.weight > 0:
             term = replace(self.masking.loss(self, source, (target, None, None)), updates=SEGMENTOR)
             if share:
                 term.log.pop(TARGET_SHARE, None)  # logged above
             yield term
         yield from self.discriminator_terms(source_scores, target_scores)
 
+    @property
+    def adapted_heads(self) -> list[str]:
+        """The heads on whose scores of target images the method's losses act; all unless a method knows better."""
+        return list(heads_of(self.student))
+
+    @property
+    def source_heads(self) -> list[str]:
+        """The heads whose scores of labelled images are needed: those with losses."""
+        return trained_heads(self.student)
+
+    def _target_scores(self, img: Tensor) -> dict[str, Tensor]:
+        """The scores of the heads that have losses on target images. Without any, the images pass the encoder alone,
+        whose batch norm follows both domains."""
+        wanted = {*self.adapted_heads, *(trained_heads(self.student) if self.target_ce else ())}
+        if not wanted:
+            with torch.no_grad():
+                self.student.extract_feat(img)
+            return {}
+        heads = [name for name in heads_of(self.student) if name in wanted]
+        return scores_of(self.student, self.student.extract_feat(img), img.shape[2:], heads)
+
+    def _target_term(self, scores: Scores, source: Stream, target: Stream) -> tuple[LossTerm, dict[str, Tensor]]:
+        """The method's losses on target images, those on pseudo-labels, and what is logged about the labels."""
+        losses, weights = self.target_losses(scores, source), dict(self.target_weights)
+        share: dict[str, Tensor] = {}
+        if self.target_ce:
+            labelled = self.with_pseudo_labels(target)
+            assert labelled.label is not None
+            share = target_share(labelled.label, labelled.valid)
+            for key, value in self.label_losses(scores, labelled).items():
+                losses[f'target.{key}'], weights[f'target.{key}'] = value, self.target_ce
+        term = LossTerm.from_losses('target', losses, weights=weights, updates=SEGMENTOR)
+        term.log.update(share)
+        return term, share
+
     def _scores_of(self, streams: Sequence[Stream]) -> list[dict[str, Tensor]]:
         """The scores of streams that pass the network as one batch, stream by stream."""
         img = joint_images(streams)
-        scores = scores_of(self.student, self.student.extract_feat(img), img.shape[2:])
+        scores = scores_of(self.student, self.student.extract_feat(img), img.shape[2:], self.source_heads)
         rows = consecutive([stream.batch_size for stream in streams])
         return [{level: rows_of(value, images) for level, value in scores.items()} for images in rows]
 
     def label_losses(self, scores: Scores, stream: Stream) -> dict[str, Tensor]:
         """The heads' own losses on a stream's labels."""
         heads = heads_of(self.student)
+        trained = trained_heads(self.student)
         assert stream.label is not None
         weight = None if stream.valid is None else stream.valid[:, 0].float()
         return {
             f'{level}.{key}': loss
             for level, value in scores.items()
+            if level in trained
             for key, loss in head_losses(heads[level], value, stream.label, weight).items()
         }
 
@@ -196,7 +227,7 @@ class AdvEnt(OutputAdaptation):
 
     Args:
         lambda_adv: weight of the adversarial loss per level; default ``dict(decode=0.001, aux=0.0002)`` where the level
-            exists.
+            exists. The discriminator of a level of weight 0 is not trained.
         discriminator: config of one level's discriminator; ``num_classes`` is filled in.
         input_transform: what discriminators see: ``self_information`` (AdvEnt) or ``prob`` (AdaptSegNet).
         domain_loss: ``bce`` or ``mse`` (least squares).
@@ -238,11 +269,21 @@ class AdvEnt(OutputAdaptation):
     def networks(self) -> dict[str, nn.Module]:
         return {'segmentor': self.student, 'discriminator': self.discriminators}
 
+    @property
+    def adapted_heads(self) -> list[str]:
+        return positive(self.lambda_adv)
+
+    @property
+    def source_heads(self) -> list[str]:
+        """Those with losses, and those whose discriminators are trained."""
+        wanted = {*super().source_heads, *self.adapted_heads}
+        return [name for name in heads_of(self.student) if name in wanted]
+
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """The target's maps should be taken for the source's."""
         return {
             f'adv.{level}.loss': self.domain_loss(self._judge(level, scores[level]), SOURCE_DOMAIN)
-            for level in self.lambda_adv
+            for level in self.adapted_heads
         }
 
     @property
@@ -251,7 +292,7 @@ class AdvEnt(OutputAdaptation):
 
     def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
         """Half of each domain's loss; every (level, domain) has its own graph."""
-        for level in self.lambda_adv:
+        for level in self.adapted_heads:
             for name, domain, scores in (('source', SOURCE_DOMAIN, source), ('target', TARGET_DOMAIN, target)):
                 judged = self._judge(level, scores[level])
                 loss = self.domain_loss(judged, domain)
@@ -311,12 +352,16 @@ class MinEnt(OutputAdaptation):
         self.prior_slack = prior_slack
         self.register_buffer('class_counts', torch.zeros(heads['decode'].num_classes, dtype=torch.float64))
 
+    @property
+    def adapted_heads(self) -> list[str]:
+        return list(dict.fromkeys([*positive(self.lambda_ent), *positive(self.lambda_prior)]))
+
     def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
         """Entropy of the target scores and, when asked for, the class prior."""
-        losses = {f'ent.{level}.loss': entropy_loss(scores[level], self.hardest) for level in self.lambda_ent}
-        if self.lambda_prior:
+        losses = {f'ent.{level}.loss': entropy_loss(scores[level], self.hardest) for level in positive(self.lambda_ent)}
+        if positive(self.lambda_prior):
             prior = self._source_prior(source)
-            for level in self.lambda_prior:
+            for level in positive(self.lambda_prior):
                 losses[f'prior.{level}.loss'] = class_prior_loss(scores[level], prior, self.prior_slack)
         return losses
 

@@ -27,10 +27,14 @@ from .parts.target_share import target_share
 LOSS_STRIDE = 4
 
 
+def _loss_size(maps: Tensor) -> list[int]:
+    """(h, w) of the target losses of images or maps (B, C, H, W)."""
+    return [max(1, side // LOSS_STRIDE) for side in maps.shape[2:]]
+
+
 def _reduced(maps: Tensor) -> Tensor:
     """Integer maps (B, 1, H, W) at the size of the target losses: (B, h, w) int64, nearest pixel."""
-    size = [max(1, side // LOSS_STRIDE) for side in maps.shape[2:]]
-    return F.interpolate(maps.float(), size=size, mode='nearest')[:, 0].long()
+    return F.interpolate(maps.float(), size=_loss_size(maps), mode='nearest')[:, 0].long()
 
 
 @UDA.register_module()
@@ -72,7 +76,8 @@ class CoaST(DomainHeads):
         gamma: sharpness of the rectification, or None for none.
         loss_mode: ``paper`` (rectification per pixel) or ``official`` (the released code; 4 images per iteration are
             part of it).
-        loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses.
+        loss_weight_pl, loss_weight_sty, loss_weight_kd: weights of the three target losses; what only a loss of weight
+            0 needs is not computed.
         kd_reduction: mean of the distillation over ``element`` (pixels and classes, as released) or ``pixel``.
         threshold: confidence below which a pseudo-label made on the fly is ignored; negative keeps all.
         styliser: config of the component that keeps the targets' statistics; ``num_domains`` is filled in.
@@ -111,6 +116,11 @@ class CoaST(DomainHeads):
         for option, number in weights.items():
             if number is not None and number < 0:
                 raise ValueError(f'uda.{option} must not be negative, got {number}')
+        if not loss_weight_pl + loss_weight_sty + loss_weight_kd:
+            raise ValueError(
+                'uda.loss_weight_pl, loss_weight_sty and loss_weight_kd are all 0: no loss is left on the targets; '
+                "take type='SourceOnly'"
+            )
         self.gamma = gamma
         self.loss_mode = loss_mode
         self.loss_weights = {'pl.loss': loss_weight_pl, 'sty.loss': loss_weight_sty, 'kd.loss': loss_weight_kd}
@@ -127,8 +137,12 @@ class CoaST(DomainHeads):
         """The iteration in order: pseudo-labels of all targets, before anything is trained on; ``source``: every
         classifier on the same features; ``target0`` ...: the target's own head on its images, the other heads on
         views in their targets' style, and the agnostic head distilled."""
-        labels = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
-        share = target_share(torch.cat([label.flatten() for label in labels]))
+        labels: list[Optional[Tensor]] = [None] * len(targets)
+        share: dict[str, Tensor] = {}
+        if self.loss_weights['pl.loss'] + self.loss_weights['sty.loss'] > 0:
+            found = [self._pseudo_label(i, target) for i, target in enumerate(targets)]
+            share = target_share(torch.cat([label.flatten() for label in found]))
+            labels = [*found]
         yield from self._source_terms(source)
         for i, (target, label) in enumerate(zip(targets, labels)):
             losses = self._target_losses(i, target.img, label)
@@ -170,27 +184,37 @@ class CoaST(DomainHeads):
         features, heads = self.student.extract_feat(img), {'own': self.student.domain_heads[i]}
         return scores_of(self.student, features, size, heads)['own']
 
-    def _target_losses(self, i: int, img: Tensor, label: Tensor) -> dict[str, Tensor]:
-        student, size = self.student, label.shape[1:]
+    def _target_losses(self, i: int, img: Tensor, label: Optional[Tensor]) -> dict[str, Tensor]:
+        student, size = self.student, _loss_size(img)
         self.styliser.image.write(img, i)
         with self.styliser.natural_pass(i):
             features = student.extract_feat(img)
-        heads = dict(own=student.domain_heads[i], agnostic=student.decode_head)
+        distilled = self.loss_weights['kd.loss'] > 0
+        heads = dict(own=student.domain_heads[i], **(dict(agnostic=student.decode_head) if distilled else {}))
         scores = scores_of(student, features, size, heads)
-        styled = []
-        for j in range(self.num_targets):
-            if j != i:
-                kept = contextlib.nullcontext() if self.stylised_statistics else kept_running_statistics(student)
-                with self.styliser.stylised_pass(i, j), kept:
-                    view = self.styliser.image.apply_style(img, j)
-                    styled.append(self._own_scores(j, view, size))
-                self.record_view(f'target{i}_as_{j}', img=view)
-        losses = cooperative_losses(scores['own'], styled, label, self.gamma, self.loss_mode, current_world())
+        losses = {} if label is None else self._cooperative_losses(i, img, scores['own'], label)
+        if distilled:
+            loss = distillation_loss(scores['own'], scores['agnostic'], self.kd_reduction)
+            losses['kd.loss'] = loss / self.num_targets
+        return losses
+
+    def _cooperative_losses(self, i: int, img: Tensor, own: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """The losses on pseudo-labels; without stylised views where they neither teach nor weight the labels."""
+        weights = self.loss_weights
+        needs_views = weights['sty.loss'] > 0 or self.gamma is not None
+        others = [j for j in range(self.num_targets) if j != i and needs_views]
+        styled = [self._styled_scores(i, j, img, label.shape[1:]) for j in others]
+        losses = cooperative_losses(own, styled, label, self.gamma, self.loss_mode, current_world())
         if self.views is not None:
             maps = F.interpolate(torch.stack([losses.weight, label.float()], dim=1), size=img.shape[2:], mode='nearest')
             self.record_view(f'rectification{i}', img=img, weight=maps[:, 0], pseudo_label=maps[:, 1].long())
-        return {
-            'pl.loss': losses.pseudo,
-            'sty.loss': losses.style,
-            'kd.loss': distillation_loss(scores['own'], scores['agnostic'], self.kd_reduction) / self.num_targets,
-        }
+        return {'pl.loss': losses.pseudo, 'sty.loss': losses.style}
+
+    def _styled_scores(self, i: int, j: int, img: Tensor, size: Sequence[int]) -> Tensor:
+        """Class scores by the head of target j of target i's images in the style of target j."""
+        kept = contextlib.nullcontext() if self.stylised_statistics else kept_running_statistics(self.student)
+        with self.styliser.stylised_pass(i, j), kept:
+            view = self.styliser.image.apply_style(img, j)
+            scores = self._own_scores(j, view, size)
+        self.record_view(f'target{i}_as_{j}', img=view)
+        return scores

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Iterator, Mapping, Optional
 
 import torch
 from torch import Tensor, nn
 
-from ..models.heads import ByHead, heads_of, weight_per_head
+from ..models.heads import ByHead, heads_of, positive, weight_per_head
 from ..models.segmentors.flow_fused import ClipScores
 from ..ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy, domain_bce
 from ..ops.flow import resize_flow
@@ -31,8 +32,9 @@ class DAVSN(VideoAdaptation):
     Trained networks: ``segmentor`` and ``discriminator`` (all in one optimiser).
 
     Args:
-        lambda_u: weight per head of the losses on target clips; default ``dict(decode=0.001, aux=0.0002)``.
-        lambda_sa: factor of the spatial game.
+        lambda_u: weight per head of the losses on target clips; default ``dict(decode=0.001, aux=0.0002)``. The
+            discriminators of a head of weight 0 are not trained.
+        lambda_sa: factor of the spatial game; with 0 its discriminators are trained for the weight discrepancy alone.
         lambda_wd: factor of the weight discrepancy that drives the discriminators of both games apart.
         consistency: weight per head of the temporal consistency; default ``lambda_u`` of ``decode`` for all, as
             released.
@@ -84,12 +86,35 @@ class DAVSN(VideoAdaptation):
         source_shown = self._shown(scores, source)
         del scores
         yield LossTerm.from_losses('source', losses, updates=SEGMENTOR)
-        scores = self.student.clip_scores(target.clip())
+        scores = self._target_scores(target)
         losses = {**self._consistency_losses(scores, target), **self._fooling_losses(scores, target)}
         target_shown = self._shown(scores, target)
         del scores
-        yield LossTerm.from_losses('target', losses, weights=self.target_weights, updates=SEGMENTOR)
+        if losses:
+            yield LossTerm.from_losses('target', losses, weights=self.target_weights, updates=SEGMENTOR)
         yield from self._discriminator_terms(source_shown, target_shown)
+
+    @property
+    def source_heads(self) -> list[str]:
+        """Those with losses, and those whose discriminators are trained."""
+        wanted = {*super().source_heads, *positive(self.lambda_u)}
+        return [name for name in heads_of(self.student) if name in wanted]
+
+    @property
+    def games(self) -> tuple[str, ...]:
+        """The games that are played."""
+        return GAMES if self.lambda_sa > 0 or self.lambda_wd > 0 else GAMES[:1]
+
+    def _target_scores(self, target: Frames) -> ClipScores:
+        """Scores of both frames by the heads that have losses on target clips. Without any, the frames pass the encoder
+        alone, whose batch norm follows both domains."""
+        wanted = {*positive(self.lambda_u), *positive(self.consistency)}
+        with contextlib.nullcontext() if wanted else torch.no_grad():
+            features = self.student.extract_clip(target.clip())
+        if not wanted:
+            return ClipScores({}, {}, {})
+        heads = [name for name in heads_of(self.student) if name in wanted]
+        return self.student.scores_of_features(features, heads, fuse=False)
 
     @property
     def target_weights(self) -> dict[str, float]:
@@ -102,7 +127,7 @@ class DAVSN(VideoAdaptation):
     def _consistency_losses(self, scores: ClipScores, target: Frames) -> dict[str, Tensor]:
         """The current frame's own prediction should follow the propagated one where that is surer."""
         losses = {}
-        for name in self.consistency:
+        for name in positive(self.consistency):
             current, key = scores.current[name], scores.key[name]
             flow = resize_flow(target.flow, (current.shape[2], current.shape[3]), self.student.fusion.flow_scale)
             losses[f'consistency.{name}.loss'] = temporal_consistency_loss(current, key, flow)
@@ -116,8 +141,8 @@ class DAVSN(VideoAdaptation):
 
     def _fooling_losses(self, scores: ClipScores, target: Frames) -> dict[str, Tensor]:
         losses = {}
-        for game in GAMES:
-            for name in self.lambda_u:
+        for game in GAMES if self.lambda_sa > 0 else GAMES[:1]:
+            for name in positive(self.lambda_u):
                 judged = self.discriminators[game][name](self._seen(game, name, scores, target.size))
                 losses[f'{game}.{name}.loss'] = domain_bce(judged, SOURCE_DOMAIN)
         return losses
@@ -126,7 +151,9 @@ class DAVSN(VideoAdaptation):
         """Inputs of all discriminators, without graph."""
         with torch.no_grad():
             return {
-                (game, name): self._seen(game, name, scores, frames.size) for game in GAMES for name in self.lambda_u
+                (game, name): self._seen(game, name, scores, frames.size)
+                for game in self.games
+                for name in positive(self.lambda_u)
             }
 
     def _discriminator_terms(
@@ -143,7 +170,7 @@ class DAVSN(VideoAdaptation):
                 yield LossTerm(key, loss, 0.5, log, updates=DISCRIMINATOR)
         if self.lambda_wd == 0:
             return
-        for name in self.lambda_u:
+        for name in positive(self.lambda_u):
             first, second = (list(self.discriminators[game][name].parameters()) for game in GAMES)
             loss = weight_discrepancy(first, second)
             key = f'discrepancy.{name}'

@@ -55,7 +55,7 @@ class DSTCOptions:
     """The options of :class:`DSTC` besides its networks.
 
     Attributes:
-        align_weight: weight of the target-preferred alignment.
+        align_weight: weight of the target-preferred alignment; with 0 the target branch does not pass source images.
         align_ignore: ignored pixels form one more group in the alignment, as in the released code.
         labeled_replacement, pseudo_replacement: whether classes to paste are drawn with replacement.
         pseudo_bn: how networks label and give alignment references: ``train`` with batch statistics, which also renews
@@ -209,10 +209,13 @@ class DSTC(UDASegmentor):
         self.record_view('source', img=source.img, label=label_s)
         self.record_view('labeled_target', img=labeled.img, label=label_t)
         scores = logits(self.student, source.img, source.metas, for_labels=False)
-        yield LossTerm('source', self.cross_entropy(scores, label_s, world), keep_graph=True, **only)
-        reference = self.predict(self.target_branch, source.img)
-        align = ops.target_preferred_alignment(scores, reference, label_s, self.options.align_ignore, world)
-        yield LossTerm('align', align, weight=self.options.align_weight, **only)
+        aligned = self.options.align_weight > 0
+        yield LossTerm('source', self.cross_entropy(scores, label_s, world), keep_graph=aligned, **only)
+        if aligned:
+            reference = self.predict(self.target_branch, source.img)
+            align = ops.target_preferred_alignment(scores, reference, label_s, self.options.align_ignore, world)
+            yield LossTerm('align', align, weight=self.options.align_weight, **only)
+            del align
         del scores
         scores = logits(self.student, labeled.img, for_labels=False)
         yield LossTerm('labeled_target', self.cross_entropy(scores, label_t, world), **only)

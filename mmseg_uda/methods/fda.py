@@ -7,7 +7,7 @@ from typing import Any, Iterator, Mapping, Optional
 import torch
 from torch import Tensor
 
-from ..models.heads import heads_of, weight_per_head
+from ..models.heads import heads_of, positive, weight_per_head
 from ..ops.entropy import robust_entropy_loss
 from ..ops.fourier import exchange_amplitudes
 from ..ops.normalize import black_of
@@ -56,9 +56,13 @@ class FDA(OutputAdaptation):
         black = black_of([*source.metas, *target.metas], source.img.device)
         return exchange_amplitudes(source.img - black, style - black, self.beta) + black
 
+    @property
+    def adapted_heads(self) -> list[str]:
+        return positive(self.lambda_ent)
+
     def target_losses(self, scores: Mapping[str, Tensor], source: Stream) -> dict[str, Tensor]:
         """The robust entropy of each head's scores."""
-        return {f'ent.{head}.loss': robust_entropy_loss(scores[head], self.eta) for head in self.lambda_ent}
+        return {f'ent.{head}.loss': robust_entropy_loss(scores[head], self.eta) for head in self.adapted_heads}
 
     @property
     def target_weights(self) -> dict[str, float]:

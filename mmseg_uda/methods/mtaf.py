@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..components.adversary import Adversary
-from ..models.heads import heads_of, scores_of, weight_per_head
+from ..models.heads import heads_of, positive, scores_of, weight_per_head
+from ..models.losses.segmentation import trained_heads
 from ..ops.cooperative import distillation_loss
 from ..ops.domain_game import SOURCE_MAPS
 from ..registry import UDA
@@ -41,7 +43,7 @@ class MDis(MultiTarget):
     Args:
         game: ``multi`` (MDis), or ``shared``: the baseline of MTAF with one discriminator for all targets.
         lambda_adv: weight of every verdict per level; default ``dict(decode=0.001, aux=0.0002)`` where the level
-            exists.
+            exists. Discriminators of a level of weight 0 are not trained.
         discriminator: config of one discriminator; ``num_classes`` is filled in.
         domain_loss: ``bce`` or ``mse``.
         official: as the released code: auxiliary discriminators weight the source with 1 / (1 + number of targets)
@@ -83,26 +85,30 @@ class MDis(MultiTarget):
     def domain_terms(self, source: Stream, targets: list[Stream]) -> Iterator[LossTerm]:
         """The iteration in order: ``source``; ``target0`` ...: each target's maps should fool every discriminator that
         sees them; ``disc.*``: the discriminators, on the scores of before without graph."""
-        scores = scores_of(self.student, self.student.extract_feat(source.img), source.img.shape[2:])
+        adapted, trained = positive(self.lambda_adv), trained_heads(self.student)
+        heads = [level for level in heads_of(self.student) if level in {*adapted, *trained}]
+        scores = scores_of(self.student, self.student.extract_feat(source.img), source.img.shape[2:], heads)
         losses = {
             key: value
-            for level in scores
+            for level in trained
             for key, value in self.source_losses(level, {level: scores[level]}, source).items()
         }
         shown: dict[str, dict[int, Tensor]] = {level: {SOURCE_MAPS: value} for level, value in detached(scores).items()}
         del scores
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         for i, target in enumerate(targets):
-            scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:])
-            losses = {
-                f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in self.lambda_adv
-            }
+            if not adapted:  # batch norm follows all domains
+                with torch.no_grad():
+                    self.student.extract_feat(target.img)
+                continue
+            scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:], adapted)
+            losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in adapted}
             weights = {f'adv.{level}.loss': weight for level, weight in self.lambda_adv.items()}
             for level, value in detached(scores).items():
                 shown[level][i] = value
             del scores
             yield LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR)
-        yield from discriminator_terms(self.adversary, {level: shown[level] for level in self.lambda_adv})
+        yield from discriminator_terms(self.adversary, {level: shown[level] for level in adapted})
 
 
 @UDA.register_module()
@@ -111,6 +117,7 @@ class MTKT(DomainHeads):
 
     Args:
         lambda_adv: weight of every target's adversarial loss per level; default ``dict(decode=0.0005, aux=0.0001)``.
+            Discriminators of a level of weight 0 are not trained.
         lambda_kd: weight of the distillation per level; default ``dict(decode=1, aux=0.1 / num_targets)``; an empty
             dict for none.
         teacher_start: first iteration with distillation.
@@ -163,7 +170,8 @@ class MTKT(DomainHeads):
         size = source.img.shape[2:]
         losses: dict[str, Tensor] = {}
         shown: dict[str, dict[int, Tensor]] = {}
-        for level in self.levels:
+        adapted = positive(self.lambda_adv)
+        for level in (level for level in self.levels if level in {*adapted, *trained_heads(self.student)}):
             heads = {f'domain{i}': head for i, head in enumerate(self.heads(level))}
             scores = scores_of(self.student, features, size, heads)
             prefix = '' if level == 'decode' else f'{level}.'
@@ -171,25 +179,30 @@ class MTKT(DomainHeads):
             shown[level] = {SOURCE_MAPS - i: value.detach() for i, value in enumerate(scores.values())}
         del scores, features
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
+        distilled = positive(self.lambda_kd) if self.iteration >= self.teacher_start else []
         for i, target in enumerate(targets):
-            term, scores = self._target_term(i, target)
+            if not adapted and not distilled:  # batch norm follows all domains
+                with torch.no_grad():
+                    self.student.extract_feat(target.img)
+                continue
+            term, scores = self._target_term(i, target, adapted, distilled)
             yield term
             del term
-            for level, value in scores.items():
-                shown[level][i] = value
-        yield from discriminator_terms(self.adversary, {level: shown[level] for level in self.lambda_adv})
+            for level in adapted:
+                shown[level][i] = scores[level]
+        yield from discriminator_terms(self.adversary, {level: shown[level] for level in adapted})
 
-    def _target_term(self, i: int, target: Stream) -> tuple[LossTerm, dict[str, Tensor]]:
+    def _target_term(
+        self, i: int, target: Stream, adapted: Sequence[str], distilled: Sequence[str]
+    ) -> tuple[LossTerm, dict[str, Tensor]]:
         """The segmentor's term on a target, and the domain head's scores without graph."""
         features, size = self.student.extract_feat(target.img), target.img.shape[2:]
-        heads = {level: self.heads(level)[i] for level in self.levels}
+        heads = {level: self.heads(level)[i] for level in self.levels if level in {*adapted, *distilled}}
         scores = scores_of(self.student, features, size, heads)
-        losses = {
-            f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in self.lambda_adv
-        }
-        if self.iteration >= self.teacher_start:
-            agnostic = scores_of(self.student, features, size, list(self.lambda_kd))
-            for level in self.lambda_kd:
+        losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in adapted}
+        if distilled:
+            agnostic = scores_of(self.student, features, size, distilled)
+            for level in distilled:
                 losses[f'kd.{level}.loss'] = distillation_loss(scores[level], agnostic[level])
         parts = (('adv', self.lambda_adv), ('kd', self.lambda_kd))
         weights = {f'{name}.{level}.loss': weight for name, part in parts for level, weight in part.items()}

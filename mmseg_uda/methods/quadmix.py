@@ -33,7 +33,7 @@ class QuadMix(FlatSelfTraining):
             a start from another method's checkpoint.
         confidence: teacher probability from which a pixel may become part of a target patch.
         pass_weights: weights of the losses ``tss`` and ``tst``. Without a direction into one of them its weight goes
-            to the other.
+            to the other. A pass of weight 0 is left out.
         quad: config in MIXERS (``type='QuadMixer'``).
         templates: options of :class:`~mmseg_uda.components.template_bank.TemplateBank`.
         reinit_teacher: in a run that starts from the checkpoint of another method, set the teacher to the student
@@ -80,8 +80,8 @@ class QuadMix(FlatSelfTraining):
         """Loss weights of the passes; what belongs to a pass without directions goes to the other."""
         check_options(given, PASSES, 'uda.pass_weights')
         weights = {name: float(given.get(name, 0.5)) for name in PASSES}
-        if min(weights.values()) < 0:
-            raise ValueError(f'pass_weights must not be negative, got {weights}')
+        if min(weights.values()) < 0 or not any(weights.values()):
+            raise ValueError(f'pass_weights must not be negative, and one of them above 0, got {weights}')
         passes = self.quad.passes
         return weights if len(passes) == len(PASSES) else {passes[0]: sum(weights.values())}
 
@@ -130,6 +130,8 @@ class QuadMix(FlatSelfTraining):
         self._record_paths(contexts, regions)
         counts = self._counts(masks, source)
         for name, mixed in self.quad(contexts, regions, overlays).items():
+            if self.pass_weights[name] == 0:
+                continue
             img = mixed.img if self.augmentation is None else self.augmentation(mixed.img, source.metas, self.rng)
             term = self.mixed_term(name, img, mixed.label, mixed.weight, f'mix_{name}.', self.pass_weights[name])
             term.log.update(counts)

@@ -46,7 +46,8 @@ class RIPU(UDASegmentor):
         super().__init__(model, **kwargs)
         if consistency_kind not in ('l1', 'kl'):
             raise ValueError(f"consistency_kind must be 'l1' or 'kl', got '{consistency_kind}'")
-        for name, value in (('consistency_weight', consistency_weight), ('negative_weight', negative_weight)):
+        weights = dict(consistency_weight=consistency_weight, negative_weight=negative_weight, aux_weight=aux_weight)
+        for name, value in weights.items():
             if value < 0:
                 raise ValueError(f'uda.{name} must not be negative, got {value}')
         require_plain(self.student, 'RIPU')
@@ -63,21 +64,24 @@ class RIPU(UDASegmentor):
             source = streams['source']
             scores, supervised = self._supervised(source, world)
             self.record_view('source', img=source.img, label=source.label)
-            yield LossTerm('source', supervised, keep_graph=True)
-            consistency = ops.local_consistency_loss(
-                torch.softmax(scores, dim=1), source.require_label()[:, 0], self.consistency_kind, world
-            )
-            yield LossTerm('consistency', consistency, weight=self.consistency_weight)
+            yield LossTerm('source', supervised, keep_graph=self.consistency_weight > 0)
+            if self.consistency_weight > 0:
+                consistency = ops.local_consistency_loss(
+                    torch.softmax(scores, dim=1), source.require_label()[:, 0], self.consistency_kind, world
+                )
+                yield LossTerm('consistency', consistency, weight=self.consistency_weight)
         target = streams['labeled_target']
         scores, supervised = self._supervised(target, world)
         self.record_view('target', img=target.img, label=target.label)
-        yield LossTerm('target', supervised, keep_graph=True)
-        negative = ops.negative_learning_loss(torch.softmax(scores, dim=1), self.negative_threshold, world=world)
-        yield LossTerm('negative', negative, weight=self.negative_weight)
+        yield LossTerm('target', supervised, keep_graph=self.negative_weight > 0)
+        if self.negative_weight > 0:
+            negative = ops.negative_learning_loss(torch.softmax(scores, dim=1), self.negative_threshold, world=world)
+            yield LossTerm('negative', negative, weight=self.negative_weight)
 
     def _supervised(self, stream: Stream, world: World) -> tuple[Tensor, Tensor]:
         """Class scores at image size, and the cross entropy over its labelled pixels."""
-        scores = scores_of(self.student, self.student.extract_feat(stream.img), stream.img.shape[2:])
+        heads = None if self.aux_weight > 0 else ['decode']
+        scores = scores_of(self.student, self.student.extract_feat(stream.img), stream.img.shape[2:], heads)
         label = stream.require_label()[:, 0]
         main = scores.pop('decode')
         loss = ops.labeled_cross_entropy(main, label, world)

@@ -46,7 +46,7 @@ class SelfTraining(UDASegmentor):
         pseudo_labeler: config in PSEUDO_LABELERS.
         mixer: config in MIXERS, or None for no mixed pass.
         augmentation: config in AUGMENTATIONS for the mixed images, or None.
-        feature_distance: config in FEATURE_DISTANCES, or None.
+        feature_distance: config in FEATURE_DISTANCES, or None; with weight 0 there is none.
         masking: options of :class:`~mmseg_uda.methods.parts.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
         source_augmentation: config in AUGMENTATIONS for the source images of the supervised pass, or None.
@@ -97,11 +97,11 @@ class SelfTraining(UDASegmentor):
             None if cfg is None else build_from_config(cfg, AUGMENTATIONS)
             for cfg in (augmentation, source_augmentation, target_augmentation)
         )
+        self.feature_distance: Any = None
         if feature_distance is not None:
-            self.feature_distance = build_from_config(feature_distance, FEATURE_DISTANCES, num_classes=self.num_classes)
-            self.imnet = self._build_reference(model)
-        else:
-            self.feature_distance = None
+            distance = build_from_config(feature_distance, FEATURE_DISTANCES, num_classes=self.num_classes)
+            if distance.weight > 0:
+                self.feature_distance, self.imnet = distance, self._build_reference(model)
         self._build_distillation(distillation)
         self._build_teachers(dict(teacher or dict(alpha=0.999)), masking)
 
@@ -200,7 +200,7 @@ class SelfTraining(UDASegmentor):
             yield from self._source_terms(group, source) if group[0].stream is source else supervised_terms(self, group)
         if not self.source_only:
             yield from self._target_terms(roles)
-        elif self.masking is not None:
+        elif self.masking is not None and self.masking.weight > 0:
             yield self.masking.loss(self, source)
         if roles.labeled is not None and self.masking is not None and self.labeled_target.mask > 0:
             yield self.masking.loss_on_labels(self, roles.labeled, self.labeled_target.mask)
@@ -209,6 +209,9 @@ class SelfTraining(UDASegmentor):
         """Losses on target images; the first one also logs ``target.share``."""
         target = roles.target
         assert target is not None
+        if not self._needs_labels:
+            yield from self._terms_on(roles, target, None)
+            return
         pseudo = self.label_target(target)
         self.record_view(
             'target',
@@ -223,11 +226,20 @@ class SelfTraining(UDASegmentor):
             share = {}
             yield term
 
-    def _terms_on(self, roles: Roles, target: Stream, pseudo: PseudoLabels) -> Iterator[LossTerm]:
+    @property
+    def _needs_labels(self) -> bool:
+        """Whether the teacher's labels teach anybody: in mixed images, or in masked ones without a teacher of their
+        own."""
+        mixes = self.mixer is not None or type(self).mixed_terms is not SelfTraining.mixed_terms
+        return mixes or (self.masking is not None and self.masking.shares_labels)
+
+    def _terms_on(self, roles: Roles, target: Stream, pseudo: Optional[PseudoLabels]) -> Iterator[LossTerm]:
         weak = self._augmented(target, self.target_augmentation)
-        yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), weak, pseudo)
-        if self.masking is not None:
-            yield self.masking.loss(self, roles.source, (target, pseudo.label, pseudo.weight))
+        if pseudo is not None:
+            yield from self.mixed_terms(self.labeled_target.pasted(roles, self.rng), weak, pseudo)
+        if self.masking is not None and self.masking.weight > 0:
+            labels = (None, None) if pseudo is None else (pseudo.label, pseudo.weight)
+            yield self.masking.loss(self, roles.source, (target, *labels))
         if self.distillation is not None and 'target' in self.distillation.streams:
             deepest = encode(self.student, weak.img)[0][-1]
             yield self.distillation.term('target', deepest, self.foundation, target.img)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
+import numpy as np
 import torch
 from mmcv.runner import get_dist_info
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from ..ops.adaptive_mix import box_mask, class_box
 from ..registry import UDA
 from ..streams import Stream, concat_streams, split_streams, target_names
 from ..utils.config import check_options, option_names, signature_names, split_options
+from ..utils.host_copy import HostCopy
 from ..utils.world import current_world
 from .base import LossTerm, UDASegmentor
 from .parts.target_share import target_share
@@ -147,12 +149,18 @@ class STAL(UDASegmentor):
 
     def _build_contrast(self, options: Optional[Mapping[str, Any]], channels: int) -> None:
         self.contrast: Optional[MemoryBankContrast] = None
+        self.contrast_weight = 0.0
         if options is None:
             return
         options = dict(options)
         self.contrast_weight, self.contrast_start = float(options.pop('weight', 0.1)), float(options.pop('start', 0.1))
         options.setdefault('high_rank', max(20, self.num_classes))
         self.contrast = MemoryBankContrast(self.num_classes, channels, **options)
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether there is a contrastive loss; the representation is computed for it alone."""
+        return self.contrast is not None and self.contrast_weight > 0
 
     def test_networks(self) -> dict[str, nn.Module]:
         return {**super().test_networks(), 'teacher': self.teacher.model}
@@ -200,38 +208,29 @@ class STAL(UDASegmentor):
         self.record_view('mixed', img=img_m, label=label_m)
 
         predicted_l = self.upsample(student_l.logits, img_l)
-        yield LossTerm('supervised', self.supervised_loss(student_l, predicted_l, label_l, world), keep_graph=True)
+        yield LossTerm(
+            'supervised',
+            self.supervised_loss(student_l, predicted_l, label_l, world),
+            keep_graph=self.contrasts or self.progress() >= self.options.consistency_start,
+        )
 
         sums, counts = ops.class_confidence_sums(predicted_l, label_l)
         self.confidence.update(world.total(sums), world.total(counts))
-        consistency_weight = float(self.progress() >= self.options.consistency_start)
-        yield LossTerm(
-            'consistency_labeled',
-            self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, world),
-            weight=consistency_weight,
-            keep_graph=True,
-        )
-        loss = self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, world)
-        yield LossTerm(
-            'consistency_mixed',
-            loss,
-            weight=consistency_weight,
-            log={'consistency_mixed': loss, **(target_share(label_m) if consistency_weight > 0 else {})},
-            keep_graph=self.contrast is not None,
-        )
-        if self.contrast is not None:
-            yield LossTerm(
-                'contrast',
-                self.contrast_loss(
-                    PixelGroup(student_l.representation, teacher_l.representation, label_l, scores_l),
-                    PixelGroup(student_m.representation, teacher_m.representation, label_m, scores_m),
-                    entropy,
-                    share,
-                    draws,
-                    world,
-                ),
-                weight=self.contrast_weight,
-            )
+        if self.progress() >= self.options.consistency_start:
+            loss = self.consistency_loss(predicted_l, scores_l, self.sure_labels(scores_l), draws, world)
+            yield LossTerm('consistency_labeled', loss, keep_graph=True)
+            loss = self.consistency_loss(self.upsample(student_m.logits, img_m), scores_m, label_m, draws, world)
+            log = {'consistency_mixed': loss, **target_share(label_m)}
+            yield LossTerm('consistency_mixed', loss, log=log, keep_graph=self.contrasts)
+        else:
+            draws.seed_of_maps(), draws.seed_of_maps()
+        if self.contrasts:
+            groups = [
+                _pixel_group(student_l, teacher_l, label_l, scores_l),
+                _pixel_group(student_m, teacher_m, label_m, scores_m),
+            ]
+            loss = self.contrast_loss(groups, entropy, share, draws, world)
+            yield LossTerm('contrast', loss, weight=self.contrast_weight)
 
     def draws(self, device: torch.device) -> AdaptiveDraws:
         """The random decisions of this iteration."""
@@ -273,7 +272,12 @@ class STAL(UDASegmentor):
         """Box CutMix of the pairs around a component of the guide class in the partner; images and teacher scores are
         mixed alike.
 
-        Where the teacher sees the guide classes is the one thing that goes to the host: components are labelled there.
+        Where the teacher sees the guide classes goes to the host, which labels components there: the one wait of a
+        step. It cannot move. The released code tries the components in a random order, drawn on the host for as many
+        as there are, and the box of the first large one is the mask of images that the teacher and the student see in
+        this very step. Nothing that comes later is independent of it: labelled images pass the networks in one batch
+        with the mixed ones, and with ``joint_forward=False`` a pass of theirs put before this one would draw another
+        drop-out and leave the teacher other statistics. The device updates the image bank meanwhile.
 
         Returns:
             images (M, 3, H, W) and class scores (M, C, H, W).
@@ -282,32 +286,34 @@ class STAL(UDASegmentor):
         images = torch.cat([pairs.base, pairs.partner])
         with kept_modes(self.teacher.model):
             self.teacher.model.eval()
-            scores = self.upsample(forward_with_representation(self.teacher.model, images).logits, images)
+            output = forward_with_representation(self.teacher.model, images, auxiliary=False, representation=False)
+            scores = self.upsample(output.logits, images)
         predictions = scores.argmax(dim=1)
-        guided = (predictions[count:] == pairs.guides[:, None, None]).cpu().numpy()
-        mask = torch.stack([self._box_mask(found, draws, sample) for found, sample in zip(guided, pairs.samples)]).to(
-            images.device
-        )[:, None]
+        guided = HostCopy(predictions[count:] == pairs.guides[:, None, None])
         slots, seen = world.gather(pairs.slots), world.gather(predictions.unflatten(0, (2, count)).transpose(0, 1))
         for column in (0, 1):
             self.image_bank.note_presence(slots[:, column], seen[:, column])
+        size = (images.shape[2], images.shape[3])
+        boxes = [self._box(found, draws, sample) for found, sample in zip(guided.wait().numpy(), pairs.samples)]
+        mask = torch.stack([box_mask(box, size, images.device) for box in boxes])[:, None]
         return pairs.base * (1 - mask) + pairs.partner * mask, scores[:count] * (1 - mask) + scores[count:] * mask
 
-    def _box_mask(self, guided: Any, draws: AdaptiveDraws, sample: int) -> Tensor:
+    def _box(self, guided: np.ndarray, draws: AdaptiveDraws, sample: int) -> tuple[int, int, int, int]:
         components = class_components(guided)
-        order = draws.component_order(int(components.max()), sample)
-        return box_mask(class_box(components, order, self.area_threshold, *draws.box(sample)), guided.shape)
+        order = draws.component_order(len(components.areas), sample)
+        return class_box(components, order, self.area_threshold, *draws.box(sample))
 
     def _teach(self, images: Sequence[Tensor]) -> list[SegmentorOutput]:
         with torch.no_grad():
             return self._passes(self.teacher.model, images)
 
     def _passes(self, network: Any, images: Sequence[Tensor]) -> list[SegmentorOutput]:
+        # a teacher in training mode asks its auxiliary heads too: they draw drop-out, before the student does
+        asked = dict(auxiliary=self.options.aux_weight > 0 and network.training, representation=self.contrasts)
         if self.options.joint_forward:
-            return split_output(
-                forward_with_representation(network, torch.cat(list(images))), [len(img) for img in images]
-            )
-        return [forward_with_representation(network, img) for img in images]
+            output = forward_with_representation(network, torch.cat(list(images)), **asked)
+            return split_output(output, [len(img) for img in images])
+        return [forward_with_representation(network, img, **asked) for img in images]
 
     def upsample(self, scores: Tensor, img: Tensor) -> Tensor:
         """Class scores float32 at the size of the image."""
@@ -344,16 +350,17 @@ class STAL(UDASegmentor):
         )
 
     def contrast_loss(
-        self,
-        labeled: PixelGroup,
-        mixed: PixelGroup,
-        entropy: Tensor,
-        share: float,
-        draws: AdaptiveDraws,
-        world: ops.World,
+        self, groups: Sequence[PixelGroup], entropy: Tensor, share: float, draws: AdaptiveDraws, world: ops.World
     ) -> Tensor:
-        """Memory-bank contrast; before its start a zero that keeps the representation tower in the graph."""
+        """Memory-bank contrast of labelled and mixed images; before its start a zero that keeps the representation
+        tower in the graph."""
         assert self.contrast is not None
+        labeled, mixed = groups
         if self.progress() < self.contrast_start:
             return 0 * (labeled.representation.sum() + mixed.representation.sum())
         return self.contrast(labeled, mixed, entropy, share, draws.ranks, world)
+
+
+def _pixel_group(student: SegmentorOutput, teacher: SegmentorOutput, label: Tensor, scores: Tensor) -> PixelGroup:
+    assert student.representation is not None and teacher.representation is not None
+    return PixelGroup(student.representation, teacher.representation, label, scores)

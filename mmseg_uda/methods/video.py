@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..components.clip_labeler import ClipLabeler
 from ..models.heads import heads_of
-from ..models.losses.segmentation import head_losses
+from ..models.losses.segmentation import head_losses, trained_heads
 from ..models.pretrained import load_segmentor
 from ..models.segmentors.flow_fused import ClipScores
 from ..ops.clips import Clip
@@ -66,16 +66,22 @@ class VideoAdaptation(UDASegmentor):
     def label_losses(self, scores: Mapping[str, Tensor], label: Tensor) -> dict[str, Tensor]:
         """The heads' losses on scores that are brought to the label (B, 1, H, W)."""
         heads, losses = heads_of(self.student), {}
-        for name, value in scores.items():
+        trained = trained_heads(self.student)
+        for name, value in ((name, value) for name, value in scores.items() if name in trained):
             resized = self.student.resized(value.float(), label.shape[2:])
             losses.update({f'{name}.{key}': loss for key, loss in head_losses(heads[name], resized, label).items()})
         return losses
 
     def source_losses(self, source: Frames) -> tuple[ClipScores, dict[str, Tensor]]:
         """Scores of the source clip and the losses on its labels."""
-        scores = self.student.clip_scores(source.clip())
+        scores = self.student.clip_scores(source.clip(), self.source_heads)
         assert source.label is not None
         return scores, self.label_losses(scores.fused, source.label)
+
+    @property
+    def source_heads(self) -> list[str]:
+        """The heads whose scores of source clips are needed: those with losses."""
+        return trained_heads(self.student)
 
 
 @UDA.register_module()
@@ -83,7 +89,8 @@ class TPS(VideoAdaptation):
     """Temporal pseudo supervision: labels of the frame before, warped along the flow, teach the augmented current one.
 
     Args:
-        lambda_t: weight of the target loss (released: 1.0 for SYNTHIA-Seq, 0.1 for VIPER).
+        lambda_t: weight of the target loss (released: 1.0 for SYNTHIA-Seq, 0.1 for VIPER); with 0 target clips are
+            not looked at.
         labeler: options of :class:`~mmseg_uda.components.clip_labeler.ClipLabeler`; default: the student itself. A
             frozen network needs ``checkpoint`` (a file of this package or of MMSegmentation), may have a ``model`` of
             its own, and with ``init_student=True`` gives the student all weights that it has in common with it.
@@ -179,6 +186,8 @@ class TPS(VideoAdaptation):
         """Terms ``source`` and ``target``."""
         source, target = self.clips_of(batch)
         yield LossTerm.from_losses('source', self.source_losses(source)[1])
+        if self.lambda_t == 0:
+            return
         mirrored = self.draw_mirror()
         labels = self.propagated_labels(self.label_scores(target, mirrored), target, mirrored)
         yield self.target_term(target, labels)
@@ -196,7 +205,8 @@ class TPS(VideoAdaptation):
             flow = target.flow_key_far
             flow = flow.flip(-1) if self.flip_flow == 'legacy' else mirror_flow(flow)
             clip = Clip(target.key.flip(-1), target.far.flip(-1), flow)
-        return self.labeler.scores(self.student, self.frozen_labeler, self.iteration, clip)
+        heads = trained_heads(self.student)
+        return self.labeler.scores(self.student, self.frozen_labeler, self.iteration, clip, heads)
 
     def propagated_labels(self, scores: Mapping[str, Tensor], target: Frames, mirrored: bool) -> dict[str, Tensor]:
         """Pseudo-labels (B, 1, h, w) of the current frame by head."""
@@ -231,7 +241,7 @@ class TPS(VideoAdaptation):
         """Fused scores of the augmented clip."""
         clip = Clip(frames[0], frames[1], target.flow)
         self.record_view('augmented', img=frames[0])
-        return self.student.clip_scores(clip).fused
+        return self.student.clip_scores(clip, trained_heads(self.student)).fused
 
     def target_term(self, target: Frames, labels: Mapping[str, Tensor]) -> LossTerm:
         """The augmented clip against the pseudo-labels of each head."""

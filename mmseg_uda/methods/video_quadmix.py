@@ -159,11 +159,14 @@ class VideoQuadMix(TPS):
     ) -> Iterator[LossTerm]:
         aligned = self.lambda_mmd > 0
         assert source.label is not None
-        scores = self.student.clip_scores(self._source_clip(source, target.size))
+        scores = self.student.clip_scores(self._source_clip(source, target.size), self.source_heads)
         losses = self.label_losses(scores.fused, source.label)
         yield LossTerm.from_losses('source', losses, keep_graph=aligned)
+        if not aligned and self.lambda_t == 0:
+            return
         found = self.target_scores(target, self.rescaled(strong))
-        yield self.pseudo_term(found, labels, keep_graph=aligned)
+        if self.lambda_t > 0:
+            yield self.pseudo_term(found, labels, keep_graph=aligned)
         if aligned:
             small = {name: self.student.resized(value, labels['decode'].shape[2:]) for name, value in found.items()}
             loss = self.alignment(scores, source, small, target)
@@ -235,9 +238,11 @@ class VideoQuadMix(TPS):
             overlay = masks.get(name)
             clip = Clip(mixed['img'].img, mixed['key'].img, flow, None if overlay is None else overlay[: len(flow)])
             label = mixed['img'].label
+            weight = 1.0 if name == 'tss' else self.lambda_t
+            if weight == 0:
+                continue
             self.record_view(name, img=clip.img, label=label)
             losses = self.label_losses(self._mixed_scores(clip, regions, features), label)
-            weight = 1.0 if name == 'tss' else self.lambda_t
             term = LossTerm.from_losses(name, losses, f'mix_{name}.', weight=weight)
             term.log.update(shares)
             shares = {}

@@ -204,6 +204,11 @@ def weight_per_head(
     return weights
 
 
+def positive(weights: Mapping[str, float]) -> list[str]:
+    """The heads of :func:`weight_per_head` whose weight is not 0: nothing is computed for the others."""
+    return [name for name, weight in weights.items() if weight > 0]
+
+
 class ByHead(nn.ModuleDict):
     """Modules by the name of a head, such as discriminators; loads checkpoints that say ``main`` for ``decode``."""
 

@@ -12,11 +12,12 @@ from .heads import class_scores, heads_of, require_plain
 
 
 class SegmentorOutput(NamedTuple):
-    """One forward pass: class scores (B, C, h, w), scores of the auxiliary heads, representation (B, D, h', w')."""
+    """One forward pass: class scores (B, C, h, w), scores of the auxiliary heads, representation (B, D, h', w') or None
+    where it was not asked for."""
 
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
-    representation: Tensor
+    representation: Optional[Tensor]
 
 
 def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropout: float = 0.1) -> int:
@@ -51,26 +52,33 @@ def attach_representation(segmentor: EncoderDecoder, channels: int = 256, dropou
     return channels
 
 
-def forward_with_representation(segmentor: EncoderDecoder, img: Tensor) -> SegmentorOutput:
+def forward_with_representation(
+    segmentor: EncoderDecoder, img: Tensor, auxiliary: bool = True, representation: bool = True
+) -> SegmentorOutput:
     """Class scores, auxiliary scores and representation of one pass, at the sizes of the heads.
 
     Args:
         segmentor: prepared by :func:`attach_representation`.
         img: normalised images (B, 3, H, W).
+        auxiliary: whether the auxiliary heads are asked.
+        representation: whether the tower is.
     """
     features = segmentor.extract_feat(img)
     head = segmentor.decode_head
-    if hasattr(head, 'forward_with_representation'):
-        scores, representation = head.forward_with_representation(features)
+    pixels: Optional[Tensor] = None
+    if not representation:
+        scores = head(features)
+    elif hasattr(head, 'forward_with_representation'):
+        scores, pixels = head.forward_with_representation(features)
     else:
         scores, hidden = _forward_and_capture(head, features)
-        representation = segmentor.representation_head(hidden)
-    auxiliary = tuple(
+        pixels = segmentor.representation_head(hidden)
+    others = tuple(
         class_scores(other, other.forward_test(features, None, None), None)
         for name, other in heads_of(segmentor).items()
-        if name.startswith('aux')
+        if auxiliary and name.startswith('aux')
     )
-    return SegmentorOutput(class_scores(head, scores, None), auxiliary, representation)
+    return SegmentorOutput(class_scores(head, scores, None), others, pixels)
 
 
 def _forward_and_capture(head: Any, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -91,9 +99,9 @@ def _forward_and_capture(head: Any, features: Sequence[Tensor]) -> tuple[Tensor,
 def split_output(output: SegmentorOutput, sizes: Sequence[int]) -> list[SegmentorOutput]:
     """Cut a pass over concatenated images into parts of the given batch sizes."""
     auxiliary = [a.split(list(sizes)) for a in output.auxiliary]
+    rep = output.representation
+    pixels: Sequence[Optional[Tensor]] = [None] * len(sizes) if rep is None else rep.split(list(sizes))
     return [
-        SegmentorOutput(logits, tuple(a[i] for a in auxiliary), rep)
-        for i, (logits, rep) in enumerate(
-            zip(output.logits.split(list(sizes)), output.representation.split(list(sizes)))
-        )
+        SegmentorOutput(logits, tuple(a[i] for a in auxiliary), pixels[i])
+        for i, logits in enumerate(output.logits.split(list(sizes)))
     ]

@@ -22,7 +22,7 @@ from ..ops.hrda import Box, Generator
 from ..utils.rng import StepRng
 from .heads import decision_scores, heads_of, is_hrda, scores_of
 from .losses.points import point_losses, point_output
-from .losses.segmentation import head_losses
+from .losses.segmentation import head_losses, trained_heads
 from .own_training import forward_train
 from .segmentors.flow_fused import ClipFeatures, FlowFusedSegmentor
 
@@ -164,14 +164,16 @@ def consecutive(sizes: Sequence[int]) -> list[slice]:
 
 
 def head_outputs(segmentor: Any, features: Union[Features, Any]) -> dict[str, tuple[nn.Module, Any]]:
-    """Every head with its output in training, by the name of its losses: ``decode`` or ``decode_0`` ..., ``aux`` or
-    ``aux_0`` ..."""
+    """Every head that has a loss with its output in training, by the name of its losses: ``decode`` or ``decode_0``
+    ..., ``aux`` or ``aux_0`` ..."""
     inputs = features.decode if isinstance(features, Features) else features
     if isinstance(inputs, ClipFeatures):
         return segmentor.training_outputs(inputs)
     outputs: dict[str, tuple[nn.Module, Any]] = {}
     stage: tuple[Any, ...] = ()  # what the stage before in a cascade has said
-    for name, head in heads_of(segmentor).items():
+    heads = heads_of(segmentor)
+    for name in trained_heads(segmentor):
+        head = heads[name]
         if isinstance(head, PointHead):
             outputs[name] = head, point_output(head, inputs, stage[0], segmentor.train_cfg)
         elif name.startswith('decode_'):

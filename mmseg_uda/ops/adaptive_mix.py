@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Optional, Sequence, Union
+from typing import NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -55,13 +55,27 @@ def random_half_area_box(
     return y0, x0, y0 + box_h, x0 + box_w
 
 
+class Components(NamedTuple):
+    """The connected components of a mask, numbered from 1 by the raster order of their first pixels.
+
+    Attributes:
+        areas: (n,) pixels of each.
+        boxes: (n, 4) bounding boxes y0, x0, y1, x1, end-exclusive.
+        size: (H, W) of the mask.
+    """
+
+    areas: np.ndarray
+    boxes: np.ndarray
+    size: tuple[int, int]
+
+
 def class_box(
-    components: np.ndarray, order: Sequence[int], area_threshold: float, u_y: float, u_pos: Sequence[float]
+    components: Components, order: Sequence[int], area_threshold: float, u_y: float, u_pos: Sequence[float]
 ) -> tuple[int, int, int, int]:
     """The bounding box of the first large component of a class, or a random box of half the area.
 
     Args:
-        components: (H, W) int, connected components of the class, 0 = background.
+        components: those of the class.
         order: component ids in the order in which they are tried.
         area_threshold: a component is large when its area exceeds area_threshold * H * W.
         u_y, u_pos: draws for :func:`random_half_area_box`, used when no component is large.
@@ -69,12 +83,12 @@ def class_box(
     Returns:
         y0, x0, y1, x1, end-exclusive.
     """
-    areas = np.bincount(components.ravel())
+    large = components.areas > area_threshold * math.prod(components.size)
     for component in order:
-        if areas[component] > area_threshold * components.size:
-            rows, columns = np.nonzero(components == component)
-            return int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
-    return random_half_area_box((components.shape[0], components.shape[1]), u_y, u_pos)
+        if large[component - 1]:
+            y0, x0, y1, x1 = components.boxes[component - 1].tolist()
+            return y0, x0, y1, x1
+    return random_half_area_box(components.size, u_y, u_pos)
 
 
 def box_mask(box: Sequence[int], size: tuple[int, int], device: Optional[torch.device] = None) -> Tensor:
@@ -84,13 +98,19 @@ def box_mask(box: Sequence[int], size: tuple[int, int], device: Optional[torch.d
     return mask
 
 
-def raster_components(components: np.ndarray) -> np.ndarray:
-    """Renumber components (0 = background) by the raster order of their first pixels; (H, W) int32."""
-    ids, first = np.unique(components, return_index=True)
-    foreground = ids != 0
-    table = np.zeros(int(components.max()) + 1, dtype=np.int32)
-    table[ids[foreground][np.argsort(first[foreground])]] = np.arange(1, foreground.sum() + 1)
-    return table[components]
+def raster_order(components: np.ndarray) -> np.ndarray:
+    """Ids of 8-connected components (H, W; 0 = background) by the raster order of their first pixels; (n,).
+
+    A first pixel has no neighbour before it, which leaves few pixels to be sorted.
+    """
+    inside = components != 0
+    follows = np.zeros_like(inside)
+    follows[:, 1:] |= inside[:, :-1]
+    follows[1:] |= inside[:-1]
+    follows[1:, 1:] |= inside[:-1, :-1]
+    follows[1:, :-1] |= inside[:-1, 1:]
+    ids, first = np.unique(components[inside & ~follows], return_index=True)
+    return ids[np.argsort(first)]
 
 
 def class_presence(prediction: Tensor, classes: int, area_threshold: float) -> Tensor:

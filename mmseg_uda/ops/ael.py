@@ -42,7 +42,7 @@ def percentile(values: Tensor, percent: float, valid: Optional[Tensor] = None) -
     position = (count - 1).clamp(min=0).double() * (percent / 100.0)
     lower = position.floor().long()
     upper = torch.minimum(lower + 1, (count - 1).clamp(min=0))
-    low, high = ordered[lower].double(), ordered[upper].double()
+    low, high = ordered.gather(0, torch.stack([lower, upper])).double()  # an index of no dimensions goes to the host
     step = torch.where(high > low, (high - low) * (position - lower), torch.zeros_like(low))
     return low + step
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Iterator, Optional, Sequence, Union
+from unittest import mock
 
 import torch
 import torch.distributed as dist
@@ -21,6 +23,7 @@ from mmseg_uda.engine.optimizers import as_mmcv, build_optimizers
 from mmseg_uda.engine.runner import UDARunner
 from mmseg_uda.engine.step import StepOptions, TrainStep
 from mmseg_uda.methods.base import UDASegmentor
+from mmseg_uda.utils.host_copy import HostCopy
 from mmseg_uda.utils.rng import seed_everything
 
 from .synthetic import SIZE, AddExtras, SyntheticLoader, SyntheticStreams, tiny_model
@@ -265,6 +268,17 @@ def check_no_waits(
     assert all(p.device.type == 'meta' for p in method.parameters())
     assert tally.peak > tally.held > 0
     return tally
+
+
+@contextlib.contextmanager
+def answered_copies() -> Iterator[None]:
+    """Copies to the host (:class:`HostCopy`), where the host waits on purpose, hold zeros: what else waits is found."""
+
+    def zeros(self: Any, values: Tensor) -> None:
+        self._ready, self._values = None, torch.zeros(values.shape, dtype=values.dtype)
+
+    with mock.patch.object(HostCopy, '__init__', zeros):
+        yield
 
 
 def check_config_no_waits(config: Union[str, Path, Config]) -> Tally:

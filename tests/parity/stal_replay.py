@@ -124,7 +124,7 @@ class ReplayedNetworks:
             ],
         }
 
-    def __call__(self, network: torch.nn.Module, img: Tensor) -> SegmentorOutput:
+    def __call__(self, network: torch.nn.Module, img: Tensor, *_: Any, **__: Any) -> SegmentorOutput:
         name = 'student' if network is self.method.student else 'teacher'
         step, output = self.outputs[name][len(self.modes[name])]
         self.modes[name].append(network.training)

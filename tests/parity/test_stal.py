@@ -128,12 +128,16 @@ def test_random_half_area_box(path: Path) -> None:
 def test_class_box(path: Path) -> None:
     d = load(path)
     components = class_components(d['pred'] == d['cat'])
-    np.testing.assert_array_equal(components, d['component_map'])
+    areas = np.bincount(d['component_map'].ravel())[1:]
+    np.testing.assert_array_equal(components.areas, areas)
+    for i, (y0, x0, y1, x1) in enumerate(components.boxes.tolist(), start=1):
+        rows, columns = np.nonzero(d['component_map'] == i)
+        assert (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1) == (y0, x0, y1, x1)
     box = adaptive_mix.class_box(
         components, d['component_order'], float(d['area_thresh']), float(d['u_y'].ravel()[0]), d['u_pos'].ravel()
     )
     np.testing.assert_array_equal(adaptive_mix.box_mask(box, d['mask'].shape).numpy(), d['mask'])
-    large = np.bincount(components.ravel())[1:] > float(d['area_thresh']) * components.size
+    large = areas > float(d['area_thresh']) * d['component_map'].size
     assert bool(d['used_random_box']) == (not large.any())
     # half of the area, as in random_half_area_box; nothing is drawn where a component is large enough
     assert np.all(d['u_prop'] == (0.5 if d['used_random_box'] else 0))

@@ -32,7 +32,8 @@ class MaskedConsistency(nn.Module):
         teacher_options: those of the method's teacher.
         pseudo_labeler: the method's.
         mode: one of :data:`~mmseg_uda.ops.masking.MODES`.
-        weight: lambda, for all loss entries (the released code forgets HRDA's detail loss).
+        weight: lambda, for all loss entries (the released code forgets HRDA's detail loss); with 0 no target image is
+            masked and an own teacher stays as it is.
         alpha, threshold: of the pseudo-labels of this part; ``'same'`` shares the method's labels, other values
             cost a teacher of its own.
         masker: config in MASKERS.
@@ -79,9 +80,14 @@ class MaskedConsistency(nn.Module):
         """Whether no target image is looked at."""
         return self.mode.startswith('separatesrc')
 
+    @property
+    def shares_labels(self) -> bool:
+        """Whether it trains on the labels of the method's teacher."""
+        return self.weight > 0 and not self.source_only and self.teacher is None
+
     def update_teacher(self, student: nn.Module, iteration: int) -> None:
-        """Let the own teacher follow, if there is one."""
-        if self.teacher is not None:
+        """Let the own teacher follow, if there is one and it labels."""
+        if self.teacher is not None and self.weight > 0:
             self.teacher.update(student, iteration)
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...ops.binary import class_planes, one_plane
 from ...ops.resize import resize_scores
 from ...utils.config_errors import ConfigError
+from ..heads import heads_of
 from .weighted import ADJUSTED, loss_of, loss_of_one_channel
 
 
@@ -42,6 +43,24 @@ def loss_parts(head: Any) -> list[Any]:
     return list(head.loss_decode) if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
 
 
+def _counts(part: Any) -> bool:
+    weight = getattr(part, 'loss_weight', 1.0)
+    return not isinstance(weight, (int, float)) or weight != 0
+
+
+def trained_heads(segmentor: nn.Module) -> list[str]:
+    """Names of the heads whose own losses count: all decode heads, and the auxiliary heads with a loss of another
+    weight than 0. Others are computed for nobody. Heads with ``losses`` of their own may have losses besides
+    ``loss_decode``."""
+    return [
+        name
+        for name, head in heads_of(segmentor).items()
+        if not name.startswith('aux')
+        or getattr(type(head), 'losses', None) is not BaseDecodeHead.losses
+        or any(map(_counts, loss_parts(head)))
+    ]
+
+
 def head_losses(head: Any, seg_logit: Any, label: Tensor, weight: Optional[Tensor] = None) -> dict[str, Tensor]:
     """The losses of a decode head, weighted per pixel; accuracy is not computed.
 
@@ -54,8 +73,8 @@ def head_losses(head: Any, seg_logit: Any, label: Tensor, weight: Optional[Tenso
         weight: float (B, H, W), or None.
 
     Returns:
-        ``{loss_name: scalar}``. Ignored and zero-weight pixels count in the mean of MMSeg's default cross entropy, so
-        that an all-ignored label gives 0 with zero gradient.
+        ``{loss_name: scalar}``, without losses of weight 0 beside others. Ignored and zero-weight pixels count in the
+        mean of MMSeg's default cross entropy, so that an all-ignored label gives 0 with zero gradient.
 
     Raises:
         ConfigError: weights for a head or a loss that cannot weigh pixels.
@@ -69,7 +88,8 @@ def head_losses(head: Any, seg_logit: Any, label: Tensor, weight: Optional[Tenso
     weight = _pixel_weight(head.sampler, logits, label, weight)
     single = loss_of_one_channel if one_channel else loss_of
     losses: dict[str, Tensor] = {}
-    for part in loss_parts(head):
+    parts = loss_parts(head)
+    for part in list(filter(_counts, parts)) or parts:
         value = single(part, logits, label.squeeze(1), weight, head.ignore_index)
         losses[part.loss_name] = losses[part.loss_name] + value if part.loss_name in losses else value
     return losses

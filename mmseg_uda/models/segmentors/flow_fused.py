@@ -17,7 +17,7 @@ from ...ops.clips import Clip, unpack_clip
 from ...ops.flow import SCALES, resize_flow, splat, warp
 from ...utils.config import check_options
 from ..heads import has_one_channel, heads_of
-from ..losses.segmentation import head_losses
+from ..losses.segmentation import head_losses, trained_heads
 from ..modes import kept_running_statistics
 
 WARPS = ('backward', 'splat')
@@ -172,24 +172,29 @@ class FlowFusedSegmentor(EncoderDecoder):
         heads: Optional[Sequence[str]] = None,
         size: Optional[tuple[int, int]] = None,
         clamp_overlay: bool = True,
+        fuse: bool = True,
     ) -> ClipScores:
         """Scores of the heads on the features of both frames.
 
         Args:
             heads: names of heads that are asked; None = all.
             size: bring scores to this size before they are warped and fused; None = fuse at score resolution.
+            fuse: False leaves ``fused`` empty.
         """
         found = ClipScores({}, {}, {})
         modules = heads_of(self)
         for name in heads or tuple(modules):
             current = self._scores(modules[name], features.current, size)
-            found.current[name] = found.fused[name] = current
+            found.current[name] = current
+            if fuse:
+                found.fused[name] = current
             if features.key is not None and features.flow is not None:
                 with torch.no_grad(), self._key_statistics():
                     found.key[name] = self._scores(modules[name], features.key, size)
-                found.fused[name] = self.fusion(
-                    current, found.key[name], features.flow, features.overlay, clamp_overlay
-                )
+                if fuse:
+                    found.fused[name] = self.fusion(
+                        current, found.key[name], features.flow, features.overlay, clamp_overlay
+                    )
         return found
 
     def clip_scores(
@@ -211,8 +216,9 @@ class FlowFusedSegmentor(EncoderDecoder):
         return resize(scores, size=tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def training_outputs(self, features: ClipFeatures) -> dict[str, tuple[nn.Module, Tensor]]:
-        """Every head with its fused scores, by the name of its losses: ``decode``, ``aux`` (``aux_0`` ...)."""
-        fused, heads = self.scores_of_features(features).fused, heads_of(self)
+        """Every head that has a loss with its fused scores, by the name of its losses: ``decode``, ``aux`` (``aux_0``
+        ...)."""
+        fused, heads = self.scores_of_features(features, trained_heads(self)).fused, heads_of(self)
         return {name: (heads[name], value) for name, value in fused.items()}
 
     # ---- entry points of MMSegmentation ----------------------------------------------------------------------------
