@@ -131,9 +131,9 @@ def compute(name: str) -> dict[str, Any]:
                 if 'no list of blocks to checkpoint' not in str(error):
                     raise
                 continue
-        launches = sum(tally.kernels.values())
+        kernels = sum(tally.kernels.values())
         rows.append(
-            dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB), launches=launches)
+            dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB), kernels=kernels)
         )
         print(f'{name}  {variant}: {tally.peak / GIB:.2f} GiB', flush=True)
     flops = memory.forward_flops(cfg, size)

@@ -121,7 +121,7 @@ def memory() -> Iterator[str]:
     )
     for row in entry['rows']:
         peak = row['peak'] / GIB
-        yield line(row['variant'], f'{peak:.2f}', f'{peak / PUBLISHED_GIB:.2f}', str(row.get('launches', '')))
+        yield line(row['variant'], f'{peak:.2f}', f'{peak / PUBLISHED_GIB:.2f}', str(row['kernels']))
     yield MEMORY_FOOT
 
 

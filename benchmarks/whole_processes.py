@@ -36,6 +36,7 @@ TOOLS = {
 }
 SPLIT = dict(img_dir='leftImg8bit/train', ann_dir='gtFine/train')
 TARGET = dict(
+    _delete_=True,
     type='CityscapesDataset',
     data_root='data/cityscapes/',
     img_dir=SPLIT['img_dir'],

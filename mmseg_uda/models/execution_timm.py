@@ -16,5 +16,5 @@ class WideDepthwiseConv2dSame(Conv2dSame):
     def forward(self, x: Tensor) -> Tensor:
         if not computed_on_cpu(x) or torch.is_autocast_enabled('cpu'):
             return super().forward(x)
-        padded = pad_same(x, self.kernel_size, self.stride, self.dilation)  # (B, C, H + a, W + b)
+        padded = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))  # (B, C, H + a, W + b)
         return wide_depthwise(padded, self.weight, self.bias, self.stride, (0, 0))
