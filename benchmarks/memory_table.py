@@ -132,9 +132,7 @@ def compute(name: str) -> dict[str, Any]:
                     raise
                 continue
         kernels = sum(tally.kernels.values())
-        rows.append(
-            dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB), kernels=kernels)
-        )
+        rows.append(dict(variant=variant, peak=tally.peak, held=tally.held, state=round(state * GIB), kernels=kernels))
         print(f'{name}  {variant}: {tally.peak / GIB:.2f} GiB', flush=True)
     flops = memory.forward_flops(cfg, size)
     return dict(batch=cfg.data.samples_per_gpu, size=list(size), flops=flops, rows=rows)
