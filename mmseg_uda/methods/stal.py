@@ -308,12 +308,14 @@ class STAL(UDASegmentor):
             return self._passes(self.teacher.model, images)
 
     def _passes(self, network: Any, images: Sequence[Tensor]) -> list[SegmentorOutput]:
-        # a teacher in training mode asks its auxiliary heads too: they draw drop-out, before the student does
-        asked = dict(auxiliary=self.options.aux_weight > 0 and network.training, representation=self.contrasts)
+        """Passes of labelled images and of others. Auxiliary heads learn from labelled images alone; a teacher in
+        training mode asks its own too: they draw drop-out, before the student does."""
+        auxiliary, pixels = self.options.aux_weight > 0 and network.training, self.contrasts
         if self.options.joint_forward:
-            output = forward_with_representation(network, torch.cat(list(images)), **asked)
+            output = forward_with_representation(network, torch.cat(list(images)), auxiliary, pixels)
             return split_output(output, [len(img) for img in images])
-        return [forward_with_representation(network, img, **asked) for img in images]
+        asked = [auxiliary and (number == 0 or network is not self.student) for number in range(len(images))]
+        return [forward_with_representation(network, img, aux, pixels) for img, aux in zip(images, asked)]
 
     def upsample(self, scores: Tensor, img: Tensor) -> Tensor:
         """Class scores float32 at the size of the image."""

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import tempfile
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Union
 from unittest import mock
@@ -15,6 +16,7 @@ import torch
 import torch.distributed as dist
 from mmcv import Config
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.dry_run import Tally, dry_steps
@@ -281,9 +283,46 @@ def answered_copies() -> Iterator[None]:
         yield
 
 
+class Reached:
+    """Watches which modules a loss reaches: what is computed with a graph and gets no gradient is computed for nobody.
+
+    Args:
+        method: its iterations are watched from now on, each from its ``begin_iteration``.
+    """
+
+    def __init__(self, method: UDASegmentor) -> None:
+        self._calls: list[list[Any]] = []  # name, number of gradients
+        begin = method.begin_iteration
+
+        def beginning(*args: Any) -> None:
+            self._calls.clear()
+            begin(*args)
+
+        method.begin_iteration = beginning  # type: ignore[method-assign]
+        for name, module in method.named_modules():
+            if not list(module.children()):
+                module.register_forward_hook(self._hook(name))
+
+    def _hook(self, name: str) -> Any:
+        def called(module: Any, inputs: Any, output: Any) -> None:
+            outputs = [value for value in tree_leaves(output) if isinstance(value, Tensor) and value.requires_grad]
+            if outputs:
+                call = [name, 0]
+                self._calls.append(call)
+            for value in outputs:
+                value.register_hook(lambda gradient: call.__setitem__(1, call[1] + 1))
+
+        return called
+
+    def missed(self) -> dict[str, int]:
+        """How many calls of a module no loss has reached, of the modules with such calls."""
+        return dict(Counter(name for name, gradients in self._calls if not gradients))
+
+
 def check_config_no_waits(config: Union[str, Path, Config]) -> Tally:
     """:func:`check_no_waits` with a whole config or its file, at the sizes that users train: its image sizes, images per
-    GPU and networks. Neither data nor pretrained weights are needed.
+    GPU and networks. Neither data nor pretrained weights are needed. Also checks that the losses reach all that is
+    computed with a graph.
 
     The first iteration fills teachers and banks, the last one of the run is counted, in which everything has begun that
     begins late.
@@ -294,4 +333,7 @@ def check_config_no_waits(config: Union[str, Path, Config]) -> Tally:
         method = build_train_model(cfg, seed=1)
     options = StepOptions.from_config(cfg.get('optimizer_config'))
     last = int(cfg.runner.max_iters) - 1
-    return dry_steps(method, example_batch(cfg, method), options, iterations=(0, last))
+    reached = Reached(method)
+    tally = dry_steps(method, example_batch(cfg, method), options, iterations=(0, last))
+    assert not reached.missed(), f'computed for nobody: {reached.missed()}'
+    return tally

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmseg_uda.methods.base import UDASegmentor
-from tests.harness.methods import Setup, check_two_ranks
+from tests.harness.methods import Reached, Setup, check_two_ranks
 from tests.harness.runs import DACS, MASKING
 from tests.harness.synthetic import tiny_model
 
@@ -254,6 +254,23 @@ def test_a_loss_of_weight_0_beside_another_changes_nothing() -> None:
         states.append((method.student.state_dict(), step.flush()))
     assert states[0][1] == states[1][1]
     assert all(torch.equal(value, states[1][0][key]) for key, value in states[0][0].items())
+
+
+def test_a_pass_that_no_loss_reaches_is_found() -> None:
+    setup = Setup(None, ('source',), model=two_level())
+    method, step = setup.build()
+    reached = Reached(method)
+    step([setup.data.batch([0, 1])], 0)
+    assert reached.missed() == {}
+    plain = method.training_losses
+
+    def wasteful(batch: Any) -> Any:
+        method.student.auxiliary_head(method.student.extract_feat(batch['img']))
+        yield from plain(batch)
+
+    method.training_losses = wasteful  # type: ignore[method-assign]
+    step([setup.data.batch([0, 1])], 1)
+    assert {'student.auxiliary_head.conv_seg', 'student.backbone.stages.0.0'} <= reached.missed().keys()
 
 
 def test_weights_that_leave_nothing_are_refused() -> None:
