@@ -294,7 +294,7 @@ class STAL(UDASegmentor):
         for column in (0, 1):
             self.image_bank.note_presence(slots[:, column], seen[:, column])
         size = (images.shape[2], images.shape[3])
-        boxes = [self._box(found, draws, sample) for found, sample in zip(guided.wait().numpy(), pairs.samples)]
+        boxes = [self._box(found, draws, sample) for found, sample in zip(guided.array(), pairs.samples)]
         mask = torch.stack([box_mask(box, size, images.device) for box in boxes])[:, None]
         return pairs.base * (1 - mask) + pairs.partner * mask, scores[:count] * (1 - mask) + scores[count:] * mask
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 
 class HostCopy:
@@ -30,3 +32,10 @@ class HostCopy:
         if self._ready is not None:
             self._ready.synchronize()
         return self._values
+
+    def array(self) -> np.ndarray:
+        """The same as an array; zeros where the tensors of a dry run (:mod:`mmseg_uda.engine.dry_run`) hold nothing."""
+        values = self.wait()
+        if isinstance(values, FakeTensor):
+            return np.zeros(tuple(values.shape), str(values.dtype).split('.')[-1])
+        return values.numpy()

@@ -118,6 +118,11 @@ def test_fake_tensors_know_autocast(precision: str, weights: Path) -> None:
     assert (tally.kernels['_to_copy'] > 20) == (precision == 'bf16')
 
 
+def test_copies_to_the_host_of_fake_tensors_hold_nothing(weights: Path) -> None:
+    one = setup('stal', weights)
+    assert dry_steps(one.build()[0], one.data.batch(range(2)), device='cpu').kernels['convolution'] > 0
+
+
 def test_the_tally_follows_live_bytes() -> None:
     tally = Tally()
     held = torch.empty(1000, device='meta')
