@@ -7,6 +7,7 @@ from typing import Any, Sequence, Union
 import torch
 from torch import Tensor, nn
 
+from ..ops.on_cpu import computed_on_cpu
 from ..ops.u2pl import rank_to_index
 from ..utils.undo import UndoableBuffers
 
@@ -97,7 +98,7 @@ class KeyBank(UndoableBuffers):
         slots = self.starts[:, None] + (self.heads[:, None] + ranks) % self.sizes[:, None]  # (C, R) rows of keys
         written = ranks < counts[:, None]
         pixels = rank_to_index(masks, ranks)  # (C, R) rows of features
-        if slots.device.type == 'cpu':  # where counting the written rows makes nobody wait
+        if computed_on_cpu(slots):  # where counting the written rows makes nobody wait
             slots, pixels = slots[written], pixels[written]
         else:  # a class with fewer features writes the rest into the scratch row at the end
             slots = torch.where(written, slots, torch.full_like(slots, len(self.keys) - 1))
