@@ -38,7 +38,7 @@ class Tally(TorchDispatchMode):
         kernels: operators that launch work, by name.
         peak: most bytes alive at a time; ``held`` are those alive when the mode was entered (parameters, buffers,
             batch).
-        peak_by_phase: the same for each phase that the caller names in ``phase``.
+        peak_by_phase: the same while labels are made (``labelling``: in inference mode) and otherwise (``training``).
         at_peak: (bytes, operator, shape) of what was alive at the peak, largest first.
     """
 
@@ -46,7 +46,6 @@ class Tally(TorchDispatchMode):
         super().__init__()
         self.device = device
         self.kernels: Counter[str] = Counter()
-        self.phase = ''
         self.peak = self.now = self.held = 0
         self.peak_by_phase: Counter[str] = Counter()
         self._live: dict[int, tuple[int, str, tuple[int, ...]]] = {}
@@ -72,7 +71,8 @@ class Tally(TorchDispatchMode):
         self._live[key] = (storage.nbytes(), name, tuple(tensor.shape))
         self.now += storage.nbytes()
         weakref.finalize(storage, self._free, key)
-        self.peak_by_phase[self.phase] = max(self.peak_by_phase[self.phase], self.now)
+        phase = 'labelling' if torch.is_inference_mode_enabled() else 'training'
+        self.peak_by_phase[phase] = max(self.peak_by_phase[phase], self.now)
         if self.now > self.peak:
             self.peak = self.now
             self._snapshot = list(self._live.values())

@@ -12,19 +12,23 @@ from mmseg.models.segmentors import EncoderDecoder
 from ..methods.base import UDASegmentor
 from ..models.checkpointing import checkpoint_blocks
 from ..models.compiling import compile_backbone, compile_blocks
+from ..models.decode_heads.daformer_head import ASPPFusion
 from ..models.execution import speed_up
+from ..ops.hrda import checked_chunk
 from ..utils.config import check_options
 
 #: what saves memory, by the name under which it is measured: the plain training and the overlays of
 #: ``configs/_base_/memory``, as they stand under ``memory`` in a config
 MEMORY_VARIANTS: dict[str, dict[str, Any]] = {
     'fp32': dict(precision='fp32'),
-    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk=1, precision='fp32'),
+    'fp32 + checkpointing': dict(activation_checkpointing=True, windows_per_chunk='auto', precision='fp32'),
     'bf16': dict(precision='bf16'),
-    'small_gpu': dict(activation_checkpointing=True, windows_per_chunk=1, precision='bf16', teacher_copy='host'),
+    'small_gpu': dict(activation_checkpointing=True, windows_per_chunk='auto', precision='bf16', teacher_copy='host'),
 }
 
 
+#: of the channels of DAFormer's head where windows are taken in chunks
+STRIPS = 8
 #: what ``engine.compile`` may name
 COMPILED = ('backbone', 'blocks')
 
@@ -44,14 +48,16 @@ class EngineOptions:
             Warns and goes on without them where there is no CUDA, or where they fail.
         activation_checkpointing: blocks of backbones keep their inputs only and are computed again in backward: less
             memory for one more forward pass of the encoder.
-        windows_per_chunk: detail windows (per image) that HRDA's encoder takes at a time where no gradient is needed.
+        windows_per_chunk: detail windows (per image) that HRDA's network takes at a time where no gradient is needed;
+            ``'auto'``: as many as need less memory than a training pass. Heads that need all windows at once, for
+            their batch statistics, compute their widest layers in strips of channels.
     """
 
     channels_last: bool = False
     compile: Union[bool, str] = False
     cuda_graphs: bool = False
     activation_checkpointing: bool = False
-    windows_per_chunk: Optional[int] = None
+    windows_per_chunk: Union[int, str, None] = None
 
     @classmethod
     def from_config(cls, engine: Optional[Mapping[str, Any]]) -> EngineOptions:
@@ -63,9 +69,7 @@ class EngineOptions:
         """
         options = dict(engine or {})
         check_options(options, cls.__dataclass_fields__, 'engine')
-        chunk = options.get('windows_per_chunk')
-        if chunk is not None and chunk < 1:
-            raise ValueError(f'engine.windows_per_chunk must be positive, got {chunk}')
+        checked_chunk('engine.windows_per_chunk', options.get('windows_per_chunk'))
         found = cls(**options)
         found._check_compilation()
         return found
@@ -116,6 +120,8 @@ def arrange(method: UDASegmentor, options: EngineOptions) -> UDASegmentor:
     for segmentor in (module for module in method.modules() if isinstance(module, EncoderDecoder)):
         if options.windows_per_chunk is not None and hasattr(segmentor, 'hr_windows_per_chunk'):
             segmentor.hr_windows_per_chunk = options.windows_per_chunk
+            for fusion in (module for module in segmentor.modules() if isinstance(module, ASPPFusion)):
+                fusion.strips = STRIPS  # a head with batch statistics gets all windows at once
         if options.activation_checkpointing and any(p.requires_grad for p in segmentor.backbone.parameters()):
             checkpoint_blocks(segmentor.backbone)
     return method

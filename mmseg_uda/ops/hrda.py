@@ -113,6 +113,37 @@ def crop_windows(img: Tensor, boxes: Sequence[Box]) -> Tensor:
     return torch.cat([crop(img, box) for box in boxes])
 
 
+#: detail windows without gradients that take the memory of one with gradients, at least: 3.7 with checkpointed blocks,
+#: 8.7 without (counted by benchmarks/memory.py for MiT-B5 and DAFormer's head in float32)
+WITHOUT_GRADIENTS = 3.5
+
+
+def checked_chunk(option: str, value: Union[int, str, None]) -> Union[int, str, None]:
+    """A number of windows at a time, None for all, or ``auto`` (:func:`windows_that_fit`).
+
+    Raises:
+        ValueError: something else; names ``option``.
+    """
+    if value is None or value == 'auto' or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError(f"{option} must be positive, 'auto' or None (all at once), got {value!r}")
+
+
+def windows_that_fit(count: int, window: Sequence[int], context: Sequence[int]) -> int:
+    """Detail windows of an image that a pass without gradients takes at a time, so that it needs less memory than a
+    training pass, which sees the context and one window with gradients.
+
+    Args:
+        count: windows of an image; chunks are about equally large.
+        window: (h, w) of a window.
+        context: (H, W) of the context at low resolution.
+    """
+    pixels = window[0] * window[1]
+    most = max(int(WITHOUT_GRADIENTS * (context[0] * context[1] + pixels) / pixels), 1)
+    chunks = -(-count // most)
+    return -(-count // chunks)
+
+
 #: what overlapping windows of a test average (``test_cfg.average``): MMSegmentation's scores, or VFM-UDA's softmax
 AVERAGES = ('scores', 'probabilities')
 

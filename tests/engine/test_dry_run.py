@@ -17,6 +17,7 @@ from torch import Tensor
 from mmseg_uda.builder import build_train_model
 from mmseg_uda.engine.dry_run import Tally, dry_steps
 from mmseg_uda.engine.example_batch import example_batch, without_downloads
+from mmseg_uda.engine.placing import EngineOptions, arrange
 from mmseg_uda.engine.step import StepOptions
 from tests.harness.methods import Setup, answered_copies, check_no_waits
 from tests.harness.runs import CLASSES, METHODS, make_world, network
@@ -95,6 +96,17 @@ def test_a_step_waits_once(name: str, weights: Path) -> None:
     assert sum(tally.kernels.values()) <= KERNELS[name], tally.kernels.most_common(12)
 
 
+def test_the_teacher_of_hrda_does_not_set_the_peak_of_checkpointed_training(tmp_path: Path) -> None:
+    config = Path(__file__).resolve().parents[2] / 'configs/hrda/gta_to_cityscapes_hrda_daformer_mitb0.py'
+    cfg = Config.fromfile(str(config))
+    cfg.model.hr_crop_size = (128, 128)
+    cfg = without_downloads(cfg, tmp_path)
+    method = build_train_model(cfg, 0)
+    arrange(method, EngineOptions(activation_checkpointing=True, windows_per_chunk='auto'))
+    peaks = dry_steps(method, example_batch(cfg, method, size=(256, 256))).peak_by_phase
+    assert 0 < peaks['labelling'] < peaks['training']
+
+
 def test_a_question_for_a_number_is_an_error(weights: Path) -> None:
     one = setup('dacs', weights)
     method, _ = one.build()
@@ -132,6 +144,9 @@ def test_the_tally_follows_live_bytes() -> None:
         b = a * 2
         del a
         c = b.view(10, 100)
+        with torch.inference_mode():
+            torch.empty(10, device='meta')
     assert tally.held == 4000 and tally.peak == 12000 and tally.now == 8000
     assert dict(tally.kernels) == dict(add=1, mul=1)
+    assert tally.peak_by_phase == dict(training=12000, labelling=8040)
     assert tally.at_peak[0][0] == 4000 and c.shape == (10, 100)

@@ -10,10 +10,12 @@ import pytest
 import torch
 from mmcv import Config
 
-from mmseg_uda.engine.placing import EngineOptions, spread_memory
+from mmseg_uda.builder import build_train_model
+from mmseg_uda.engine.placing import STRIPS, EngineOptions, arrange, spread_memory
 from mmseg_uda.engine.train import main
 from mmseg_uda.models.checkpointing import CheckpointedBlock
 from tests.engine.worlds import write_config
+from tests.models.networks import daformer_head_config, hrda_config
 
 RESNET = """
 _norm = dict(type='BN', requires_grad=True)
@@ -93,6 +95,28 @@ def test_without_cuda_a_run_goes_on_without_its_graphs(tmp_path: Path) -> None:
     assert 'engine.cuda_graphs: cpu has none, the training goes on without them' in words
 
 
+def test_the_overlay_takes_hrda_apart_where_no_gradient_is_needed() -> None:
+    model = hrda_config(16, num_classes=5)
+    aspp = dict(
+        type='aspp', sep=True, dilations=(1, 2), pool=False, act_cfg=dict(type='ReLU'), norm_cfg=dict(type='BN')
+    )
+    head = daformer_head_config(aspp, in_channels=[8], in_index=[1])
+    model['decode_head'] = dict(head, type='HRDAHead', single_scale_head='DAFormerHead')
+    cfg = Config(
+        dict(
+            model=model,
+            uda=dict(type='DACS'),
+            runner=dict(type='IterBasedRunner', max_iters=4),
+            memory=Config.fromfile(str(OVERLAY)).memory,
+        )
+    )
+    spread_memory(cfg)
+    options = EngineOptions.from_config({**cfg.engine, 'activation_checkpointing': False})
+    method: Any = arrange(build_train_model(cfg, 0), options)
+    for network in (method.student, method.teacher.model):
+        assert network.hr_windows_per_chunk == 'auto' and network.decode_head.head.fuse_layer.strips == STRIPS
+
+
 def test_memory_options_go_where_they_are_read() -> None:
     cfg = Config(dict(memory=dict(activation_checkpointing=True, precision='bf16'), engine=dict(channels_last=True)))
     spread_memory(cfg)
@@ -108,6 +132,7 @@ def test_memory_options_go_where_they_are_read() -> None:
     [
         (dict(chanels_last=True), 'channels_last'),
         (dict(windows_per_chunk=0), 'engine.windows_per_chunk must be positive'),
+        (dict(windows_per_chunk='all'), "engine.windows_per_chunk must be positive, 'auto' or None"),
         (dict(compile='block'), "engine.compile must be 'backbone', 'blocks', True or False, got 'block'"),
         (dict(cuda_graphs=True, compile='blocks'), "leave compile='blocks' out"),
         (dict(cuda_graphs=True, activation_checkpointing=True), 'leave out activation_checkpointing, or cuda_graphs'),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Union
 
 import mmcv
 import pytest
@@ -145,14 +145,20 @@ def test_forward_train_of_hrda_takes_a_pixel_weight(batch: tuple[Tensor, Tensor]
     assert set(losses) == {'decode.loss_ce', 'decode.hr.loss_ce'} and all(value == 0 for value in losses.values())
 
 
+@pytest.mark.parametrize('chunk', [1, 'auto'])
 @pytest.mark.parametrize('train', [False, True])
-def test_chunks_do_not_change_the_result(train: bool, batch: tuple[Tensor, Tensor]) -> None:
+def test_chunks_do_not_change_the_result(train: bool, chunk: Union[int, str], batch: tuple[Tensor, Tensor]) -> None:
     cfg = hrda_config(16, num_classes=5)
     cfg['backbone'] = dict(type='ResNetV1c', depth=18, base_channels=4, stem_channels=4, norm_cfg=BN)
     whole = build(cfg)
-    chunked = build(dict(cfg, hr_windows_per_chunk=1))
+    chunked = build(dict(cfg, hr_windows_per_chunk=chunk))
+    sizes: list[int] = []
+    chunked.backbone.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     with torch.no_grad():
         torch.testing.assert_close(logits(whole.train(train), batch[0]), logits(chunked.train(train), batch[0]))
+    # the context of both images, then 3 x 7 windows; the context has two windows' size: 3.5 x (2 + 1) at a time
+    windows = [21 * 2] if train else [1 * 2] * 21 if chunk == 1 else [7 * 2] * 3
+    assert sizes == [2, *windows]
 
 
 def test_only_the_teacher_labels_with_few_windows(batch: tuple[Tensor, Tensor]) -> None:
@@ -171,6 +177,7 @@ def test_only_the_teacher_labels_with_few_windows(batch: tuple[Tensor, Tensor]) 
     [
         (dict(scales=[1, 0.5, 0.25]), 'two resolutions'),
         (dict(feature_scale='both'), 'feature_scale'),
+        (dict(hr_windows_per_chunk='al'), "model.hr_windows_per_chunk must be positive, 'auto' or None"),
         (dict(auxiliary_head=FCN_HEAD), 'auxiliary'),
         (dict(crop_coord_divisible='8px'), 'crop_coord_divisible'),
         (dict(hr_crop_size=(24, 32)), 'multiples of 16'),

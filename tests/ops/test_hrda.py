@@ -53,3 +53,19 @@ def test_fusion_is_differentiable_in_every_part() -> None:
     ]
     box = (8, 24, 16, 32)
     assert torch.autograd.gradcheck(lambda low, high, att: hrda.hrda_fuse(low, high, att.sigmoid(), box)[0], parts)
+
+
+@pytest.mark.parametrize(
+    'count, window, context, chunk',
+    [
+        (9, (512, 512), (512, 512), 5),  # the published crops: at most 7, in two equal chunks
+        (4, (512, 512), (512, 512), 4),
+        (9, (256, 256), (512, 512), 9),
+        (21, (512, 512), (512, 1024), 7),
+        (9, (512, 512), (64, 64), 3),
+    ],
+)
+def test_windows_that_fit_into_the_memory_of_a_training_pass(
+    count: int, window: tuple[int, int], context: tuple[int, int], chunk: int
+) -> None:
+    assert hrda.windows_that_fit(count, window, context) == chunk

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ...ops.pointwise import pointwise_over_levels, resized
 from ...utils.config import nearest
+from .channel_strips import has_strips, separable_in_strips
 from .segformer_head import MLPEmbedding
 
 
@@ -31,7 +32,12 @@ class ASPPFusion(nn.Module):
         norm_cfg, act_cfg: behind every convolution.
         align_corners: of the pooling branch's upsampling.
         context_cfg: a further branch made by :func:`build_layer` (second in the concatenation).
+
+    Attributes:
+        strips: of the channels of separable convolutions where no gradient is needed, to save memory.
     """
+
+    strips = 1
 
     def __init__(
         self,
@@ -77,6 +83,10 @@ class ASPPFusion(nn.Module):
         Returns:
             (B, channels, H, W).
         """
+        return self.bottleneck(torch.cat(self.branches(x, levels), dim=1))
+
+    def branches(self, x: Tensor, levels: Optional[Sequence[Tensor]] = None) -> list[Tensor]:
+        """What the bottleneck gets of the same arguments: (B, channels, H, W) each."""
         branches = []
         if self.image_pool is not None:
             branches.append(
@@ -86,10 +96,18 @@ class ASPPFusion(nn.Module):
             branches.append(self.context_layer(x))
         if levels is not None and _is_plain_pointwise(self.aspp_modules[0]):
             branches.append(_pointwise_branch(self.aspp_modules[0], levels, x.shape[2:]))
-            branches.extend(branch(x) for branch in list(self.aspp_modules)[1:])
+            branches.extend(self._branch(branch, x) for branch in list(self.aspp_modules)[1:])
         else:
-            branches.extend(self.aspp_modules(x))
-        return self.bottleneck(torch.cat(branches, dim=1))
+            branches.extend(self._branch(branch, x) for branch in self.aspp_modules)
+        return branches
+
+    @property
+    def saves_memory(self) -> bool:
+        """Whether wide maps are to be held as shortly as possible."""
+        return self.strips > 1 and not torch.is_grad_enabled()
+
+    def _branch(self, branch: nn.Module, x: Tensor) -> Tensor:
+        return separable_in_strips(branch, x, self.strips) if self.saves_memory and has_strips(branch) else branch(x)
 
 
 def _is_plain_pointwise(branch: nn.Module) -> bool:
@@ -267,5 +285,11 @@ class DAFormerHead(BaseDecodeHead):
         embedded = [self.embed_layers[str(i)](x) for i, x in zip(self.in_index, features)]
         joined = torch.cat([resized(x, size) for x in embedded], dim=1)  # (B, sum of embed_dims, h, w)
         if isinstance(self.fuse_layer, ASPPFusion):
+            if self.fuse_layer.saves_memory:
+                branches = self.fuse_layer.branches(joined, embedded)
+                del joined, embedded  # a module's call would hold them to its end
+                joined = torch.cat(branches, dim=1)  # (B, branches * channels, h, w)
+                del branches
+                return self.cls_seg(self.fuse_layer.bottleneck(joined))
             return self.cls_seg(self.fuse_layer(joined, levels=embedded))
         return self.cls_seg(self.fuse_layer(joined))

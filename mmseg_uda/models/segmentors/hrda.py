@@ -15,12 +15,14 @@ from ...ops.hrda import (
     Box,
     Generator,
     averages_probabilities,
+    checked_chunk,
     crop,
     crop_windows,
     draw_crop_box,
     hrda_slide_boxes,
     merge_windows,
     sliding_boxes,
+    windows_that_fit,
 )
 from ..decode_heads.hrda_head import HRDAFeatures
 
@@ -44,8 +46,9 @@ class HRDAEncoderDecoder(EncoderDecoder):
         blur_hr_crop: ablation: the detail is down- and upsampled, so that it has no more information than the context.
         feature_scale: resolution of the features for a feature distance; ``all`` = both resolutions.
         hr_windows_per_chunk: how many detail windows (times the batch) go through the network at once at inference;
-            None = all. A chunk has the same result as all at once: a part (backbone, head) that computes batch
-            statistics always gets all windows.
+            None = all; ``'auto'`` = as many as need less memory than a training pass
+            (:func:`~mmseg_uda.ops.hrda.windows_that_fit`). A chunk has the same result as all at once: a part
+            (backbone, head) that computes batch statistics always gets all windows.
         hr_labels_overlapping: whether the windows overlap when a teacher labels images in training (9 windows of 512
             on 1024x1024, or 4); None = as ``hr_slide_overlapping``. The released code overlaps.
 
@@ -71,7 +74,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         legacy_crop_range: bool = False,
         blur_hr_crop: bool = False,
         feature_scale: Union[float, str] = 0.5,
-        hr_windows_per_chunk: Optional[int] = None,
+        hr_windows_per_chunk: Union[int, str, None] = None,
         hr_labels_overlapping: Optional[bool] = None,
     ) -> None:
         self._check_options(scales, feature_scale, auxiliary_head, hr_crop_size, crop_coord_divisible)
@@ -92,7 +95,7 @@ class HRDAEncoderDecoder(EncoderDecoder):
         self.legacy_crop_range = legacy_crop_range
         self.blur_hr_crop = blur_hr_crop
         self.feature_scale = feature_scale
-        self.hr_windows_per_chunk = hr_windows_per_chunk
+        self.hr_windows_per_chunk = checked_chunk('model.hr_windows_per_chunk', hr_windows_per_chunk)
         self.hr_labels_overlapping = hr_labels_overlapping
         aligned = round(self.decode_head.head_stride * self.decode_head.ratio)
         if self.crop_size is not None and any(side % aligned for side in self.crop_size):
@@ -199,14 +202,19 @@ class HRDAEncoderDecoder(EncoderDecoder):
             windows = hrda_slide_boxes(img.shape[2:], self.crop_size, self.hr_slide_overlapping)
             detail = crop_windows(detail, windows)
         sizes = (tuple(context.shape[2:]), tuple(detail.shape[2:]))
-        high, scores = self._detail_in_chunks(detail, img.shape[0])
+        high, scores = self._detail_in_chunks(detail, img.shape[0], sizes[0])
         features = HRDAFeatures(low, high, windows=windows, sizes=sizes, scores=scores)
         logits = self.decode_head.forward_test(features, img_metas, self.test_cfg)
         return resize(logits, size=img.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
-    def _detail_in_chunks(self, img: Tensor, batch: int) -> tuple[Sequence[Tensor], Optional[Tensor]]:
+    def _detail_in_chunks(
+        self, img: Tensor, batch: int, context: Sequence[int]
+    ) -> tuple[Sequence[Tensor], Optional[Tensor]]:
         """Maps of the detail windows, or nothing and their scores where the head can take them in chunks, too."""
-        size = None if self.hr_windows_per_chunk is None else self.hr_windows_per_chunk * batch
+        chunk = self.hr_windows_per_chunk
+        if chunk == 'auto':
+            chunk = windows_that_fit(img.shape[0] // batch, img.shape[2:], context)
+        size = None if chunk is None else int(chunk) * batch
         encoder = [part for part in (self.backbone, getattr(self, 'neck', None)) if part is not None]
         if size is None or size >= img.shape[0] or any(map(_uses_batch_statistics, encoder)):
             return self._encode(img), None
