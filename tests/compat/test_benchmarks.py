@@ -28,15 +28,10 @@ def test_rows_give_what_the_plain_forms_give(program: dict, tmp_path: Path) -> N
         assert row['deviation'] < 1e-4 and min(row['least']) > 0, row
 
 
-def test_the_table_stands_between_its_marks(program: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / 'page.md'
-    page.write_text(f'before\n{program["BEGIN"]}old\n{program["END"]}\nafter\n')
-    monkeypatch.setitem(program['write_page'].__globals__, 'PAGE', page)
-    row = dict(name='a', size='b', least=[2.0, 1.0], ratio=0.5, ratio_of_medians=0.6, deviation=1e-7)
-    program['write_page'](dict(device='cpu', threads=1, torch='2', rounds=1, rows=[row]))
-    text = page.read_text()
-    assert text.startswith('before\n') and text.endswith('\nafter\n') and 'old' not in text
-    assert '| a | b | 2000.0 | 1000.0 | 0.50 | 0.60 | 1e-07 |' in text
+def test_the_page_of_times_agrees_with_the_result_files(program: dict) -> None:
+    page = program['speed_page']
+    result = json.loads((ROOT / 'benchmarks' / 'results' / 'all_cpu.json').read_text(encoding='utf-8'))
+    assert page.render(result) == page.PAGE.read_text(encoding='utf-8'), 'python benchmarks/all.py --page'
 
 
 def test_a_deviation_is_relative_to_the_plain_form(program: dict) -> None:
