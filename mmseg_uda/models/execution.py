@@ -75,10 +75,11 @@ def speed_up(network: Network) -> Network:
                 module.__class__ = PointwiseConv2d
         elif type(module) in NEED_THEIR_INPUT:
             module.inplace = False
-        elif type(module).__name__ == 'Conv2dSame' and _is_wide_depthwise(module, padding=False):
-            from .execution_timm import WideDepthwiseConv2dSame
+        elif type(module).__name__ == 'Conv2dSame':
+            from .execution_timm import PaddedConv2dSame, WideDepthwiseConv2dSame
 
-            module.__class__ = WideDepthwiseConv2dSame
+            wide = _is_wide_depthwise(module, padding=False)
+            module.__class__ = WideDepthwiseConv2dSame if wide else PaddedConv2dSame
         elif hasattr(module, '_stage_out_idx') and isinstance(getattr(module, 'blocks', None), nn.Sequential):
             _pass_over_unread_stages(module)
     return network

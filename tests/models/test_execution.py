@@ -156,15 +156,20 @@ def test_wide_depthwise_convolution(
 
 
 @pytest.mark.parametrize('size', [(22, 25), (23, 24)])
-def test_wide_depthwise_convolution_of_tensorflow(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize('kernel, groups', [(5, 6), (3, 6), (3, 1), (1, 1)])
+@pytest.mark.parametrize('memory', [torch.contiguous_format, torch.channels_last])
+def test_convolutions_with_the_padding_of_tensorflow(
+    size: tuple[int, int], kernel: int, groups: int, memory: Any
+) -> None:
     from timm.layers import Conv2dSame
 
-    plain = Conv2dSame(6, 6, 5, stride=2, groups=6, bias=False)
+    plain = Conv2dSame(6, 6, kernel, stride=2, groups=groups, bias=False)
     fast = speed_up(nn.Sequential(copy.deepcopy(plain)))
     assert type(fast[0]) is not Conv2dSame
-    x = torch.randn(2, 6, *size, requires_grad=True)
+    x = torch.randn(2, 6, *size).to(memory_format=memory).requires_grad_()
     output, wanted = fast(x), plain(x)
     close(output, wanted)
+    assert output.is_contiguous(memory_format=memory) == wanted.is_contiguous(memory_format=memory)
     for a, b in zip(gradients(output, [x], fast), gradients(wanted, [x], plain)):
         close(a, b)
 
