@@ -128,7 +128,7 @@ def found(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[tuple
         older = args.against.resolve()
         yield 'older', commit_of(older)
         yield 'commit', commit_of(ROOT)
-        for name, rows in (('steps', whole.steps(older, 2)), ('tools', whole.tools(older, 2, folder))):
+        for name, rows in (('steps', whole.steps(older, 2)), ('tools', whole.tools(older, 1, folder))):
             measures = []
             for row in rows:
                 measures.append(row)

@@ -34,14 +34,19 @@ TOOLS = {
         *('tools/pseudo_labels.py', 'extract', '{config}', '{weights}', '--out', '{out}', '--criterion', 'max_prob'),
     ),
 }
-SPLIT = dict(img_dir='leftImg8bit/train', ann_dir='gtFine/train')
-TARGET = dict(
+#: folders of drawn images: many, and few
+SPLITS = ('train', 'val')
+CONFIG = """_base_ = [{base!r}]
+images = dict(img_dir='leftImg8bit/{split}', ann_dir='gtFine/{split}')
+target = dict(
     _delete_=True,
     type='CityscapesDataset',
     data_root='data/cityscapes/',
-    img_dir=SPLIT['img_dir'],
+    img_dir='leftImg8bit/{split}',
     pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))],
 )
+data = dict(train=dict(target=target), val=images, test=images)
+"""
 
 
 def run(checkout: Path, arguments: Sequence[str], folder: Path) -> tuple[float, str]:
@@ -82,8 +87,9 @@ def steps(older: Path, rounds: int, count: int = 10) -> Iterator[dict[str, Any]]
         yield dict(name=title, least=least, median=median)
 
 
-def big_images(folder: Path) -> tuple[Path, int]:
-    """Drawn 2048x1024 images and random weights of SegFormer with MiT-B0 below ``folder``: (weights, images)."""
+def big_images(folder: Path) -> tuple[Path, list[int]]:
+    """Drawn 2048x1024 images and random weights of SegFormer with MiT-B0 below ``folder``: (weights, images of each of
+    :data:`SPLITS`)."""
     import torch
 
     import mmseg_uda  # noqa: F401  (first: it prepares mmcv)
@@ -103,39 +109,37 @@ def big_images(folder: Path) -> tuple[Path, int]:
     weights = folder / 'random.pth'
     meta = dict(CLASSES=CityscapesDataset.CLASSES, PALETTE=CityscapesDataset.PALETTE)
     torch.save(dict(state_dict=build_segmentor(model).state_dict(), meta=meta), weights)
-    return weights, len(list((roots['cityscapes'] / SPLIT['img_dir']).rglob('*.png')))
+    images = roots['cityscapes'] / 'leftImg8bit'
+    return weights, [len(list((images / split).rglob('*.png'))) for split in SPLITS]
 
 
 def tools(older: Path, rounds: int, folder: Path) -> Iterator[dict[str, Any]]:
-    """Processor seconds an image, loading of the network included, of the commands of :data:`TOOLS`."""
-    weights, images = big_images(folder)
+    """Processor seconds of one more image, of the commands of :data:`TOOLS`: the difference of many and few images."""
+    weights, (many, few) = big_images(folder)
     for title, arguments in TOOLS.items():
 
         def measure(checkout: Path, arguments: Sequence[str] = arguments) -> float:
-            config = folder / 'config.py'
-            base = checkout / 'configs/source_only/gta_segformer_b0.py'
-            data = dict(train=dict(target=TARGET), val=SPLIT, test=SPLIT)
-            config.write_text(f'_base_ = [{str(base)!r}]\ndata = {data}\n')
-            out = folder / 'out'
-            shutil.rmtree(out, ignore_errors=True)
-            places = dict(
-                config=str(config), weights=str(weights), out=str(out), images=f'data/cityscapes/{SPLIT["img_dir"]}'
-            )
-            spent, _ = run(
-                checkout, [str(checkout / arguments[0]), *(a.format(**places) for a in arguments[1:])], folder
-            )
-            return spent / images
+            base = str(checkout / 'configs/source_only/gta_segformer_b0.py')
+            spent = []
+            for split in SPLITS:
+                config, out = folder / 'config.py', folder / 'out'
+                config.write_text(CONFIG.format(base=base, split=split))
+                shutil.rmtree(out, ignore_errors=True)
+                images = f'data/cityscapes/leftImg8bit/{split}'
+                places = dict(config=str(config), weights=str(weights), out=str(out), images=images)
+                command = [str(checkout / arguments[0]), *(part.format(**places) for part in arguments[1:])]
+                spent.append(run(checkout, command, folder)[0])
+            return (spent[0] - spent[1]) / (many - few)
 
         values = in_turn(older, rounds, measure)
-        yield dict(name=title, images=images, least=[min(side) for side in values])
+        yield dict(name=title, images=[many, few], least=[min(side) for side in values])
 
 
 def start(folder: Path, older: Optional[Path] = None) -> dict[str, Any]:
-    """Processor seconds until a command answers: ``--help`` of the slowest tool, and a toy run of one iteration."""
+    """Processor seconds until a command answers: ``--help`` of the training tool, and a toy run of one iteration."""
 
-    def slowest_help(checkout: Path) -> list[Any]:
-        answers = [(run(checkout, [str(tool), '--help'], ROOT)[0], tool.name) for tool in tools_of(checkout)]
-        return list(max(answers))
+    def answer(checkout: Path) -> float:
+        return run(checkout, [str(checkout / 'tools/train.py'), '--help'], ROOT)[0]
 
     def first_iteration(checkout: Path) -> float:
         config = str(checkout / 'configs/dacs/toy_gta_to_toy_cityscapes.py')
@@ -145,11 +149,6 @@ def start(folder: Path, older: Optional[Path] = None) -> dict[str, Any]:
 
     checkouts = [ROOT] if older is None else [older, ROOT]
     return dict(
-        help=[slowest_help(checkout) for checkout in checkouts],
+        help=[min(answer(checkout) for _ in range(2)) for checkout in checkouts],
         first=[min(first_iteration(checkout) for _ in range(2)) for checkout in checkouts],
     )
-
-
-def tools_of(checkout: Path) -> list[Path]:
-    """The tools of a checkout that are run as programs."""
-    return sorted((checkout / 'tools').glob('*.py'))
