@@ -101,6 +101,13 @@ def steps(result: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def tools(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Lines of the commands from file to file."""
+    for row in rows:
+        before, after = row['least']
+        yield line(f'`{row["name"]}`', f'{before:.2f}', f'{after:.2f}', f'{after / before:.2f}')
+
+
 def forms(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Lines of the fast forms."""
     for row in rows:
@@ -145,12 +152,12 @@ def render(result: Mapping[str, Any]) -> str:
     threads = f'{result["threads"]} thread{"s" * (result["threads"] != 1)}'
     known = dict(device=result['device'], threads=threads, torch=result['torch'], older=result['older'])
     parts = [HEAD.format(**known), STEPS_HEAD.format(commit=result['commit'], **known), *steps(result)]
-    many, few = result['tools'][0]['images']
-    parts.append(TOOLS_HEAD.format(many=many, few=few, **known))
-    for row in result['tools']:
-        before, after = row['least']
-        parts.append(line(f'`{row["name"]}`', f'{before:.2f}', f'{after:.2f}', f'{after / before:.2f}'))
-    parts += [START.format(**result['start']), FORMS_HEAD.format(rounds=result['rounds']), *forms(result['rows'])]
+    if 'tools' in result:
+        many, few = result['tools'][0]['images']
+        parts += [TOOLS_HEAD.format(many=many, few=few, **known), *tools(result['tools'])]
+    if 'start' in result:
+        parts.append(START.format(**result['start']))
+    parts += [FORMS_HEAD.format(rounds=result['rounds']), *forms(result['rows'])]
     return ''.join([*parts, *memory(), *switches()])
 
 
