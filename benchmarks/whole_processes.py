@@ -37,15 +37,19 @@ TOOLS = {
 #: folders of drawn images: many, and few
 SPLITS = ('train', 'val')
 CONFIG = """_base_ = [{base!r}]
-images = dict(img_dir='leftImg8bit/{split}', ann_dir='gtFine/{split}')
-target = dict(
-    _delete_=True,
-    type='CityscapesDataset',
-    data_root='data/cityscapes/',
-    img_dir='leftImg8bit/{split}',
-    pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))],
+data = dict(
+    train=dict(
+        target=dict(
+            _delete_=True,
+            type='CityscapesDataset',
+            data_root='data/cityscapes/',
+            img_dir='leftImg8bit/{split}',
+            pipeline=[dict(type='TrainingCrops', img_scale=(1024, 512), crop_size=(512, 512))],
+        ),
+    ),
+    val=dict(img_dir='leftImg8bit/{split}', ann_dir='gtFine/{split}'),
+    test=dict(img_dir='leftImg8bit/{split}', ann_dir='gtFine/{split}'),
 )
-data = dict(train=dict(target=target), val=images, test=images)
 """
 
 
