@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 import speed_page  # noqa: E402
+from provenance import commit_of, processor  # noqa: E402
 
 #: what a form gives: tensors that the other form must give as well
 Form = Callable[[], Any]
@@ -113,28 +112,29 @@ def main(argv: Optional[Sequence[str]] = None) -> dict[str, Any]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for key, value in found(args, device, Path(folder)):
-            result[key] = value
+            result[key] = joined(result.get('rows', []), value) if key == 'rows' else value
             out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     return result
 
 
+def joined(known: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the new ones in place of those of the same name."""
+    return list({row['name']: row for row in [*known, *new]}.values())
+
+
 def found(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[tuple[str, Any]]:
-    """The parts of the result as they are measured."""
+    """The parts of the result as they are measured; each comparison of checkouts names both commits."""
     if args.only is None or args.only:
         yield 'rows', list(forms(args, device, folder))
-    if args.against is not None:
-        import whole_processes as whole
+    if args.against is None:
+        return
+    import whole_processes as whole
 
-        older = args.against.resolve()
-        yield 'older', commit_of(older)
-        yield 'commit', commit_of(ROOT)
-        for name, rows in (('steps', whole.steps(older, 2)), ('tools', whole.tools(older, 1, folder))):
-            measures = []
-            for row in rows:
-                measures.append(row)
-                print(row, flush=True)
-            yield name, measures
-        yield 'start', whole.start(folder, older)
+    older = args.against.resolve()
+    commits = dict(older=commit_of(older), commit=commit_of(ROOT))
+    yield 'steps', dict(commits, rows=list(whole.steps(older, 2)))
+    yield 'tools', dict(commits, rows=list(whole.tools(older, 1, folder)))
+    yield 'start', dict(commits, **whole.start(folder, older))
 
 
 def forms(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[dict[str, Any]]:
@@ -148,21 +148,6 @@ def forms(args: argparse.Namespace, device: Any, folder: Path) -> Iterator[dict[
         row = measured(Row(maker.__doc__, *maker(device)), args.rounds, device)
         print(f'{row["name"]}: {row["ratio"]:.2f} ({row["deviation"]:.0e})', flush=True)
         yield row
-
-
-def processor() -> str:
-    """Kind of processor, without its number."""
-    if sys.platform == 'linux':
-        for line in Path('/proc/cpuinfo').read_text().splitlines():
-            if line.startswith('model name'):
-                return line.split(':', 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def commit_of(checkout: Path) -> str:
-    """Short hash, with a + where files differ from it."""
-    command = ['git', 'describe', '--always', '--dirty=+', '--exclude=*']
-    return subprocess.run(command, cwd=checkout, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == '__main__':

@@ -34,17 +34,17 @@ for CamVid and 0.75 for the toy world.
 """
 TOOLS_HEAD = """
 ## From file to file
-One more drawn 2048x1024 image (runs of {many} images less runs of {few}), SegFormer with MiT-B0 at 1024x512, random
-weights, one thread, processor seconds. The aim was 0.55.
+At {commit}: one more drawn 2048x1024 image (runs of {many} images less runs of {few}), SegFormer with MiT-B0 at
+1024x512, random weights, one thread, processor seconds. The aim was 0.55.
 
 | command | {older} | now | ratio |
 |---|---|---|---|
 """
 START = """
 ## Start
-Processor seconds: `tools/train.py --help` took {help[0]:.1f} and takes {help[1]:.2f}. A toy DACS run to the end of its
-first iteration: {first[0]:.1f}, now {first[1]:.1f} (aim: 5). Most of what is left are imports: torch, its compiler's
-front end (torchvision and the optimisers load it), mmcv, mmseg and timm.
+Processor seconds at {older} and {commit}: `tools/train.py --help` took {help[0]:.1f} and takes {help[1]:.2f}. A toy
+DACS run to the end of its first iteration: {first[0]:.1f}, now {first[1]:.1f} (aim: 5). Most of what is left are
+imports: torch, its compiler's front end (torchvision and the optimisers load it), mmcv, mmseg and timm.
 """
 FORMS_HEAD = """
 ## Before and after of every form
@@ -90,7 +90,7 @@ def line(*cells: str) -> str:
 
 def steps(result: Mapping[str, Any]) -> Iterator[str]:
     """Lines of the comparison of steps."""
-    for row in result['steps']:
+    for row in result['steps']['rows']:
         (least_before, least), (median_before, median) = row['least'], row['median']
         yield line(
             row['name'],
@@ -150,11 +150,13 @@ def switches() -> Iterator[str]:
 def render(result: Mapping[str, Any]) -> str:
     """The page."""
     threads = f'{result["threads"]} thread{"s" * (result["threads"] != 1)}'
-    known = dict(device=result['device'], threads=threads, torch=result['torch'], older=result['older'])
-    parts = [HEAD.format(**known), STEPS_HEAD.format(commit=result['commit'], **known), *steps(result)]
+    steps_of = {key: result['steps'][key] for key in ('older', 'commit')}
+    head = HEAD.format(device=result['device'], threads=threads, torch=result['torch'], older=steps_of['older'])
+    parts = [head, STEPS_HEAD.format(**steps_of), *steps(result)]
     if 'tools' in result:
-        many, few = result['tools'][0]['images']
-        parts += [TOOLS_HEAD.format(many=many, few=few, **known), *tools(result['tools'])]
+        many, few = result['tools']['rows'][0]['images']
+        older, commit = result['tools']['older'], result['tools']['commit']
+        parts += [TOOLS_HEAD.format(many=many, few=few, older=older, commit=commit), *tools(result['tools']['rows'])]
     if 'start' in result:
         parts.append(START.format(**result['start']))
     parts += [FORMS_HEAD.format(rounds=result['rounds']), *forms(result['rows'])]

@@ -7,8 +7,6 @@ import logging
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -16,6 +14,7 @@ from typing import Any, Mapping, Optional
 import torch
 from mmcv import Config
 from mmcv.runner import HOOKS, Hook
+from provenance import commit_of, processor
 
 from mmseg_uda.active.loop import run_loop
 from mmseg_uda.engine import environment
@@ -249,7 +248,7 @@ def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: 
             options={key: _plain(value) for key, value in options_of(row).items()},
             stages={name: {**options} for name, options in row.stages.items()},
             command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
-            commit=commit(),
+            commit=commit_of(ROOT),
             versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),
             device=described(),
             iterations=iterations_of(row),
@@ -271,21 +270,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def commit() -> Optional[str]:
-    """Short hash of the checkout, with a + where files differ from it."""
-    git = subprocess.run(['git', 'describe', '--always', '--dirty=+'], cwd=ROOT, capture_output=True, text=True)
-    return git.stdout.strip() or None
-
-
 def described() -> str:
     """The device of a run, for its result."""
     return torch.cuda.get_device_name(DEVICE) if DEVICE.type == 'cuda' else f'cpu, 1 thread, {processor()}'
-
-
-def processor() -> str:
-    """Name of the processor."""
-    if sys.platform == 'linux':
-        for line in Path('/proc/cpuinfo').read_text().splitlines():
-            if line.startswith('model name'):
-                return line.split(':', 1)[1].strip()
-    return platform.processor() or platform.machine()

@@ -47,7 +47,10 @@ class CacheOptions:
         self.folder = None if folder is None else Path(folder)
         self.memory_mb = memory_mb
         if (folder is None) == (memory_mb <= 0):
-            raise ValueError('data.cache takes either a folder or memory_mb')
+            raise ValueError(
+                'data.cache takes either a folder or memory_mb: with a folder, give data.cache.memory_mb=0 where the '
+                'config keeps samples in memory'
+            )
 
     @classmethod
     def from_config(cls, options: Optional[Mapping[str, Any]]) -> Optional[CacheOptions]:
@@ -90,7 +93,8 @@ class SampleCache:
         self.steps = dataset.pipeline.transforms[: kept_steps(dataset.pipeline.transforms)]
         if not self.steps:
             raise ValueError(
-                f'data.cache: the pipeline of {type(dataset).__name__} does not begin with LoadImageFromFile from disk'
+                f'data.cache: the pipeline of {type(dataset).__name__} does not begin with LoadImageFromFile from '
+                'disk: data.cache=None keeps no samples'
             )
         self.labelled = any(isinstance(step, LoadLabels) for step in self.steps)
         parameters = self._parameters()

@@ -31,6 +31,15 @@ def trained(config: Path, work_dir: Path, *flags: str) -> dict[str, Any]:
     return torch.load(work_dir / 'iter_4.pth', weights_only=True)['state_dict']
 
 
+def trains_alike_and_resumes(config: Path, folder: Path, found: Any, wanted: Any) -> None:
+    """The weights ``found`` are those ``wanted`` but for rounding, and a run that goes on ends with them bit for bit."""
+    assert list(found) == list(wanted)
+    for key, value in wanted.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=key)
+    resumed = trained(config, folder.with_name('resumed'), '--resume-from', str(folder / 'iter_2.pth'))
+    assert all(torch.equal(resumed[key], value) for key, value in found.items())
+
+
 def test_the_checkpointing_overlay_trains_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     inner = CheckpointedBlock.forward
@@ -44,13 +53,7 @@ def test_the_checkpointing_overlay_trains_the_same_network(tmp_path: Path, monke
     leaf.write_text(f'_base_ = [{str(plain)!r}, {str(OVERLAY)!r}]\n')
     found = trained(leaf, tmp_path / 'leaf')
     assert set(calls) == {'CheckpointedBasicBlock'}
-    assert list(found) == list(wanted)
-    for key, value in wanted.items():
-        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=key)
-    main([str(leaf), '--work-dir', str(tmp_path / 'resumed'), '--no-validate', '--seed', '3', '--resume-from',
-          str(tmp_path / 'leaf' / 'iter_2.pth')])  # fmt: skip
-    resumed = torch.load(tmp_path / 'resumed' / 'iter_4.pth', weights_only=True)['state_dict']
-    assert all(torch.equal(resumed[key], value) for key, value in found.items())
+    trains_alike_and_resumes(leaf, tmp_path / 'leaf', found, wanted)
 
 
 @pytest.mark.parametrize('extra', [dict(), dict(activation_checkpointing=True)], ids=['plain', 'checkpointed'])
@@ -71,13 +74,7 @@ def test_compiled_blocks_train_the_same_network(
     fast = write_config(tmp_path, 'fast.py', extra=f'{RESNET}\nengine = {options!r}', uda=DACS)
     found = trained(fast, tmp_path / 'fast')
     assert sorted(functions) == ['BasicBlock.forward', 'ConvModule.forward']
-    assert list(found) == list(wanted)
-    for key, value in wanted.items():
-        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=key)
-    main([str(fast), '--work-dir', str(tmp_path / 'resumed'), '--no-validate', '--seed', '3', '--resume-from',
-          str(tmp_path / 'fast' / 'iter_2.pth')])  # fmt: skip
-    resumed = torch.load(tmp_path / 'resumed' / 'iter_4.pth', weights_only=True)['state_dict']
-    assert all(torch.equal(resumed[key], value) for key, value in found.items())
+    trains_alike_and_resumes(fast, tmp_path / 'fast', found, wanted)
 
 
 def test_without_cuda_a_run_goes_on_without_its_graphs(tmp_path: Path) -> None:
