@@ -100,6 +100,8 @@ class STALOptions:
             raise ValueError(f'label_threshold is a probability below 1, got {self.label_threshold}')
         if not 0 <= self.consistency_start <= 1:
             raise ValueError(f'consistency_start is a share of the run, between 0 and 1, got {self.consistency_start}')
+        if self.aux_weight < 0:
+            raise ValueError(f'uda.aux_weight must not be negative, got {self.aux_weight}')
 
 
 @UDA.register_module()
@@ -154,6 +156,8 @@ class STAL(UDASegmentor):
             return
         options = dict(options)
         self.contrast_weight, self.contrast_start = float(options.pop('weight', 0.1)), float(options.pop('start', 0.1))
+        if self.contrast_weight < 0:
+            raise ValueError(f'uda.contrast.weight must not be negative, got {self.contrast_weight}')
         options.setdefault('high_rank', max(20, self.num_classes))
         self.contrast = MemoryBankContrast(self.num_classes, channels, **options)
 

@@ -281,3 +281,7 @@ def test_weights_that_leave_nothing_are_refused() -> None:
         Setup(dict(type='QuadMix', pass_weights=dict(tss=0.0, tst=0.0))).build()
     with pytest.raises(ValueError, match='uda.aux_weight must not be negative'):
         Setup(dict(type='RIPU', aux_weight=-1.0), LABELED).build()
+    with pytest.raises(ValueError, match='uda.aux_weight must not be negative'):
+        Setup(test_stal.stal(aux_weight=-1.0), LABELED).build()
+    with pytest.raises(ValueError, match='uda.contrast.weight must not be negative'):
+        Setup(test_stal.stal(contrast=dict(weight=-0.1)), LABELED).build()
