@@ -21,12 +21,11 @@ if not os.environ.get('PYTHONPATH'):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 warnings.filterwarnings('ignore')
 
-import torch  # noqa: E402
 from mmcv import Config  # noqa: E402
 
 import mmseg_uda  # noqa: E402, F401  (first: it prepares mmcv)
 from mmseg_uda.engine.data import build_train_loader, to_device  # noqa: E402
-from mmseg_uda.engine.environment import prepare_data  # noqa: E402
+from mmseg_uda.engine.environment import prepare_data, start_processes  # noqa: E402
 from mmseg_uda.engine.train import build_runner  # noqa: E402
 
 
@@ -41,13 +40,14 @@ def main() -> None:
     cfg.seed, cfg.data.workers_per_gpu = 0, 0
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
+        device = start_processes('none', None, 'cpu')
         prepare_data(cfg)
-        runner, dataset = build_runner(cfg, torch.device('cpu'), args.config, logging.getLogger('steps'), {})
+        runner, dataset = build_runner(cfg, device, args.config, logging.getLogger('steps'), {})
         runner.model.train()
         batches = iter(build_train_loader(dataset, cfg.data, 1, 0))
         seconds = []
         for iteration in range(args.steps):
-            batch = to_device(next(batches), torch.device('cpu'), runner.channels_last)
+            batch = to_device(next(batches), device, runner.channels_last)
             start = time.process_time()
             runner.step([batch], iteration)
             seconds.append(time.process_time() - start)

@@ -77,12 +77,18 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
     """Print the state of every run and an estimate of the processor time that is left."""
     runs = queue(only, seeds)
     results = {
-        one: json.loads((RESULTS / f'{one[0].name}_seed{one[1]}.json').read_text()) for one in runs if done(*one)
+        (row.name, seed): json.loads((RESULTS / f'{row.name}_seed{seed}.json').read_text())
+        for row, seed in runs
+        if done(row, seed)
     }
-    known = {row.name: result['cpu_s'] / plan.iterations_of(row) for (row, _), result in results.items()}
+    known = {
+        row.name: results[row.name, seed]['cpu_s'] / plan.iterations_of(row)
+        for row, seed in runs
+        if (row.name, seed) in results
+    }
     left = 0.0
     for row, seed in runs:
-        result = results.get((row, seed))
+        result = results.get((row.name, seed))
         if result is not None:
             best = ', '.join(f'{name} {value["mIoU"]:.1f}' for name, value in result['final'].items())
             print(f'done     {row.name} seed {seed}: {best} ({result["cpu_s"] / 60:.0f} min)')

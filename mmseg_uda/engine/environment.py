@@ -23,6 +23,7 @@ from ..toy import draw_missing
 from ..utils import rank_watch
 from ..utils.checkpoint_io import TRUST_VARIABLE, replacing
 from ..utils.config_errors import naming_config
+from ..utils.freed_memory import keep_freed_memory
 from .distributed import on_main
 
 
@@ -60,7 +61,7 @@ def load_config(path: str, overrides: Optional[dict[str, Any]] = None) -> Config
 def start_processes(
     launcher: str, dist_params: Optional[dict[str, Any]], device: Optional[str], gpu_id: int = 0
 ) -> torch.device:
-    """Join the process group when a launcher is given, and choose this process's device.
+    """Join the process group when a launcher is given, choose this process's device and prepare for it.
 
     Args:
         dist_params: ``backend``, and ``timeout``: seconds after which a rank that the others wait for ends the job.
@@ -70,6 +71,8 @@ def start_processes(
     """
     kind = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     cv2.setNumThreads(0)
+    if kind == 'cpu':
+        keep_freed_memory()
     if launcher == 'none':
         return torch.device(kind, gpu_id) if kind == 'cuda' else torch.device('cpu')
     options = dict(dist_params or {})

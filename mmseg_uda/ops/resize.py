@@ -1,8 +1,9 @@
-"""Bilinear resizing of class scores; on a CPU as two matrix products.
+"""Bilinear resizing of class scores; on a CPU as two matrix products where a gradient is wanted.
 
 torch's backward of a bilinear resize costs a CPU several times its forward, and its output takes over channels-last
 memory, which softmax and cross entropy then copy. Interpolation is linear in rows and in columns, so that two small
-matrices do the same, forward and backward, and give contiguous memory.
+matrices do the same, forward and backward, and give contiguous memory. Without a backward pass torch's form is the
+faster one, on contiguous memory.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def resize_scores(scores: Tensor, size: Sequence[int], align_corners: bool = Fal
         return scores
     if not computed_on_cpu(scores) or scores.dtype != torch.float32:
         return F.interpolate(scores, size=(height, width), mode='bilinear', align_corners=align_corners)
+    if not (scores.requires_grad and torch.is_grad_enabled()):
+        return F.interpolate(scores.contiguous(), size=(height, width), mode='bilinear', align_corners=align_corners)
     rows = _weights(scores.shape[2], height, align_corners)  # (h, H)
     columns = _weights(scores.shape[3], width, align_corners)  # (w, W)
     with torch.autocast('cpu', enabled=False):

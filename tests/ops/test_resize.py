@@ -22,6 +22,9 @@ def test_scores_and_gradients(size: tuple[int, int], align_corners: bool, memory
     found = resize_scores(scores, torch.Size(size), align_corners)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     assert found.is_contiguous()
+    without_gradient = resize_scores(scores.detach(), torch.Size(size), align_corners)
+    torch.testing.assert_close(without_gradient, wanted.detach(), rtol=1e-4, atol=1e-5)
+    assert without_gradient.is_contiguous()
     gradients = [torch.autograd.grad((resized * weight).sum(), scores)[0] for resized in (found, wanted)]
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 

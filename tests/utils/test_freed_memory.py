@@ -1,0 +1,42 @@
+"""Freed memory is used again instead of being taken from the kernel anew."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+FAULTS = """
+import resource
+import torch
+from mmseg_uda.utils.freed_memory import keep_freed_memory
+
+kept = keep_freed_memory()
+faults = []
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16_000_000)  # 64 MB
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(kept, faults[0], faults[-1])
+"""
+
+
+def _faults(**environment: str) -> tuple[bool, int, int]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(('MALLOC_', 'GLIBC_'))}
+    done = subprocess.run(
+        [sys.executable, '-c', FAULTS], capture_output=True, text=True, check=True, env={**kept, **environment}
+    )
+    answer, first, last = done.stdout.split()
+    return answer == 'True', int(first), int(last)
+
+
+def test_a_freed_tensor_is_the_memory_of_the_next_one() -> None:
+    kept, first, last = _faults()
+    is_glibc = platform.libc_ver()[0] == 'glibc'
+    assert kept == is_glibc
+    assert not kept or last < first / 10
+
+
+def test_what_the_user_says_of_memory_stays() -> None:
+    assert not _faults(MALLOC_ARENA_MAX='2')[0]
