@@ -16,7 +16,8 @@ HEAD = """# Time of a training step
 Written by `python benchmarks/all.py --page` from result files in `benchmarks/results`; no figure is typed. {device},
 {threads}, torch {torch}, fp32. Only a CPU was at hand: **no GPU figure exists yet**, though the first aim of the
 project (half the time, 60 % of the memory of the published step) is about a GPU; `tools/check_gpu.py` measures it
-where there is one. torch.compile, bfloat16 and other allocators do not pay on these CPUs.
+where there is one. torch.compile, bfloat16 and other allocators do not pay on these CPUs; that what a run frees stays
+with it does (`mmseg_uda/utils/freed_memory.py`).
 
 ```bash
 git worktree add ../older {older}
