@@ -252,6 +252,8 @@ class SelfTraining(UDASegmentor):
         features, losses = supervised_pass(self, [part.stream for part in group])
         yield from terms_of(group, losses, keep_graph=self.feature_distance is not None or distilled)
         if self.feature_distance is not None:
+            # The reference sees the images without things, too: as long as both networks are equal, equal batches give
+            # a distance of exactly 0, whereas that of rounding errors has a gradient as long as any other.
             loss = self.feature_distance(features.views, reference_views(self.imnet, shown.img, features), shown.label)
             log = {'src.loss_imnet_feat_dist': loss}
             yield LossTerm('feature_distance', loss, self.feature_distance.weight, log, keep_graph=distilled)
