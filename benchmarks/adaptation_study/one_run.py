@@ -143,6 +143,7 @@ def resolved(row: Row, seed: int) -> Config:
 
 def run_one(row: Row, seed: int) -> Path:
     """Do a run, or go on with it, and write its result."""
+    environment.start_processes('none', None, DEVICE.type)
     began, clock = time.time(), time.process_time()
     torch.set_num_threads(1)
     folder = work_dir(row, seed)
