@@ -265,8 +265,12 @@ def _why() -> list[Row]:
         Row(f'toy_{method}_{name}', title, f'configs/{method}/{_TOY}', 'toy', 'why', ONE, baseline, options)
         for method, name, title, baseline, options in changes
     ]
-    config = 'configs/quadmix/toy_gta_to_toy_cityscapes_without_mic.py'
-    return [*rows, Row('toy_quadmix_without_mic', 'QuadMix without masks', config, 'toy', 'why', ONE, 'toy_quadmix')]
+    for name, title, config, baseline in (
+        ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/toy_gta_to_toy_cityscapes_without_mic', 'quadmix'),
+        ('dacs_esl', 'DACS, surest half of every class', 'esl/toy_gta_to_toy_cityscapes_dacs', 'dacs'),
+    ):
+        rows.append(Row(f'toy_{name}', title, f'configs/{config}.py', 'toy', 'why', ONE, f'toy_{baseline}'))
+    return rows
 
 
 ROWS: list[Row] = [

@@ -53,39 +53,69 @@ def spread(values: Sequence[float]) -> str:
     return f'{mean:.1f}' if len(values) == 1 else f'{mean:.1f} ± {statistics.stdev(values):.1f}'
 
 
-def gain(runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], suffix: str = '') -> list[float]:
-    """Differences to the baseline between tested networks, seed by seed where both have run."""
-    reference = {run['seed']: run['final'][tested(run)]['mIoU'] for run in baseline}
-    names = [(run, tested(run) + suffix) for run in runs]
-    return [
-        run['final'][name]['mIoU'] - reference[run['seed']]
-        for run, name in names
-        if run['seed'] in reference and name in run['final']
+def gain(
+    runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], suffix: str = '', reference: str = ''
+) -> list[float]:
+    """Differences to the baseline between tested networks, seed by seed where both have run; ``suffix`` and
+    ``reference`` choose figures of both, :data:`ADAPTED` for instance."""
+    before = {run['seed']: run['final'].get(tested(run) + reference) for run in baseline}
+    after = {run['seed']: run['final'].get(tested(run) + suffix) for run in runs}
+    return [value['mIoU'] - before[seed]['mIoU'] for seed, value in after.items() if value and before.get(seed)]
+
+
+def unadapted(row: plan.Row) -> str:
+    """The source-only row of a row's world and streams."""
+    several = '2_' if row.setting == 'targets' else ''
+    return f'{row.world}_{several}source_only'
+
+
+def adabn_line(name: str, found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The line of source-only with statistics of the target, which is no run of its own."""
+    runs = found.get(name, [])
+    value = spread(scores(runs, suffix=ADAPTED))
+    over = spread(gain(runs, runs, ADAPTED))
+    cells = [
+        'AdaBN: source-only with target statistics',
+        value,
+        '',
+        'source-only',
+        over,
+        value,
+        '',
+        str(len(runs)),
+        '',
+        '',
     ]
+    return ['| ' + ' | '.join(cells) + ' |'] if runs else []
 
 
 def main_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
     """mIoU of the tested network and the teacher, gain over the baseline, seeds and time of every row."""
     lines = [
-        '| method | mIoU | teacher | target statistics | gain over | | seeds | iterations | minutes of one core |',
-        '|---|---|---|---|---|---|---|---|---|',
+        '| method | mIoU | teacher | baseline | gain over it | with target statistics | over AdaBN | seeds '
+        '| iterations | minutes of one core |',
+        '|---|---|---|---|---|---|---|---|---|---|',
     ]
     titles = {row.name: row.title for row in plan.ROWS}
     for row in rows:
         runs = found.get(row.name, [])
         network = f' ({tested(runs[0]).replace("_", " ")})' if runs and tested(runs[0]) != 'student' else ''
+        adabn = found.get(unadapted(row), []) if row.setting in ('uda', 'targets', 'why') else []
         cells = [
             row.title + (f' ({row.note})' if row.note else ''),
             spread(scores(runs)) + network,
             spread(scores(runs, 'teacher')) if any('teacher' in run['final'] for run in runs) else '',
-            spread(scores(runs, suffix=ADAPTED)),
             titles.get(row.baseline, ''),
             spread(gain(runs, found.get(row.baseline, []))) if row.baseline else '',
+            spread(scores(runs, suffix=ADAPTED)),
+            spread(gain(runs, adabn, ADAPTED, ADAPTED)) if adabn and row.name != unadapted(row) else '',
             str(len(runs)),
             str(plan.iterations_of(row)) if not row.rounds else f'{plan.iterations_of(row)} a round',
             f'{statistics.mean(run["cpu_s"] for run in runs) / 60:.0f}' if runs else '-',
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
+        if row.name == unadapted(row):
+            lines += adabn_line(row.name, found)
     return lines
 
 
@@ -95,9 +125,14 @@ def class_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]
     if not ran:
         return []
     names = [key[4:] for key in next(iter(found[ran[0].name][0]['final'].values())) if key.startswith('IoU.')]
-    lines = ['| IoU | ' + ' | '.join(row.title for row in ran) + ' |', '|---|' + '---|' * len(ran)]
+    columns = []
+    for row in ran:
+        columns.append((row.title, found[row.name], ''))
+        if row.name == unadapted(row):
+            columns.append(('AdaBN', found[row.name], ADAPTED))
+    lines = ['| IoU | ' + ' | '.join(title for title, _, _ in columns) + ' |', '|---|' + '---|' * len(columns)]
     for name in names:
-        values = [statistics.mean(scores(found[row.name], key=f'IoU.{name}')) for row in ran]
+        values = [statistics.mean(scores(runs, key=f'IoU.{name}', suffix=suffix)) for _, runs, suffix in columns]
         lines.append(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
     return lines
 
@@ -150,7 +185,8 @@ def plot(path: Optional[Path] = None) -> None:
     for axis, (world, facts) in zip(axes, plan.WORLDS.items()):
         baseline = found.get(f'{world}_source_only', [])
         rows = [row for row in plan.ROWS if row.world == world and row.setting == 'uda' and found.get(row.name)]
-        bars = [(row.title, gain(found[row.name], baseline)) for row in rows if row.name != f'{world}_source_only']
+        bars = [('AdaBN', gain(baseline, baseline, ADAPTED))]
+        bars += [(row.title, gain(found[row.name], baseline)) for row in rows if row.name != f'{world}_source_only']
         bars = [(title, values) for title, values in bars if values]
         means = [statistics.mean(values) for _, values in bars]
         errors = [statistics.stdev(values) if len(values) > 1 else 0 for _, values in bars]
