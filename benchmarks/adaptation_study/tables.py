@@ -12,6 +12,7 @@ from . import plan
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
 PAGE = ROOT / 'docs' / 'benchmarks' / 'study.md'
+README = ROOT / 'README.md'
 CHART = ROOT / 'docs' / 'images' / 'study_gains.png'
 BEGIN, END = '<!-- tables: python benchmarks/study.py table -->', '<!-- end of tables -->'
 #: see one_run.ADAPTED, which needs torch
@@ -161,16 +162,43 @@ def page_tables() -> str:
     return '\n'.join(lines)
 
 
-def write(check: bool = False) -> int:
-    """Bring the page's tables up to date, or say whether they are; returns an exit status."""
-    text = PAGE.read_text(encoding='utf-8')
+def front_table() -> str:
+    """Everything between the marks of the README: one target without labels, both worlds, rows that have run."""
+    found = results()
+    rows: dict[str, dict[str, plan.Row]] = {}
+    for row in plan.ROWS:
+        if row.setting == 'uda' and found.get(row.name):
+            rows.setdefault(row.title, {})[row.world] = row
+    heads = [
+        f'{facts.title.split(":")[0]}{part}' for facts in plan.WORLDS.values() for part in ('', ', target statistics')
+    ]
+    lines = ['| mIoU | ' + ' | '.join(heads) + ' |', '|---|' + '---|' * len(heads)]
+    for title, worlds in sorted(rows.items(), key=lambda item: item[0] == 'oracle'):  # the upper bound comes last
+        runs = [found.get(worlds[world].name, []) if world in worlds else [] for world in plan.WORLDS]
+        cells = [spread(scores(one, suffix=suffix)) for one in runs for suffix in ('', ADAPTED)]
+        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join([BEGIN, *lines, END])
+
+
+def between_marks(text: str, fresh: str) -> str:
+    """A page with new tables."""
     begin, end = text.index(BEGIN), text.index(END) + len(END)
-    fresh = text[:begin] + page_tables() + text[end:]
+    return text[:begin] + fresh + text[end:]
+
+
+def write(check: bool = False) -> int:
+    """Bring the tables of the page and of the README up to date, or say whether they are; returns an exit status."""
+    stale = []
+    for path, tables in ((PAGE, page_tables()), (README, front_table())):
+        text = path.read_text(encoding='utf-8')
+        fresh = between_marks(text, tables)
+        if fresh != text:
+            stale.append(path.name)
+            if not check:
+                path.write_text(fresh, encoding='utf-8')
     if check:
-        print('docs/benchmarks/study.md agrees with the results' if fresh == text else 'run: study.py table')
-        return int(fresh != text)
-    PAGE.write_text(fresh, encoding='utf-8')
-    return 0
+        print(f'{", ".join(stale)}: run study.py table' if stale else 'the tables agree with the results')
+    return int(check and bool(stale))
 
 
 def plot(path: Optional[Path] = None) -> None:
@@ -181,18 +209,29 @@ def plot(path: Optional[Path] = None) -> None:
     from matplotlib import pyplot as plt
 
     found = results()
-    figure, axes = plt.subplots(1, len(plan.WORLDS), figsize=(5 * len(plan.WORLDS), 3.6), constrained_layout=True)
+    figure, axes = plt.subplots(1, len(plan.WORLDS), figsize=(5 * len(plan.WORLDS), 4), constrained_layout=True)
     for axis, (world, facts) in zip(axes, plan.WORLDS.items()):
-        baseline = found.get(f'{world}_source_only', [])
+        baseline, oracle = (found.get(f'{world}_{name}', []) for name in ('source_only', 'oracle'))
         rows = [row for row in plan.ROWS if row.world == world and row.setting == 'uda' and found.get(row.name)]
-        bars = [('AdaBN', gain(baseline, baseline, ADAPTED))]
-        bars += [(row.title, gain(found[row.name], baseline)) for row in rows if row.name != f'{world}_source_only']
-        bars = [(title, values) for title, values in bars if values]
-        means = [statistics.mean(values) for _, values in bars]
-        errors = [statistics.stdev(values) if len(values) > 1 else 0 for _, values in bars]
-        axis.barh([title for title, _ in bars], means, xerr=errors, color='#4477aa', capsize=3)
+        shown = [row for row in rows if row.title not in ('source-only', 'oracle')]
+        bars = [('AdaBN', [], gain(baseline, baseline, ADAPTED))]
+        bars += [(row.title, *(gain(found[row.name], baseline, suffix) for suffix in ('', ADAPTED))) for row in shown]
+        for place, (_, plain, adapted) in enumerate(bars):
+            _bar(axis, place - 0.2, plain, '#4477aa', 'as trained')
+            _bar(axis, place + 0.2, adapted, '#ccbb44', 'with target statistics')
+        axis.set_yticks(range(len(bars)), [title for title, _, _ in bars])
         axis.axvline(0, color='black', linewidth=0.8)
         axis.invert_yaxis()
         axis.set_title(facts.title, fontsize=10)
-        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline))})')
+        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline))}; oracle {spread(scores(oracle))})')
+    handles, labels = axes[-1].get_legend_handles_labels()
+    named = dict(zip(labels, handles))
+    figure.legend(named.values(), named.keys(), loc='outside lower center', ncols=2, frameon=False)
     figure.savefig(path or CHART, dpi=110)
+
+
+def _bar(axis: Any, place: float, values: Sequence[float], color: str, label: str) -> None:
+    """The mean of some gains, with the standard deviation where there are several seeds."""
+    if values:
+        error = statistics.stdev(values) if len(values) > 1 else None
+        axis.barh(place, statistics.mean(values), 0.38, xerr=error, color=color, capsize=3, label=label)

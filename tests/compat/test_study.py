@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 
+import study  # noqa: E402
 from adaptation_study import one_run, plan, tables  # noqa: E402
 
 
@@ -33,11 +36,22 @@ def test_rows_are_configs_and_their_baselines_are_rows() -> None:
             assert all(tuple(step.crop_size) == plan.CAMVID_CROP for step in crops)
 
 
+def test_status_counts_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    study.main(['status', '--only', 'toy_dacs', 'toy_hrda'])
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith('done') and 'toy_dacs seed 0: student' in line for line in printed)
+    assert 'hours of one core left' in printed[-1]
+
+
 def test_gains_are_taken_seed_by_seed() -> None:
     def run(seed: int, value: float) -> dict:
         return dict(seed=seed, final=dict(student=dict(mIoU=value), teacher=dict(mIoU=0.0)))
 
     assert tables.gain([run(0, 30.0), run(2, 40.0)], [run(0, 20.0), run(1, 50.0)]) == [10.0]
+    adapted = [dict(seed=0, final={'student': dict(mIoU=20.0), f'student{tables.ADAPTED}': dict(mIoU=26.0)})]
+    assert tables.gain(adapted, adapted, tables.ADAPTED) == [6.0]
+    assert tables.gain([run(0, 30.0)], adapted, reference=tables.ADAPTED) == [4.0]
+    assert tables.gain([run(0, 30.0)], adapted, tables.ADAPTED, tables.ADAPTED) == []
     assert tables.spread([1.0, 2.0, 3.0]) == '2.0 ± 1.0' and tables.spread([]) == '-'
 
 
