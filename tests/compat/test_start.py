@@ -123,3 +123,21 @@ def test_options_of_the_config_are_read_as_mmcv_reads_them(capsys: pytest.Captur
     with pytest.raises(SystemExit):
         parse_args(['config.py', 'x.pth', '--cfg-options', 'model.backbone.depth', '50'])
     assert "write KEY=VALUE, got 'model.backbone.depth'" in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_once_the_tool_runs(tmp_path: Path) -> None:
+    (tmp_path / 'probe.py').write_text(
+        'import gc\n\n\ndef main(arguments):\n    print(gc.isenabled(), gc.get_freeze_count())\n'
+    )
+    program = "from mmseg_uda_command import start_tool; start_tool('probe:main', 'demo')"
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    enabled, frozen = done.stdout.split()
+    assert enabled == 'True' and int(frozen) > 0
