@@ -29,7 +29,7 @@ from mmseg_uda.models.modes import set_training_modes
 from mmseg_uda.utils.checkpoint_io import replacing
 from mmseg_uda.version import __version__
 
-from .pictures import keeper
+from .pictures import keeper, write_sheet
 from .plan import WORLDS, Row, crops_of, iterations_of, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,30 +240,29 @@ def losses(folder: Path, points: int = 40) -> list[dict[str, float]]:
 def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: Mapping[str, float]) -> Path:
     path = result_path(row, seed)
     figures = {name: value for name, value in curve[-1].items() if isinstance(value, dict)}
-    write_json(
-        path,
-        dict(
-            row=row.name,
-            seed=seed,
-            config=row.config,
-            options={key: _plain(value) for key, value in options_of(row).items()},
-            stages={name: {**options} for name, options in row.stages.items()},
-            command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
-            commit=commit_of(ROOT),
-            versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),
-            device=described(),
-            iterations=iterations_of(row),
-            wall_s=round(spent['wall_s']),
-            cpu_s=round(spent['cpu_s']),
-            final=figures,
-            rounds=curve[-1].get('rounds'),
-            curve=[
-                {'iter': p['iter'], **{name: value['mIoU'] for name, value in p.items() if isinstance(value, dict)}}
-                for p in curve
-            ],
-            losses=curve_of_losses,
-        ),
+    result = dict(
+        row=row.name,
+        seed=seed,
+        config=row.config,
+        options={key: _plain(value) for key, value in options_of(row).items()},
+        stages={name: {**options} for name, options in row.stages.items()},
+        command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
+        commit=commit_of(ROOT),
+        versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),
+        device=described(),
+        iterations=iterations_of(row),
+        wall_s=round(spent['wall_s']),
+        cpu_s=round(spent['cpu_s']),
+        final=figures,
+        rounds=curve[-1].get('rounds'),
+        curve=[
+            {'iter': p['iter'], **{name: value['mIoU'] for name, value in p.items() if isinstance(value, dict)}}
+            for p in curve
+        ],
+        losses=curve_of_losses,
     )
+    write_json(path, result)
+    write_sheet(result, work_dir(row, seed) / 'views')
     return path
 
 

@@ -55,6 +55,7 @@ class World:
         iterations: of one training.
         options: changes of every config of the world, dotted keys.
         crops: (image scale (width, height), crop) of the training streams; None: the config's.
+        drawn: whether the images are ours, so that pictures may show them.
     """
 
     title: str
@@ -62,6 +63,7 @@ class World:
     iterations: int
     options: Mapping[str, Any] = field(default_factory=dict)
     crops: Optional[tuple[tuple[int, int], tuple[int, int]]] = None
+    drawn: bool = False
 
 
 def schedule(iterations: int, evaluations: int = 5) -> dict[str, Any]:
@@ -89,7 +91,7 @@ WORLDS = {
         {'data.val.pipeline.1.img_scale': CAMVID_SCALE, 'data.samples_per_gpu': 4},
         (CAMVID_SCALE, CAMVID_CROP),
     ),
-    'toy': World('Toy world: rendered game to European city', f'configs/dacs/{_TOY}', 1500),
+    'toy': World('Toy world: rendered game to European city', f'configs/dacs/{_TOY}', 1500, drawn=True),
 }
 
 

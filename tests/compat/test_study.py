@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 
 import study  # noqa: E402
-from adaptation_study import one_run, plan, tables  # noqa: E402
+from adaptation_study import one_run, pictures, plan, tables  # noqa: E402
 
 
 def test_the_page_agrees_with_the_result_files() -> None:
@@ -59,3 +61,22 @@ def test_what_a_config_tests_with_is_what_a_row_is_judged_by() -> None:
     run = dict(seed=0, final={'target_branch': dict(mIoU=3.0), 'student': dict(mIoU=1.0)})
     assert tables.scores([run]) == [3.0] and tables.scores([run], 'student') == [1.0]
     assert tables.ADAPTED == one_run.ADAPTED
+
+
+def test_a_sheet_keeps_the_watched_frames_of_every_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, 'RESULTS', tmp_path / 'results')
+    points = [dict(iter=iteration) for iteration in (10, 20)]
+    run = dict(row='toy_dacs', seed=1, curve=points, final=dict(student={}, teacher={}))
+    frames = {}
+    for iteration, network in ((10, 'teacher'), (20, 'teacher'), (20, 'student')):
+        for number in range(pictures.WATCHED):
+            frame = np.full((30, 400), len(frames), np.uint8)
+            frames[iteration, network, number] = len(frames)
+            cv2.imwrite(str(tmp_path / f'{iteration:05d}_{network}_{number}.png'), frame)
+    assert pictures.write_sheet(run, tmp_path / 'nowhere') is None
+    assert pictures.sheet('toy_dacs', {'toy_dacs': [run]}) is None
+    assert pictures.write_sheet(run, tmp_path) == tmp_path / 'results' / 'views' / 'toy_dacs_seed1.png'
+    found = pictures.sheet('toy_dacs', {'toy_dacs': [dict(run, seed=0), run]})
+    assert found is not None and found[0] is run
+    assert found[1].shape == (3, pictures.WATCHED, 15, pictures.WIDTH)
+    assert found[1][:, :, 0, 0].flatten().tolist() == list(frames.values())
