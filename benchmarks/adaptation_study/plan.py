@@ -272,7 +272,19 @@ def _why() -> list[Row]:
         ('dacs_esl', 'DACS, surest half of every class', 'esl/toy_gta_to_toy_cityscapes_dacs', 'dacs'),
     ):
         rows.append(Row(f'toy_{name}', title, f'configs/{config}.py', 'toy', 'why', ONE, f'toy_{baseline}'))
-    return rows
+    return [
+        *rows,
+        Row(
+            'toy_dacs_after_source',
+            'DACS after source-only, half and half',
+            'benchmarks/adaptation_study/dacs_after_source_stages.py',
+            'toy',
+            'why',
+            ONE,
+            'toy_dacs',
+            stages={'source': schedule(750), 'dacs': schedule(750)},
+        ),
+    ]
 
 
 ROWS: list[Row] = [
