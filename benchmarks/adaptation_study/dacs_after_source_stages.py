@@ -1,4 +1,4 @@
-# Does self-training lose small classes because it begins before the teacher knows them? DACS from the weights of a source-only training.
+# Does self-training lose small classes because it begins before its teacher knows them?
 stages = [
     dict(name='source', type='train', config='../../configs/source_only/toy_gta_to_toy_cityscapes.py'),
     dict(
