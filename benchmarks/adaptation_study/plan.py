@@ -260,6 +260,8 @@ def _why() -> list[Row]:
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
         ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
+        ('dacs', 'source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
+        ('dacs', 'source300', 'DACS, 300 iterations of labels first', 'toy_dacs', {'uda.source_iters': 300}),
         ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
     ]

@@ -58,6 +58,14 @@ def _hook_options(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
             yield f'custom_hooks[{i}] ({options.get("type")})', options
 
 
+def report_phases(method: Any, max_iters: int, logger: logging.Logger) -> None:
+    """Say that a run ends before a part of its method begins."""
+    for option, what in (('source_iters', 'learns from labels alone'), ('start_iter', f'is never {method.title}')):
+        first = getattr(method, option, 0)
+        if first >= max_iters:
+            logger.warning('uda.%s=%d: the run has %d iterations and %s', option, first, max_iters, what)
+
+
 def check_hooks(hooks: Sequence[Any], logger: logging.Logger) -> None:
     """Refuse hooks that count epochs, and say what ``EMAHook`` does in a run of iterations.
 

@@ -142,7 +142,8 @@ def timed(cfg: Config, variant: Mapping[str, Any], device: torch.device, args: A
 
 def _first_iteration(cfg: Config) -> int:
     """An iteration in which all parts of the method work."""
-    return max(int((cfg.get('uda') or {}).get('start_iter') or 0), 0) + 1
+    uda = cfg.get('uda') or {}
+    return max(0, *(int(uda.get(option) or 0) for option in ('start_iter', 'source_iters'))) + 1
 
 
 def _step_of(cfg: Config, device: torch.device, args: Any) -> tuple[TrainStep, dict[str, Any]]:

@@ -29,7 +29,7 @@ from ..utils.config_text import config_text
 from ..utils.rng import set_random_seed
 from . import environment
 from .checkpoints import find_resumable
-from .config_checks import check_class_lists, check_counting, check_hooks
+from .config_checks import check_class_lists, check_counting, check_hooks, report_phases
 from .data import build_train_loader
 from .data_checks import check_bands, check_evaluation, check_ignored_rows, check_sets, report_margins
 from .distributed import broadcast_module, check_same_parameters
@@ -185,6 +185,7 @@ def _train(
             if isinstance(hook, UDAEvalHook):
                 check_evaluation(hook, runner.model, runner.max_iters, logger)
         report_own_training(runner.model, logger)
+        report_phases(runner.model, runner.max_iters, logger)
         report_margins(runner.model, dataset, logger)
         check_hooks(runner.hooks, logger)
     if cfg.get('resume_from'):

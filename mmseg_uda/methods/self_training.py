@@ -49,6 +49,9 @@ class SelfTraining(UDASegmentor):
         feature_distance: config in FEATURE_DISTANCES, or None; with weight 0 there is none.
         masking: options of :class:`~mmseg_uda.methods.parts.masked_consistency.MaskedConsistency`, or None.
         source_only: supervised training, with ``masking`` of source images if it is given.
+        source_iters: iterations before this one learn from labels alone, while the teacher follows the student already.
+            Published runs begin at once (0). In short ones a teacher that knows no small classes yet labels them as
+            what is around them, and the student never finds them again (docs/benchmarks/study.md).
         source_augmentation: config in AUGMENTATIONS for the source images of the supervised pass, or None.
         target_augmentation: config in AUGMENTATIONS for the target images that are mixed (the teacher labels clean
             ones), or None.
@@ -75,6 +78,7 @@ class SelfTraining(UDASegmentor):
         feature_distance: Options = None,
         masking: Options = None,
         source_only: bool = False,
+        source_iters: int = 0,
         source_augmentation: Options = None,
         target_augmentation: Options = None,
         distillation: Options = None,
@@ -85,7 +89,10 @@ class SelfTraining(UDASegmentor):
         super().__init__(**kwargs)
         if teacher_bn not in ('batch', 'running'):
             raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
+        if source_iters < 0:
+            raise ValueError(f'uda.source_iters must not be negative, got {source_iters}')
         self.source_only = source_only
+        self.source_iters = source_iters
         self.teacher_bn = teacher_bn
         self.labeled_target = LabeledTarget(
             labeled_target, ('supervise', 'joint', 'override', 'paste', 'mask'), self.title
@@ -198,10 +205,11 @@ class SelfTraining(UDASegmentor):
         source = roles.source
         for group in self.labeled_target.passes(roles.supervised, unnamed=source.name):
             yield from self._source_terms(group, source) if group[0].stream is source else supervised_terms(self, group)
-        if not self.source_only:
+        if self.source_only:
+            if self.masking is not None and self.masking.weight > 0:
+                yield self.masking.loss(self, source)
+        elif self.iteration >= self.source_iters:
             yield from self._target_terms(roles)
-        elif self.masking is not None and self.masking.weight > 0:
-            yield self.masking.loss(self, source)
         if roles.labeled is not None and self.masking is not None and self.labeled_target.mask > 0:
             yield self.masking.loss_on_labels(self, roles.labeled, self.labeled_target.mask)
 
