@@ -256,12 +256,21 @@ def _bought() -> list[Row]:
 
 
 def _why() -> list[Row]:
-    """What a part is worth: methods with it switched off or changed, one at a time (toy world, one seed)."""
+    """What a part is worth: methods with it switched off or changed, one at a time (one seed)."""
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
         ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
         ('dacs', 'source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
         ('dacs', 'source300', 'DACS, 300 iterations of labels first', 'toy_dacs', {'uda.source_iters': 300}),
+        ('mic', 'source750', 'MIC, 750 iterations of labels first', 'toy_mic', {'uda.source_iters': 750}),
+        ('quadmix', 'source750', 'QuadMix, 750 iterations of labels first', 'toy_quadmix', {'uda.source_iters': 750}),
+        (
+            'daformer',
+            'source750',
+            'DAFormer, 750 iterations of labels first',
+            'toy_daformer',
+            {'uda.source_iters': 750},
+        ),
         ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
     ]
@@ -276,6 +285,16 @@ def _why() -> list[Row]:
         rows.append(Row(f'toy_{name}', title, f'configs/{config}.py', 'toy', 'why', ONE, f'toy_{baseline}'))
     return [
         *rows,
+        Row(
+            'camvid_dacs_source1000',
+            'DACS, 1000 iterations of labels first',
+            f'configs/dacs/{_CAMVID}',
+            'camvid',
+            'why',
+            ONE,
+            'camvid_dacs',
+            {'uda.source_iters': 1000},
+        ),
         Row(
             'toy_dacs_after_source',
             'DACS after source-only, half and half',

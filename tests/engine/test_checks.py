@@ -186,6 +186,21 @@ def test_an_evaluation_that_never_comes_is_said(world: Path, caplog: pytest.LogC
     assert 'never evaluated' in caplog.text
 
 
+@pytest.mark.parametrize(
+    'uda, said',
+    [
+        (
+            "dict(type='DACS', source_iters=9)",
+            'uda.source_iters=9: the run has 2 iterations and learns from labels alone',
+        ),
+        ("dict(type='QuadMix', start_iter=9)", 'uda.start_iter=9: the run has 2 iterations and is never QuadMix'),
+    ],
+)
+def test_a_part_that_never_begins_is_said(uda: str, said: str, world: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start(world, 'runner = dict(type="IterBasedRunner", max_iters=2)', uda=uda)
+    assert said in caplog.text
+
+
 def test_labels_that_count_from_zero_and_from_one_are_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(world, "data['val'].update(reduce_zero_label=True)\nrunner.update(max_iters=1)")
     assert 'data.val (target) has reduce_zero_label=True, data.train.source has not' in caplog.text

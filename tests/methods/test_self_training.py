@@ -100,6 +100,32 @@ def test_supervised_masking_needs_no_target() -> None:
     assert Setup(uda, ('source',)).build()[0].teacher is None
 
 
+@pytest.mark.parametrize('name', ['dacs', 'mic_own_teacher'])
+def test_labels_alone_come_first(name: str, options: Any) -> None:
+    """Until ``source_iters`` the student is that of a source-only run, and the teacher follows it."""
+    states = []
+    for uda in (dict(UDA[name], source_iters=2), dict(DACS, source_only=True)):
+        setup = Setup(uda, **options(name))
+        method, step = setup.build()
+        for iteration in range(2):
+            step([setup.data.batch([2 * iteration, 2 * iteration + 1])], iteration)
+        states.append({key: value.clone() for key, value in method.student.state_dict().items()})
+        if method.teacher is not None:
+            student, teacher = method.student, method.teacher.model
+            before = [value.clone() for value in teacher.parameters()]
+            step([setup.data.batch([4, 5])], 2)
+            labels, adapting = step.flush()[-2:]
+            assert not [key for key in labels if key.startswith(('mix.', 'masked.', 'target.'))]
+            assert {'mix.decode.loss_ce', 'masked.decode.loss_ce'} & set(adapting) and 'target.share' in adapting
+            assert any(not torch.equal(a, b) for a, b in zip(before, teacher.parameters()))
+            assert any(not torch.equal(states[0][key], value) for key, value in student.state_dict().items())
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+
+
+def test_a_resume_among_the_labels_goes_on_with_them(options: Any, tmp_path: Path) -> None:
+    check_exact_resume(dict(UDA['mic'], source_iters=3), tmp_path=tmp_path, **options('mic'))
+
+
 def test_terms_views_and_log_names(options: Any) -> None:
     """The feature distance shares the graph of the source pass; log names are those of the released code."""
     setup = Setup(UDA['mic'], **options('mic'))
@@ -170,6 +196,7 @@ def test_reference_without_pretrained_weights_is_refused() -> None:
         (dict(alpha=1.5), r'alpha must lie in \[0, 1\)'),
         (dict(mix='cut'), "mix='cut'"),
         (dict(imnet_feature_dist_lambda=-1), 'imnet_feature_dist_lambda must not be negative'),
+        (dict(source_iters=-1), 'uda.source_iters must not be negative'),
         (dict(MASKING, mask_mode='separatetarget'), 'separatetrg.*separatetarget'),
         (dict(MASKING, mask_lambda=-0.1), 'mask_lambda must not be negative'),
         (dict(MASKING, mask_generator=dict(type='block', ratios=0.7)), 'mask_generator.*ratios'),
