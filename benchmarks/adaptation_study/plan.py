@@ -260,10 +260,7 @@ def _why() -> list[Row]:
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
         ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
-        ('dacs', 'source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
         ('dacs', 'source300', 'DACS, 300 iterations of labels first', 'toy_dacs', {'uda.source_iters': 300}),
-        ('mic', 'source750', 'MIC, 750 iterations of labels first', 'toy_mic', {'uda.source_iters': 750}),
-        ('quadmix', 'source750', 'QuadMix, 750 iterations of labels first', 'toy_quadmix', {'uda.source_iters': 750}),
         (
             'daformer',
             'source750',
@@ -274,6 +271,9 @@ def _why() -> list[Row]:
         ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
     ]
+    for method, title in (('dacs', 'DACS'), ('daformer', 'DAFormer'), ('mic', 'MIC'), ('quadmix', 'QuadMix')):
+        half = {'uda.source_iters': 750}
+        changes.append((method, 'source750', f'{title}, 750 iterations of labels first', f'toy_{method}', half))
     rows = [
         Row(f'toy_{method}_{name}', title, f'configs/{method}/{_TOY}', 'toy', 'why', ONE, baseline, options)
         for method, name, title, baseline, options in changes
