@@ -261,13 +261,6 @@ def _why() -> list[Row]:
         ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
         ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
         ('dacs', 'source300', 'DACS, 300 iterations of labels first', 'toy_dacs', {'uda.source_iters': 300}),
-        (
-            'daformer',
-            'source750',
-            'DAFormer, 750 iterations of labels first',
-            'toy_daformer',
-            {'uda.source_iters': 750},
-        ),
         ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
     ]
