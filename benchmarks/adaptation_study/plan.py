@@ -260,13 +260,13 @@ def _why() -> list[Row]:
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('mic', 'statistics', 'MIC, masked images renew statistics', 'toy_mic', {'uda.mask_running_statistics': True}),
         ('mic', 'half', 'MIC, half of the image masked', 'toy_mic', {'uda.mask_generator.mask_ratio': 0.5}),
-        ('dacs', 'source300', 'DACS, 300 iterations of labels first', 'toy_dacs', {'uda.source_iters': 300}),
+        ('dacs', 'source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
         ('dacs', 'slow', 'DACS, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('quadmix', 'late', 'QuadMix, mixing from iteration 500', 'toy_quadmix', {'uda.start_iter': 500}),
     ]
     for method, title in (('dacs', 'DACS'), ('daformer', 'DAFormer'), ('mic', 'MIC'), ('quadmix', 'QuadMix')):
-        half = {'uda.source_iters': 750}
-        changes.append((method, 'source750', f'{title}, 750 iterations of labels first', f'toy_{method}', half))
+        first = {'uda.source_iters': 300}
+        changes.append((method, 'source300', f'{title}, 300 iterations of labels first', f'toy_{method}', first))
     rows = [
         Row(f'toy_{method}_{name}', title, f'configs/{method}/{_TOY}', 'toy', 'why', ONE, baseline, options)
         for method, name, title, baseline, options in changes
@@ -278,15 +278,18 @@ def _why() -> list[Row]:
         rows.append(Row(f'toy_{name}', title, f'configs/{config}.py', 'toy', 'why', ONE, f'toy_{baseline}'))
     return [
         *rows,
-        Row(
-            'camvid_dacs_source1000',
-            'DACS, 1000 iterations of labels first',
-            f'configs/dacs/{_CAMVID}',
-            'camvid',
-            'why',
-            ONE,
-            'camvid_dacs',
-            {'uda.source_iters': 1000},
+        *(
+            Row(
+                f'camvid_dacs_source{first}',
+                f'DACS, {first} iterations of labels first',
+                f'configs/dacs/{_CAMVID}',
+                'camvid',
+                'why',
+                ONE,
+                'camvid_dacs',
+                {'uda.source_iters': first},
+            )
+            for first in (400, 1000)
         ),
         Row(
             'toy_dacs_after_source',
