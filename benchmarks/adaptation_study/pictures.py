@@ -14,7 +14,7 @@ from . import plan, tables
 IMAGES = tables.ROOT / 'docs' / 'images'
 WORK = tables.ROOT / 'work_dirs' / 'study'
 #: rows of the film strips, in each world
-FILM = ('dacs', 'mic', 'quadmix')
+FILM = ('dacs', 'dacs_source300', 'dacs_source400', 'mic', 'quadmix')
 #: frames that are kept, and their width in pictures
 WATCHED, WIDTH = 3, 200
 _TITLE = 18  # height of a line of text, pixels
@@ -134,7 +134,8 @@ def film_strip(world: str, palette: Any, number: int = 1) -> str:
         one = sheet(f'{world}_{name}', found)
         if one is not None:
             run, frames = one
-            titles = [f'{name} {labelling(run)}, {point["iter"]}' for point in run['curve']]
+            title = f'{name.replace("_source", ", labels until ")} {labelling(run)}'
+            titles = [f'{title}, {point["iter"]}' for point in run['curve']]
             lines.append(_labelled([_colours(line[number], palette) for line in frames[:-1]], titles))
     width = max((line.shape[1] for line in lines), default=0)
     padded = [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines]

@@ -268,7 +268,16 @@ def _why() -> list[Row]:
         first = {'uda.source_iters': 300}
         changes.append((method, 'source300', f'{title}, 300 iterations of labels first', f'toy_{method}', first))
     rows = [
-        Row(f'toy_{method}_{name}', title, f'configs/{method}/{_TOY}', 'toy', 'why', ONE, baseline, options)
+        Row(
+            f'toy_{method}_{name}',
+            title,
+            f'configs/{method}/{_TOY}',
+            'toy',
+            'why',
+            OTHERS if name == 'source300' else ONE,
+            baseline,
+            options,
+        )
         for method, name, title, baseline, options in changes
     ]
     for name, title, config, baseline in (
@@ -285,7 +294,7 @@ def _why() -> list[Row]:
                 f'configs/dacs/{_CAMVID}',
                 'camvid',
                 'why',
-                ONE,
+                OTHERS,
                 'camvid_dacs',
                 {'uda.source_iters': first},
             )

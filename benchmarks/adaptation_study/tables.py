@@ -147,7 +147,9 @@ def page_tables() -> str:
             if not any(found.get(row.name) for row in rows):
                 continue
             lines += [f'### {facts.title}: {heading}', '', *main_table(rows, found), '']
-            lines += [*class_table(rows, found), '']
+            compared = {row.baseline for row in rows} if setting == 'why' else set()
+            before = [row for row in plan.ROWS if row.name in compared and row not in rows]
+            lines += [*class_table([*before, *rows], found), '']
     runs = [run for row in found.values() for run in row]
     hours = sum(run['cpu_s'] for run in runs) / 3600
     wanted = sum(len(row.seeds) for row in plan.ROWS)
