@@ -29,6 +29,7 @@ from mmcv import Config, DictAction  # noqa: E402
 
 import mmseg_uda  # noqa: E402, F401  (first: it prepares mmcv)
 from mmseg_uda.builder import build_train_model  # noqa: E402
+from mmseg_uda.engine.config_checks import first_whole_iteration  # noqa: E402
 from mmseg_uda.engine.dry_run import Tally, dry_steps  # noqa: E402
 from mmseg_uda.engine.example_batch import example_batch, without_downloads  # noqa: E402
 from mmseg_uda.engine.placing import MEMORY_VARIANTS, EngineOptions, arrange, spread_memory  # noqa: E402
@@ -63,13 +64,12 @@ def measure(args: argparse.Namespace, memory: dict[str, Any], folder: Path) -> t
     cfg = without_downloads(cfg, folder)
     cfg.memory = {**(cfg.get('memory') or {}), **memory}
     spread_memory(cfg)
-    uda = cfg.get('uda') or {}
     method = build_train_model(cfg, 0)
     arrange(method, EngineOptions.from_config(cfg.get('engine')))  # layers as a GPU computes them
     batch = example_batch(cfg, method, args.batch or 0, args.size or ())
     trained = sum(p.numel() for net in method.networks().values() for p in net.parameters() if p.requires_grad)
     options = StepOptions.from_config(cfg.get('optimizer_config'), cfg.get('fp16'))
-    late = max(int(uda.get('start_iter') or 0), 0)
+    late = first_whole_iteration(cfg.get('uda') or {})
     tally = dry_steps(method, batch, options, iterations=(0, late + 1, late + 2) if late else (0, 1), device='cpu')
     return tally, optimizer_bytes(cfg.optimizer, trained) / GIB
 

@@ -38,6 +38,8 @@ def main() -> None:
     logging.getLogger('mmcv').setLevel(logging.ERROR)
     cfg = Config.fromfile(args.config)
     cfg.seed, cfg.data.workers_per_gpu = 0, 0
+    if (cfg.get('uda') or {}).get('source_iters'):  # steps on labels alone are none of the method's
+        cfg.uda.source_iters = 0
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         device = start_processes('none', None, 'cpu')

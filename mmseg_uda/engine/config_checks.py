@@ -15,6 +15,9 @@ from ..datasets.class_names import class_names
 from ..utils.class_lists import class_difference
 from .evaluation_sets import plain_configs
 
+#: options of ``uda`` that name the iteration in which a part of a method begins, and what a run is that ends before
+_PHASES = {'source_iters': 'learns from labels alone', 'start_iter': 'is never {}'}
+
 
 def check_counting(cfg: Mapping[str, Any]) -> None:
     """Refuse options that count epochs, where runs count iterations, and runs that would save nothing.
@@ -58,11 +61,17 @@ def _hook_options(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
             yield f'custom_hooks[{i}] ({options.get("type")})', options
 
 
+def first_whole_iteration(uda: Mapping[str, Any]) -> int:
+    """First iteration in which all parts of a method work: what comes before must not be timed or counted for it."""
+    return max(int(uda.get(option) or 0) for option in _PHASES)
+
+
 def report_phases(method: Any, max_iters: int, logger: logging.Logger) -> None:
     """Say that a run ends before a part of its method begins."""
-    for option, what in (('source_iters', 'learns from labels alone'), ('start_iter', f'is never {method.title}')):
+    for option, what in _PHASES.items():
         first = getattr(method, option, 0)
         if first >= max_iters:
+            what = what.format(method.title)
             logger.warning('uda.%s=%d: the run has %d iterations and %s', option, first, max_iters, what)
 
 

@@ -22,6 +22,7 @@ from ..models.compiling import compiled_parts
 from ..options.check_gpu import parse_args
 from ..utils.config import nearest
 from . import environment
+from .config_checks import first_whole_iteration
 from .data import to_device
 from .device_checks import PROBES, Finding, ranks_agree, step_agrees
 from .example_batch import example_batch, without_downloads
@@ -128,7 +129,7 @@ def timed(cfg: Config, variant: Mapping[str, Any], device: torch.device, args: A
     try:
         with tempfile.TemporaryDirectory() as folder:
             step, batch = _step_of(without_downloads(cfg, Path(folder)), device, args)
-        seconds = _seconds(step, batch, device, args.steps, _first_iteration(cfg))
+        seconds = _seconds(step, batch, device, args.steps, first_whole_iteration(cfg.get('uda') or {}) + 1)
     except torch.OutOfMemoryError:
         return dict(error='out of memory')
     found: dict[str, Any] = dict(seconds=round(seconds, 4), hours=round(seconds * int(cfg.runner.max_iters) / 3600, 2))
@@ -138,12 +139,6 @@ def timed(cfg: Config, variant: Mapping[str, Any], device: torch.device, args: A
     if device.type == 'cuda':
         found['gib'] = round(torch.cuda.max_memory_allocated(device) / GIB, 2)
     return found
-
-
-def _first_iteration(cfg: Config) -> int:
-    """An iteration in which all parts of the method work."""
-    uda = cfg.get('uda') or {}
-    return max(0, *(int(uda.get(option) or 0) for option in ('start_iter', 'source_iters'))) + 1
 
 
 def _step_of(cfg: Config, device: torch.device, args: Any) -> tuple[TrainStep, dict[str, Any]]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from mmseg_uda.engine import environment, test, train
+from mmseg_uda.engine.config_checks import first_whole_iteration
 from mmseg_uda.methods.self_training import SelfTraining
 from mmseg_uda.utils.config_errors import ConfigError
 from tests.datasets.worlds import write_label
@@ -199,6 +200,11 @@ def test_an_evaluation_that_never_comes_is_said(world: Path, caplog: pytest.LogC
 def test_a_part_that_never_begins_is_said(uda: str, said: str, world: Path, caplog: pytest.LogCaptureFixture) -> None:
     start(world, 'runner = dict(type="IterBasedRunner", max_iters=2)', uda=uda)
     assert said in caplog.text
+
+
+def test_what_is_counted_and_timed_comes_after_all_parts_have_begun() -> None:
+    assert first_whole_iteration({}) == first_whole_iteration(dict(source_iters=0, start_iter=None)) == 0
+    assert first_whole_iteration(dict(source_iters=100, start_iter=75)) == 100
 
 
 def test_labels_that_count_from_zero_and_from_one_are_said(world: Path, caplog: pytest.LogCaptureFixture) -> None:
