@@ -2,7 +2,7 @@
 
     python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 0]   # goes on where it stopped
     python benchmarks/study.py status    # what is done, what runs, how long to go
-    python benchmarks/study.py table [--check]   # docs/benchmarks/study.md
+    python benchmarks/study.py table [--check]   # docs/benchmarks/study.md, and the table of the README
     python benchmarks/study.py plot       # its chart, and panels and film strips of the runs that lie here
 
 Every run trains on one thread and leaves one file in benchmarks/results/study. CamVid is read from MMSEG_UDA_CAMVID.

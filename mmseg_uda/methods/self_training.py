@@ -89,8 +89,8 @@ class SelfTraining(UDASegmentor):
         super().__init__(**kwargs)
         if teacher_bn not in ('batch', 'running'):
             raise ValueError(f"teacher_bn must be 'batch' or 'running', got '{teacher_bn}'")
-        if source_iters < 0:
-            raise ValueError(f'uda.source_iters must not be negative, got {source_iters}')
+        if not isinstance(source_iters, int) or source_iters < 0:
+            raise ValueError(f'uda.source_iters must be a number of iterations, 0 or more, got {source_iters}')
         self.source_only = source_only
         self.source_iters = source_iters
         self.teacher_bn = teacher_bn

@@ -126,6 +126,10 @@ def test_a_resume_among_the_labels_goes_on_with_them(options: Any, tmp_path: Pat
     check_exact_resume(dict(UDA['mic'], source_iters=3), tmp_path=tmp_path, **options('mic'))
 
 
+def test_two_ranks_begin_to_adapt_together(options: Any, tmp_path: Path) -> None:
+    check_two_ranks(dict(UDA['mic'], source_iters=2), tmp_path=tmp_path, **options('mic'))
+
+
 def test_terms_views_and_log_names(options: Any) -> None:
     """The feature distance shares the graph of the source pass; log names are those of the released code."""
     setup = Setup(UDA['mic'], **options('mic'))
@@ -196,7 +200,8 @@ def test_reference_without_pretrained_weights_is_refused() -> None:
         (dict(alpha=1.5), r'alpha must lie in \[0, 1\)'),
         (dict(mix='cut'), "mix='cut'"),
         (dict(imnet_feature_dist_lambda=-1), 'imnet_feature_dist_lambda must not be negative'),
-        (dict(source_iters=-1), 'uda.source_iters must not be negative'),
+        (dict(source_iters=-1), 'uda.source_iters must be a number of iterations'),
+        (dict(source_iters=0.2), 'uda.source_iters must be a number of iterations'),
         (dict(MASKING, mask_mode='separatetarget'), 'separatetrg.*separatetarget'),
         (dict(MASKING, mask_lambda=-0.1), 'mask_lambda must not be negative'),
         (dict(MASKING, mask_generator=dict(type='block', ratios=0.7)), 'mask_generator.*ratios'),
