@@ -66,10 +66,8 @@ def first_whole_iteration(uda: Mapping[str, Any]) -> int:
     return max(int(uda.get(option) or 0) for option in _PHASES)
 
 
-def report_phases(method: Any, max_iters: Optional[int], logger: logging.Logger) -> None:
+def report_phases(method: Any, max_iters: int, logger: logging.Logger) -> None:
     """Say that a run ends before a part of its method begins."""
-    if max_iters is None:  # refused when the run begins, by name
-        return
     for option, what in _PHASES.items():
         first = getattr(method, option, 0)
         if first >= max_iters:
