@@ -14,7 +14,7 @@ from . import plan, tables
 IMAGES = tables.ROOT / 'docs' / 'images'
 WORK = tables.ROOT / 'work_dirs' / 'study'
 #: rows of the film strips, in each world
-FILM = ('dacs', 'dacs_source300', 'dacs_source400', 'mic', 'quadmix')
+FILM = ('dacs', 'dacs_source300', 'dacs_source400', 'mic', 'mic_source300', 'quadmix', 'quadmix_source300')
 #: frames that are kept, and their width in pictures
 WATCHED, WIDTH = 3, 200
 _TITLE = 18  # height of a line of text, pixels

@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/uda/adaptsegnet.py',
     '../_base_/schedules/adversarial_toy_500.py',
 ]
-uda = dict(lambda_adv=dict(_delete_=True, decode=0.001))
+uda = dict(lambda_adv=dict(_delete_=True, decode=0.001), discriminator=dict(ndf=16))

@@ -1,3 +1,3 @@
-# DAFormer's training in the toy world. The teacher is as fast as a short run needs.
+# DAFormer's training in the toy world. The teacher is as fast as a short run needs, which begins on labels alone.
 _base_ = ['../default_runtime.py', '../models/tiny_lite0.py', '../uda/daformer.py', '../schedules/toy_500.py']
-uda = dict(alpha=0.99)
+uda = dict(alpha=0.99, source_iters=100)
