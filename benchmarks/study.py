@@ -2,7 +2,8 @@
 
     python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 0]   # goes on where it stopped
     python benchmarks/study.py status    # what is done, what runs, how long to go
-    python benchmarks/study.py table [--check]   # docs/benchmarks/study.md, and the table of the README
+    python benchmarks/study.py demo work_dirs/demo   # keeps the figures of ``make demo`` as result files
+    python benchmarks/study.py table [--check]   # docs/benchmarks/study.md, README and first page of the benchmarks
     python benchmarks/study.py plot       # its chart, and panels and film strips of the runs that lie here
 
 Every run trains on one thread and leaves one file in benchmarks/results/study. CamVid is read from MMSEG_UDA_CAMVID.
@@ -23,18 +24,20 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 from adaptation_study import plan  # noqa: E402
+from adaptation_study.worlds import Row, iterations_of  # noqa: E402
+from provenance import commit_of, processor  # noqa: E402
 
 RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
 WORK = ROOT / 'work_dirs' / 'study'
 
 
-def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[plan.Row, int]]:
+def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[Row, int]]:
     """Runs in the order in which they are wanted: first seeds of all rows, then further ones."""
     wanted = [(row, seed) for row in plan.rows(only) for seed in row.seeds if seeds is None or seed in seeds]
     return sorted(wanted, key=lambda run: run[1])
 
 
-def done(row: plan.Row, seed: int) -> bool:
+def done(row: Row, seed: int) -> bool:
     """Whether the result of a run is there."""
     return (RESULTS / f'{row.name}_seed{seed}.json').is_file()
 
@@ -82,7 +85,7 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
         if done(row, seed)
     }
     known = {
-        row.name: results[row.name, seed]['cpu_s'] / plan.iterations_of(row)
+        row.name: results[row.name, seed]['cpu_s'] / iterations_of(row)
         for row, seed in runs
         if (row.name, seed) in results
     }
@@ -95,7 +98,7 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
             continue
         iteration = _last_iteration(WORK / f'{row.name}_seed{seed}')
         per_iteration = known.get(row.name) or (sum(known.values()) / len(known) if known else 0)
-        left += per_iteration * (plan.iterations_of(row) - iteration)
+        left += per_iteration * (iterations_of(row) - iteration)
         print(f'{"running " if iteration else "waiting "} {row.name} seed {seed}: iteration {iteration}')
     print(f'{len(results)} of {len(runs)} runs done; about {left / 3600:.1f} hours of one core left')
 
@@ -125,6 +128,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     table = commands.add_parser('table')
     table.add_argument('--check', action='store_true', help='compare with the page instead of writing it')
     commands.add_parser('plot')
+    demo = commands.add_parser('demo')
+    demo.add_argument('folder', type=Path, help='--work-dir of the demo')
     args = parser.parse_args(argv)
     if args.command == 'run':
         sys.exit(1 if run(args.only, args.seeds, args.jobs, args.device) else 0)
@@ -137,15 +142,16 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
         print(run_one(next(row for row in plan.ROWS if row.name == args.row), args.seed))
         return
-    from adaptation_study import tables
+    from adaptation_study import chart, demo, page, pictures
 
     if args.command == 'plot':
-        from adaptation_study import pictures
-
-        tables.plot()
+        chart.plot()
         print('\n'.join(pictures.draw()))
         return
-    sys.exit(tables.write(check=args.check))
+    if args.command == 'demo':
+        print('\n'.join(map(str, demo.collect(args.folder, dict(commit=commit_of(ROOT), device=processor())))))
+        return
+    sys.exit(page.write(check=args.check))
 
 
 if __name__ == '__main__':

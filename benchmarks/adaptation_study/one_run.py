@@ -30,7 +30,7 @@ from mmseg_uda.utils.checkpoint_io import replacing
 from mmseg_uda.version import __version__
 
 from .pictures import keeper, write_sheet
-from .plan import WORLDS, Row, crops_of, iterations_of, options_of
+from .worlds import WORLDS, Row, crops_of, iterations_of, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
@@ -65,7 +65,7 @@ class StudyRecorder(Hook):
     After the last iteration also with batch norm statistics of target images.
 
     Args:
-        world: key of :data:`~adaptation_study.plan.WORLDS`.
+        world: key of :data:`~adaptation_study.worlds.WORLDS`.
     """
 
     def __init__(self, world: str) -> None:

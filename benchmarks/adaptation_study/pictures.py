@@ -9,10 +9,11 @@ from typing import Any, Callable, Mapping, Optional, Sequence
 import cv2
 import numpy as np
 
-from . import plan, tables
+from . import figures, plan
+from .worlds import WORLDS
 
-IMAGES = tables.ROOT / 'docs' / 'images'
-WORK = tables.ROOT / 'work_dirs' / 'study'
+IMAGES = figures.ROOT / 'docs' / 'images'
+WORK = figures.ROOT / 'work_dirs' / 'study'
 #: rows of the film strips, in each world
 FILM = ('dacs', 'dacs_source300', 'dacs_source400', 'mic', 'mic_source300', 'quadmix', 'quadmix_source300')
 #: frames that are kept, and their width in pictures
@@ -56,7 +57,7 @@ def _colours(label: np.ndarray, palette: Any) -> np.ndarray:
 
 def sheet_path(name: str, seed: int) -> Path:
     """Where the sheet of a run stands, beside its result."""
-    return tables.RESULTS / 'views' / f'{name}_seed{seed}.png'
+    return figures.RESULTS / 'views' / f'{name}_seed{seed}.png'
 
 
 def write_sheet(run: Mapping[str, Any], folder: Path) -> Optional[Path]:
@@ -71,7 +72,7 @@ def write_sheet(run: Mapping[str, Any], folder: Path) -> Optional[Path]:
         and a last line of the tested network at the end. None: some predictions are not there.
     """
     last = run['curve'][-1]['iter']
-    lines = [*((point['iter'], labelling(run)) for point in run['curve']), (last, tables.tested(run))]
+    lines = [*((point['iter'], labelling(run)) for point in run['curve']), (last, figures.tested(run))]
     files = [[folder / f'{i:05d}_{network}_{number}.png' for number in range(WATCHED)] for i, network in lines]
     if not all(path.is_file() for line in files for path in line):
         return None
@@ -84,7 +85,7 @@ def write_sheet(run: Mapping[str, Any], folder: Path) -> Optional[Path]:
 
 def labelling(run: Mapping[str, Any]) -> str:
     """The network whose predictions a film strip shows: the teacher, where there is one."""
-    return 'teacher' if 'teacher' in run['final'] else tables.tested(dict(run))
+    return 'teacher' if 'teacher' in run['final'] else figures.tested(dict(run))
 
 
 def _scaled(frame: np.ndarray) -> np.ndarray:
@@ -109,14 +110,14 @@ def panels(world: str, dataset: Any) -> str:
 
     Frames of data sets of others are left out.
     """
-    found = tables.results()
+    found = figures.results()
     rows = [row for row in plan.ROWS if row.world == world and row.setting == 'uda']
     seen = {row.title: sheet(row.name, found) for row in rows}
     lines = []
     for number, index in enumerate(watched(dataset)):
         truth = dataset.get_gt_seg_map_by_idx(index)
         cells, titles = [_colours(_scaled(truth), dataset.PALETTE)], ['truth']
-        if plan.WORLDS[world].drawn:
+        if WORLDS[world].drawn:
             frame = cv2.imread(str(Path(dataset.img_dir) / dataset.img_infos[index]['filename']))
             cells, titles = [frame, *cells], ['frame', *titles]
         for title, one in seen.items():
@@ -129,7 +130,7 @@ def panels(world: str, dataset: Any) -> str:
 
 def film_strip(world: str, palette: Any, number: int = 1) -> str:
     """One frame as the network that labels sees it, evaluation by evaluation; returns the file's name, or ''."""
-    found, lines = tables.results(), []
+    found, lines = figures.results(), []
     for name in FILM:
         one = sheet(f'{world}_{name}', found)
         if one is not None:
@@ -154,14 +155,14 @@ def draw() -> list[str]:
     from mmseg_uda.engine import environment
     from mmseg_uda.engine.evaluation_sets import named_test_sets
 
-    for runs in tables.results().values():
+    for runs in figures.results().values():
         for run in runs:
             write_sheet(run, WORK / f'{run["row"]}_seed{run["seed"]}' / 'views')
     drawn = []
-    for world, facts in plan.WORLDS.items():
+    for world, facts in WORLDS.items():
         if not facts.drawn and not os.environ.get('MMSEG_UDA_CAMVID'):
             continue
-        cfg = environment.load_config(str(tables.ROOT / facts.target))
+        cfg = environment.load_config(str(figures.ROOT / facts.target))
         environment.prepare_data(cfg)
         dataset = next(iter(named_test_sets(cfg, 'val').values()))
         drawn += [panels(world, dataset), film_strip(world, dataset.PALETTE)]

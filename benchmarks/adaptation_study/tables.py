@@ -1,103 +1,28 @@
-"""Tables and pictures of the study, from its result files alone: no figure is typed by hand."""
+"""Tables of the study: lines of Markdown from its figures, none typed by hand."""
 
 from __future__ import annotations
 
-import json
 import statistics
-from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Mapping, Sequence
 
 from . import plan
+from .figures import ADAPTED, Runs, final_names, gain, scores, spread, tested, unadapted
+from .worlds import Row, iterations_of
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
-PAGE = ROOT / 'docs' / 'benchmarks' / 'study.md'
-README = ROOT / 'README.md'
-CHART = ROOT / 'docs' / 'images' / 'study_gains.png'
-BEGIN, END = '<!-- tables: python benchmarks/study.py table -->', '<!-- end of tables -->'
-#: see one_run.ADAPTED, which needs torch
-ADAPTED = ' on target statistics'
-HEADINGS = {
-    'uda': 'one target without labels',
-    'targets': 'several targets',
-    'few_labels': 'a few target labels',
-    'active': 'bought labels',
-    'why': 'why a row loses: parts switched off one at a time',
-}
+Found = Mapping[str, Runs]
 
 
-def results() -> dict[str, list[dict[str, Any]]]:
-    """Result files by row, in the order of their seeds."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(RESULTS.glob('*.json')):
-        one = json.loads(path.read_text(encoding='utf-8'))
-        found.setdefault(one['row'], []).append(one)
-    return {name: sorted(runs, key=lambda run: run['seed']) for name, runs in found.items()}
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table; no lines without rows."""
+    lines = [head, ['---'] * len(head), *rows] if rows else []
+    return ['| ' + ' | '.join(cells) + ' |' for cells in lines]
 
 
-def tested(run: dict[str, Any]) -> str:
-    """The network that the method answers with at test time."""
-    return str(next(iter(run['final'])))
-
-
-def scores(runs: Sequence[dict[str, Any]], network: str = '', key: str = 'mIoU', suffix: str = '') -> list[float]:
-    """A figure of the last evaluation, one value for each seed that has the network; by default the tested one."""
-    names = [(run, (network or tested(run)) + suffix) for run in runs]
-    return [run['final'][name][key] for run, name in names if name in run['final']]
-
-
-def spread(values: Sequence[float]) -> str:
-    """``mean +- standard deviation``; ``-`` where nothing ran."""
-    if not values:
-        return '-'
-    mean = statistics.mean(values)
-    return f'{mean:.1f}' if len(values) == 1 else f'{mean:.1f} ± {statistics.stdev(values):.1f}'
-
-
-def gain(
-    runs: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], suffix: str = '', reference: str = ''
-) -> list[float]:
-    """Differences to the baseline between tested networks, seed by seed where both have run; ``suffix`` and
-    ``reference`` choose figures of both, :data:`ADAPTED` for instance."""
-    before = {run['seed']: run['final'].get(tested(run) + reference) for run in baseline}
-    after = {run['seed']: run['final'].get(tested(run) + suffix) for run in runs}
-    return [value['mIoU'] - before[seed]['mIoU'] for seed, value in after.items() if value and before.get(seed)]
-
-
-def unadapted(row: plan.Row) -> str:
-    """The source-only row of a row's world and streams."""
-    several = '2_' if row.setting == 'targets' else ''
-    return f'{row.world}_{several}source_only'
-
-
-def adabn_line(name: str, found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """The line of source-only with statistics of the target, which is no run of its own."""
-    runs = found.get(name, [])
-    value = spread(scores(runs, suffix=ADAPTED))
-    over = spread(gain(runs, runs, ADAPTED))
-    cells = [
-        'AdaBN: source-only with target statistics',
-        value,
-        '',
-        'source-only',
-        over,
-        value,
-        '',
-        str(len(runs)),
-        '',
-        '',
-    ]
-    return ['| ' + ' | '.join(cells) + ' |'] if runs else []
-
-
-def main_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+def main_table(rows: Sequence[Row], found: Found) -> list[str]:
     """mIoU of the tested network and the teacher, gain over the baseline, seeds and time of every row."""
-    lines = [
-        '| method | mIoU | teacher | baseline | gain over it | with target statistics | over AdaBN | seeds '
-        '| iterations | minutes of one core |',
-        '|---|---|---|---|---|---|---|---|---|---|',
-    ]
+    head = ['method', 'mIoU', 'teacher', 'baseline', 'gain over it', 'with target statistics', 'over AdaBN', 'seeds']
     titles = {row.name: row.title for row in plan.ROWS}
+    lines = []
     for row in rows:
         runs = found.get(row.name, [])
         network = f' ({tested(runs[0]).replace("_", " ")})' if runs and tested(runs[0]) != 'student' else ''
@@ -111,129 +36,107 @@ def main_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]])
             spread(scores(runs, suffix=ADAPTED)),
             spread(gain(runs, adabn, ADAPTED, ADAPTED)) if adabn and row.name != unadapted(row) else '',
             str(len(runs)),
-            str(plan.iterations_of(row)) if not row.rounds else f'{plan.iterations_of(row)} a round',
+            str(iterations_of(row)) if not row.rounds else f'{iterations_of(row)} a round',
             f'{statistics.mean(run["cpu_s"] for run in runs) / 60:.0f}' if runs else '-',
         ]
-        lines.append('| ' + ' | '.join(cells) + ' |')
-        if row.name == unadapted(row):
-            lines += adabn_line(row.name, found)
-    return lines
+        lines.append(cells)
+        if runs and row.name == unadapted(row):  # the same runs with statistics of the target: no training of its own
+            value, over = spread(scores(runs, suffix=ADAPTED)), spread(gain(runs, runs, ADAPTED))
+            title = 'AdaBN: source-only with target statistics'
+            lines.append([title, value, '', 'source-only', over, value, '', str(len(runs)), '', ''])
+    return markdown([*head, 'iterations', 'minutes of one core'], lines)
 
 
-def class_table(rows: Sequence[plan.Row], found: dict[str, list[dict[str, Any]]]) -> list[str]:
+def ranking(rows: Sequence[Row], found: Found) -> list[str]:
+    """Methods by mIoU with target statistics, and whether each is above its baseline by more than the spread."""
+    titles = {row.name: row.title for row in plan.ROWS}
+    entries: list[tuple[list[float], list[str]]] = []
+    for row in rows:
+        values = scores(found.get(row.name, []), suffix=ADAPTED)
+        if not values:
+            continue
+        own = row.name == unadapted(row)
+        over = [] if own else gain(found[row.name], found.get(row.baseline, []), ADAPTED, ADAPTED)
+        cells = ['AdaBN' if own else row.title, spread(values), '' if own else titles[row.baseline]]
+        entries.append((values, [*cells, '' if own else spread(over), '' if own else verdict(over), str(len(values))]))
+    entries.sort(key=lambda entry: -statistics.mean(entry[0]))
+    head = ['', 'method', 'with target statistics', 'baseline', 'gain over it', 'that is', 'seeds']
+    return markdown(head, [[str(place), *cells] for place, (_, cells) in enumerate(entries, start=1)])
+
+
+def verdict(gains: Sequence[float]) -> str:
+    """Whether gains, one for each seed, are more than their standard deviation away from nothing."""
+    if len(gains) < 2:
+        return 'one seed' if gains else 'no common seed'
+    mean, deviation = statistics.mean(gains), statistics.stdev(gains)
+    return 'within the spread' if abs(mean) <= deviation else 'above' if mean > 0 else 'below'
+
+
+def class_table(rows: Sequence[Row], found: Found) -> list[str]:
     """IoU of every class, tested network, mean over the seeds."""
-    ran = [row for row in rows if found.get(row.name)]
-    if not ran:
-        return []
-    names = [key[4:] for key in next(iter(found[ran[0].name][0]['final'].values())) if key.startswith('IoU.')]
+    return _by_key(rows, found, 'IoU.', 'IoU')
+
+
+def target_table(rows: Sequence[Row], found: Found) -> list[str]:
+    """mIoU on every target, tested network, mean over the seeds."""
+    return _by_key(rows, found, 'mIoU.', 'mIoU')
+
+
+def _by_key(rows: Sequence[Row], found: Found, prefix: str, head: str) -> list[str]:
+    """Figures whose names begin with ``prefix``: a line for each, a column for every row that ran."""
     columns = []
-    for row in ran:
-        columns.append((row.title, found[row.name], ''))
-        if row.name == unadapted(row):
-            columns.append(('AdaBN', found[row.name], ADAPTED))
-    lines = ['| IoU | ' + ' | '.join(title for title, _, _ in columns) + ' |', '|---|' + '---|' * len(columns)]
-    for name in names:
-        values = [statistics.mean(scores(runs, key=f'IoU.{name}', suffix=suffix)) for _, runs, suffix in columns]
-        lines.append(f'| {name} | ' + ' | '.join(f'{value:.1f}' for value in values) + ' |')
-    return lines
+    for row in rows:
+        if found.get(row.name):
+            columns.append((row.title, found[row.name], ''))
+            if row.name == unadapted(row):
+                columns.append(('AdaBN', found[row.name], ADAPTED))
+    if not columns:
+        return []
+    figures = next(iter(columns[0][1][0]['final'].values()))
+    lines = []
+    for name in [key[len(prefix) :] for key in figures if key.startswith(prefix)]:
+        values = [statistics.mean(scores(runs, key=prefix + name, suffix=suffix)) for _, runs, suffix in columns]
+        lines.append([name, *(f'{value:.1f}' for value in values)])
+    return markdown([head, *(title for title, _, _ in columns)], lines)
 
 
-def page_tables() -> str:
-    """Everything between the marks of the page."""
-    found, lines = results(), [BEGIN, '']
-    for world, facts in plan.WORLDS.items():
-        for setting, heading in HEADINGS.items():
-            rows = [row for row in plan.ROWS if row.world == world and row.setting == setting]
-            if not any(found.get(row.name) for row in rows):
-                continue
-            lines += [f'### {facts.title}: {heading}', '', *main_table(rows, found), '']
-            compared = {row.baseline for row in rows} if setting == 'why' else set()
-            before = [row for row in plan.ROWS if row.name in compared and row not in rows]
-            lines += [*class_table([*before, *rows], found), '']
-    runs = [run for row in found.values() for run in row]
-    hours = sum(run['cpu_s'] for run in runs) / 3600
-    wanted = sum(len(row.seeds) for row in plan.ROWS)
-    devices = sorted({run['device'] for run in runs})
-    commits = sorted({str(run['commit']) for run in runs})
-    lines += [
-        f'{len(runs)} of {wanted} planned runs, {hours:.1f} hours of one core ({"; ".join(devices)}), '
-        f'commits {", ".join(commits)}. `-` = not run yet. Every file in `benchmarks/results/study` names its command.',
-        '',
-        END,
-    ]
-    return '\n'.join(lines)
+def curve_table(rows: Sequence[Row], found: Found) -> list[str]:
+    """Tested network / teacher at every evaluation, mean over the seeds; rows of one training."""
+    lines, iterations = [], []
+    for row in rows:
+        runs = [run for run in found.get(row.name, []) if len(run['curve']) > 1]
+        if not runs:
+            continue
+        iterations = [point['iter'] for point in runs[0]['curve']]
+        networks = [name for name in dict.fromkeys((tested(runs[0]), 'teacher')) if name in runs[0]['curve'][0]]
+        means = [
+            [statistics.mean(run['curve'][place][name] for run in runs) for name in networks]
+            for place in range(len(iterations))
+        ]
+        lines.append([row.title, *(' / '.join(f'{value:.1f}' for value in values) for values in means)])
+    return markdown(['mIoU at iteration', *(str(iteration) for iteration in iterations)], lines)
 
 
-def front_table() -> str:
-    """Everything between the marks of the README: one target without labels, both worlds, rows that have run."""
-    found = results()
-    rows: dict[str, dict[str, plan.Row]] = {}
-    for row in plan.ROWS:
-        if row.setting == 'uda' and found.get(row.name):
-            rows.setdefault(row.title, {})[row.world] = row
-    heads = [
-        f'{facts.title.split(":")[0]}{part}' for facts in plan.WORLDS.values() for part in ('', ', target statistics')
-    ]
-    lines = ['| mIoU | ' + ' | '.join(heads) + ' |', '|---|' + '---|' * len(heads)]
-    for title, worlds in sorted(rows.items(), key=lambda item: item[0] == 'oracle'):  # the upper bound comes last
-        runs = [found.get(worlds[world].name, []) if world in worlds else [] for world in plan.WORLDS]
-        cells = [spread(scores(one, suffix=suffix)) for one in runs for suffix in ('', ADAPTED)]
-        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join([BEGIN, *lines, END])
+def network_table(rows: Sequence[Row], found: Found) -> list[str]:
+    """All networks that a run can answer with, where there are others than student and teacher."""
+    lines = []
+    for row in rows:
+        runs = found.get(row.name, [])
+        names = final_names(runs)
+        if set(names) <= {'student', 'teacher'}:
+            continue
+        for name in names:
+            cells = [spread(scores(runs, name)), spread(scores(runs, name, suffix=ADAPTED))]
+            lines.append([row.title, name.replace('_', ' ') + ' (tested)' * (name == names[0]), *cells])
+    return markdown(['method', 'network', 'mIoU', 'with target statistics'], lines)
 
 
-def between_marks(text: str, fresh: str) -> str:
-    """A page with new tables."""
-    begin, end = text.index(BEGIN), text.index(END) + len(END)
-    return text[:begin] + fresh + text[end:]
-
-
-def write(check: bool = False) -> int:
-    """Bring the tables of the page and of the README up to date, or say whether they are; returns an exit status."""
-    stale = []
-    for path, tables in ((PAGE, page_tables()), (README, front_table())):
-        text = path.read_text(encoding='utf-8')
-        fresh = between_marks(text, tables)
-        if fresh != text:
-            stale.append(path.name)
-            if not check:
-                path.write_text(fresh, encoding='utf-8')
-    if check:
-        print(f'{", ".join(stale)}: run study.py table' if stale else 'the tables agree with the results')
-    return int(check and bool(stale))
-
-
-def plot(path: Optional[Path] = None) -> None:
-    """Bars of the gains over source-only, with the standard deviation over the seeds."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    from matplotlib import pyplot as plt
-
-    found = results()
-    figure, axes = plt.subplots(1, len(plan.WORLDS), figsize=(5 * len(plan.WORLDS), 4), constrained_layout=True)
-    for axis, (world, facts) in zip(axes, plan.WORLDS.items()):
-        baseline, oracle = (found.get(f'{world}_{name}', []) for name in ('source_only', 'oracle'))
-        rows = [row for row in plan.ROWS if row.world == world and row.setting == 'uda' and found.get(row.name)]
-        shown = [row for row in rows if row.title not in ('source-only', 'oracle')]
-        bars = [('AdaBN', [], gain(baseline, baseline, ADAPTED))]
-        bars += [(row.title, *(gain(found[row.name], baseline, suffix) for suffix in ('', ADAPTED))) for row in shown]
-        for place, (_, plain, adapted) in enumerate(bars):
-            _bar(axis, place - 0.2, plain, '#4477aa', 'as trained')
-            _bar(axis, place + 0.2, adapted, '#ccbb44', 'with target statistics')
-        axis.set_yticks(range(len(bars)), [title for title, _, _ in bars])
-        axis.axvline(0, color='black', linewidth=0.8)
-        axis.invert_yaxis()
-        axis.set_title(facts.title, fontsize=10)
-        axis.set_xlabel(f'mIoU over source-only ({spread(scores(baseline))}; oracle {spread(scores(oracle))})')
-    handles, labels = axes[-1].get_legend_handles_labels()
-    named = dict(zip(labels, handles))
-    figure.legend(named.values(), named.keys(), loc='outside lower center', ncols=2, frameon=False)
-    figure.savefig(path or CHART, dpi=110)
-
-
-def _bar(axis: Any, place: float, values: Sequence[float], color: str, label: str) -> None:
-    """The mean of some gains, with the standard deviation where there are several seeds."""
-    if values:
-        error = statistics.stdev(values) if len(values) > 1 else None
-        axis.barh(place, statistics.mean(values), 0.38, xerr=error, color=color, capsize=3, label=label)
+def round_table(rows: Sequence[Row], found: Found) -> list[str]:
+    """mIoU after every purchase of whole images, mean over the seeds."""
+    lines, images = [], []
+    for row in rows:
+        runs = found.get(row.name, [])
+        if row.rounds and runs:
+            images = [point['images'] for point in runs[0]['rounds']]
+            lines.append([row.title, *(spread([run['rounds'][i]['mIoU'] for run in runs]) for i in range(len(images)))])
+    return markdown(['mIoU with', *(f'{count} images' for count in images)], lines)
