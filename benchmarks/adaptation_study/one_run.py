@@ -17,10 +17,13 @@ from mmcv.runner import HOOKS, Hook
 from provenance import commit_of, processor
 
 from mmseg_uda.active.loop import run_loop
+from mmseg_uda.datasets.pseudo_label_store import PseudoLabelStore
 from mmseg_uda.engine import environment
 from mmseg_uda.engine.checkpoints import find_resumable
 from mmseg_uda.engine.evaluation import evaluate_all
 from mmseg_uda.engine.evaluation_sets import named_test_sets
+from mmseg_uda.engine.pseudo_label_extraction import target_config
+from mmseg_uda.engine.pseudo_label_report import SHARES, score_labels, scoring_dataset
 from mmseg_uda.engine.stages import MARKER, StageContext, dotted, recipe_stages, run_stages
 from mmseg_uda.engine.target_statistics import TargetImages, adapt_statistics
 from mmseg_uda.engine.test import load_model
@@ -197,7 +200,18 @@ def _recipe(row: Row, seed: int, folder: Path) -> Any:
         shutil.copytree(finished, folder / first)  # its fingerprint is compared before it counts as finished
     folders = run_stages(stages, folder, context)
     last = next(stage for stage in reversed(stages) if stage['type'] == 'train')
-    return _last_point(row, context.config(last), folders[last['name']], len(stages))
+    points = _last_point(row, context.config(last), folders[last['name']])
+    for stage in stages:
+        if stage['type'] == 'pseudo_labels' and row.setting == 'uda':
+            points[-1]['labels'] = label_quality(context.config(stage), folders[stage['name']], WORLDS[row.world].truth)
+    return points
+
+
+def label_quality(cfg: Config, folder: Path, truth: str) -> dict[str, float]:
+    """Accuracy of stored pseudo-labels, percent: of those that are kept, and of the surest tenths of all pixels."""
+    scored = score_labels(PseudoLabelStore.open(folder), scoring_dataset(target_config(cfg), truth), quiet=True)
+    curve = {f'{share:.0%}': round(100 * value, 2) for share, value in zip(SHARES, scored.curve)}
+    return {'kept': round(100 * scored.total_accuracy, 2), **curve}
 
 
 def _rounds(row: Row, seed: int, folder: Path) -> Any:
@@ -205,12 +219,12 @@ def _rounds(row: Row, seed: int, folder: Path) -> Any:
     points = run_loop(ROOT / row.config, folder, context, options_of(row))
     cfg = environment.load_config(str(ROOT / row.config), options_of(row))
     last = sorted(folder.glob('*_round_*'))[-1]
-    curve = _last_point(row, cfg, last, len(points))
+    curve = _last_point(row, cfg, last)
     curve[-1]['rounds'] = [{**point, 'mIoU': round(100 * point['mIoU'], 2)} for point in points]
     return curve
 
 
-def _last_point(row: Row, cfg: Config, folder: Path, trainings: int) -> list[dict[str, Any]]:
+def _last_point(row: Row, cfg: Config, folder: Path) -> list[dict[str, Any]]:
     """Figures of the network that the last training left."""
     model = load_model(cfg, str(folder / f'iter_{cfg.runner.max_iters}.pth'), None, DEVICE)
     datasets = named_test_sets(cfg, 'val')
@@ -239,6 +253,7 @@ def losses(folder: Path, points: int = 40) -> list[dict[str, float]]:
 
 def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: Mapping[str, float]) -> Path:
     path = result_path(row, seed)
+    labels = curve[-1].pop('labels', None)
     figures = {name: value for name, value in curve[-1].items() if isinstance(value, dict)}
     result = dict(
         row=row.name,
@@ -255,6 +270,7 @@ def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: 
         cpu_s=round(spent['cpu_s']),
         final=figures,
         rounds=curve[-1].get('rounds'),
+        labels=labels,
         curve=[
             {'iter': p['iter'], **{name: value['mIoU'] for name, value in p.items() if isinstance(value, dict)}}
             for p in curve

@@ -131,6 +131,19 @@ def network_table(rows: Sequence[Row], found: Found) -> list[str]:
     return markdown(['method', 'network', 'mIoU', 'with target statistics'], lines)
 
 
+def label_table(rows: Sequence[Row], found: Found) -> list[str]:
+    """Accuracy of stored pseudo-labels in percent, mean over the seeds: those that are kept, and at equal shares."""
+    ran = [row for row in rows if any(run.get('labels') for run in found.get(row.name, []))]
+    if not ran:
+        return []
+    columns = [[run['labels'] for run in found[row.name] if run.get('labels')] for row in ran]
+    lines = [
+        [share, *(f'{statistics.mean(labels[share] for labels in column):.1f}' for column in columns)]
+        for share in columns[0][0]
+    ]
+    return markdown(['accuracy of the labels, surest share of all pixels', *(row.title for row in ran)], lines)
+
+
 def round_table(rows: Sequence[Row], found: Found) -> list[str]:
     """mIoU after every purchase of whole images, mean over the seeds."""
     lines, images = [], []

@@ -56,6 +56,7 @@ class World:
         options: changes of every config of the world, dotted keys.
         crops: (image scale (width, height), crop) of the training streams; None: the config's.
         drawn: whether the images are ours, so that pictures may show them.
+        truth: folder of the labels of the target's training images, below the data root, to score pseudo-labels with.
     """
 
     title: str
@@ -64,6 +65,7 @@ class World:
     options: Mapping[str, Any] = field(default_factory=dict)
     crops: Optional[tuple[tuple[int, int], tuple[int, int]]] = None
     drawn: bool = False
+    truth: str = 'labels'
 
 
 def schedule(iterations: int, evaluations: int = 5) -> dict[str, Any]:
@@ -91,7 +93,9 @@ WORLDS = {
         {'data.val.pipeline.1.img_scale': CAMVID_SCALE, 'data.samples_per_gpu': 4},
         (CAMVID_SCALE, CAMVID_CROP),
     ),
-    'toy': World('Toy world: rendered game to European city', f'configs/dacs/{TOY}', 1500, drawn=True),
+    'toy': World(
+        'Toy world: rendered game to European city', f'configs/dacs/{TOY}', 1500, drawn=True, truth='gtFine/train'
+    ),
 }
 
 

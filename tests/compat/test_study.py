@@ -111,6 +111,16 @@ def test_curves_show_the_tested_network_beside_its_teacher() -> None:
     assert tables.curve_table([row], {row.name: runs})[2:] == ['| DACS | 1.0 / 3.0 | 5.0 / 7.0 |']
 
 
+def test_labels_are_compared_at_equal_shares() -> None:
+    rows = [row for row in plan.ROWS if row.name in ('toy_esl', 'toy_ssl')]
+    found = {
+        row.name: [{'labels': {'kept': 90.0, '10%': 99.0}}, {'labels': {'kept': 80.0, '10%': 97.0}}] for row in rows
+    }
+    lines = tables.label_table(rows, found)
+    assert lines[2:] == ['| kept | 85.0 | 85.0 |', '| 10% | 98.0 | 98.0 |'] and '| ESL | SSL' in lines[0]
+    assert tables.label_table(rows, {'toy_esl': [{'labels': None}]}) == []
+
+
 def test_the_figures_of_a_demo_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, 'RESULTS', tmp_path / 'results')
     with pytest.raises(FileNotFoundError, match='--work-dir of tools/demo.py'):
