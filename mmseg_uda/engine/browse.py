@@ -21,6 +21,7 @@ from ..utils.config_errors import naming_config
 from ..utils.progress import progress
 from ..utils.rng import StepRng, seed_everything
 from . import environment
+from .config_checks import first_whole_iteration
 from .data import build_train_loader, to_device
 from .step import batch_size_of
 from .train import build_method
@@ -44,14 +45,15 @@ def main(argv: Optional[Sequence[str]] = None) -> list[Path]:
         check_same_classes(loaded.get('meta'), dataset.CLASSES, args.checkpoint)
         load_student(method, state_dict_of(loaded), args.checkpoint)
     loader = iter(build_train_loader(dataset, {**cfg.data, 'workers_per_gpu': 0}))
+    first = first_whole_iteration(vars(method))  # before it, parts of the method are not at work yet
     written = []
-    for iteration in progress(range(args.batches), 'browse', args.batches):
+    for number in progress(range(args.batches), 'browse', args.batches):
         batch = to_device(next(loader), device)
-        views = observe(method, batch, iteration, seed)
-        path = Path(args.out) / f'batch_{iteration:03d}.png'
+        views = observe(method, batch, first + number, seed)
+        path = Path(args.out) / f'batch_{number:03d}.png'
         save_views(path, views, batch, dataset.PALETTE, dataset.CLASSES)
         written.append(path)
-    print(f'{len(written)} pictures in {args.out}')
+    print(f'{len(written)} pictures in {args.out}' + (f', as from iteration {first} on' if first else ''))
     return written
 
 

@@ -14,6 +14,7 @@ from mmcv.runner import HOOKS, Hook
 from mmseg.apis import single_gpu_test
 from mmseg.core import EvalHook
 
+from mmseg_uda.engine.browse import main as browse_main
 from mmseg_uda.engine.pseudo_label_quality import quality_of
 from mmseg_uda.engine.train import main as train_main
 from mmseg_uda.engine.view_pictures import draw_views
@@ -170,3 +171,16 @@ def test_hooks_of_others_predict_with_the_loader_of_the_evaluation(tmp_path: Pat
     assert len(counts) == len(own) == images > 1
     for again, before in zip(counts, own):
         assert all(torch.equal(a, b) for a, b in zip(again, before))
+
+
+def test_browsing_shows_all_parts_of_a_method_that_begins_late(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = []
+    for first in (0, 5):
+        config = write_config(tmp_path, f'from_{first}.py', uda=f"dict(type='DACS', source_iters={first})")
+        given = [str(config), '--device', 'cpu', '--batches', '1', '--out', str(tmp_path / str(first))]
+        (picture,) = browse_main(given)
+        shapes.append(cv2.imread(str(picture)).shape)
+    assert shapes[0] == shapes[1] and picture.name == 'batch_000.png'
+    assert 'as from iteration 5 on' in capsys.readouterr().out
