@@ -69,10 +69,11 @@ class StudyRecorder(Hook):
 
     Args:
         world: key of :data:`~adaptation_study.worlds.WORLDS`.
+        statistics: config with the images for target statistics.
     """
 
-    def __init__(self, world: str) -> None:
-        self.world = world
+    def __init__(self, world: str, statistics: str) -> None:
+        self.world, self.statistics = world, statistics
 
     def configure(self, cfg: Config) -> None:
         """Read what the config says about validation."""
@@ -93,7 +94,7 @@ class StudyRecorder(Hook):
         views = self.path.parent / 'views'
         metrics = evaluate_networks(runner.model, self.datasets, views=views / f'{done:05d}')
         if last:
-            metrics.update(evaluate_adapted(runner.model, self.datasets, self.world))
+            metrics.update(evaluate_adapted(runner.model, self.datasets, self.world, self.statistics))
         self.curve.append(dict(iter=done, **metrics))
         write_json(self.path, self.curve)
 
@@ -120,15 +121,21 @@ def evaluate_networks(
     return found
 
 
-def evaluate_adapted(model: Any, datasets: Mapping[str, Any], world: str) -> dict[str, dict[str, float]]:
+def evaluate_adapted(
+    model: Any, datasets: Mapping[str, Any], world: str, statistics: str
+) -> dict[str, dict[str, float]]:
     """The same with batch norm statistics of target images; the model, which has to be in training modes, keeps these
     statistics."""
-    facts = WORLDS[world]
-    cfg = environment.load_config(str(ROOT / facts.target), None)
-    cfg.merge_from_dict(crops_of(cfg, facts), allow_list_keys=True)
+    cfg = environment.load_config(str(ROOT / statistics), None)
+    cfg.merge_from_dict(crops_of(cfg, WORLDS[world]), allow_list_keys=True)
     if not any(adapt_statistics(model, TargetImages(cfg), DEVICE).values()):
         return {}
     return evaluate_networks(model, datasets, ADAPTED)
+
+
+def statistics_of(row: Row) -> str:
+    """The config whose target images give the statistics of a row's last figures."""
+    return row.statistics or WORLDS[row.world].target
 
 
 def resolved(row: Row, seed: int) -> Config:
@@ -139,7 +146,7 @@ def resolved(row: Row, seed: int) -> Config:
     cfg.work_dir = str(work_dir(row, seed))
     cfg.custom_hooks = [
         *(cfg.get('custom_hooks') or []),
-        dict(type='StudyRecorder', priority='LOW', world=row.world),
+        dict(type='StudyRecorder', priority='LOW', world=row.world, statistics=statistics_of(row)),
     ]
     return cfg
 
@@ -232,7 +239,7 @@ def _last_point(row: Row, cfg: Config, folder: Path) -> list[dict[str, Any]]:
         model, datasets, views=WORK / folder.parent.name / 'views' / f'{iterations_of(row):05d}'
     )
     set_training_modes(model)
-    figures.update(evaluate_adapted(model, datasets, row.world))
+    figures.update(evaluate_adapted(model, datasets, row.world, statistics_of(row)))
     return [dict(iter=iterations_of(row), **figures)]
 
 

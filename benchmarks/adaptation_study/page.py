@@ -26,7 +26,8 @@ FRONT = ROOT / 'docs' / 'benchmarks' / 'README.md'
 README = ROOT / 'README.md'
 HEADINGS = {
     'uda': 'one target without labels',
-    'targets': 'several targets',
+    'targets': 'two targets',
+    'three_targets': 'three targets',
     'few_labels': 'a few target labels',
     'active': 'bought labels',
     'why': 'why a row loses: parts switched off one at a time',
@@ -43,7 +44,7 @@ def blocks(rows: Sequence[Row], found: Found) -> list[list[str]]:
         ranking(rows, found) if setting == 'uda' else [],
         round_table(rows, found),
         label_table(rows, found),
-        target_table(rows, found) if setting == 'targets' else [],
+        target_table(rows, found) if setting.endswith('targets') else [],
         network_table(rows, found),
         class_table([*before, *rows], found),
         curve_table([*before, *rows], found),

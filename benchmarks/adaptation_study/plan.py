@@ -84,30 +84,33 @@ def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
 
 
 def _several_targets() -> list[Row]:
-    """Two targets, toy world."""
-    setting, rows = 'toy_gta_to_toy_cityscapes_idd', []
-    for name, title, baseline in (
-        ('source_only', 'source-only', ''),
-        ('advent', 'AdvEnt, targets merged', 'toy_2_source_only'),
-        ('mdis', 'MDis', 'toy_2_advent'),
-        ('mtkt', 'MTKT', 'toy_2_mdis'),
-    ):
-        config = f'configs/mtaf/{name}_{setting}.py'
-        rows.append(Row(f'toy_2_{name}', title, config, 'toy', 'targets', OTHERS, baseline))
-    return [
-        *rows,
-        Row(
-            'toy_2_coast',
-            'CoaST',
-            f'configs/coast/{setting}_stages.py',
-            'toy',
-            'targets',
-            OTHERS,
-            'toy_2_advent',
-            stages={'warmup': {}, 'selftraining': {}},
-            note='two trainings, as published',
-        ),
-    ]
+    """Two and three targets, toy world; statistics of the images of all targets."""
+    rows = []
+    for number, targets, table, seeds in ((2, 'idd', 'targets', OTHERS), (3, 'mapillary_idd', 'three_targets', ONE)):
+        setting = f'toy_gta_to_toy_cityscapes_{targets}'
+        statistics = f'configs/mtaf/source_only_{setting}.py'
+        for name, title, baseline in (
+            ('source_only', 'source-only', ''),
+            ('advent', 'AdvEnt, targets merged', 'source_only'),
+            ('mdis', 'MDis', 'advent'),
+            ('mtkt', 'MTKT', 'mdis'),
+            ('coast', 'CoaST', 'advent'),
+        ):
+            coast = name == 'coast'
+            row = Row(
+                f'toy_{number}_{name}',
+                title,
+                f'configs/coast/{setting}_stages.py' if coast else f'configs/mtaf/{name}_{setting}.py',
+                'toy',
+                table,
+                seeds,
+                f'toy_{number}_{baseline}' if baseline else '',
+                stages={'warmup': {}, 'selftraining': {}} if coast else {},
+                statistics=statistics,
+                note='two trainings, as published' if coast else '',
+            )
+            rows.append(row)
+    return rows
 
 
 def _few_labels() -> list[Row]:

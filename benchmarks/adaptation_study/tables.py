@@ -26,7 +26,7 @@ def main_table(rows: Sequence[Row], found: Found) -> list[str]:
     for row in rows:
         runs = found.get(row.name, [])
         network = f' ({tested(runs[0]).replace("_", " ")})' if runs and tested(runs[0]) != 'student' else ''
-        adabn = found.get(unadapted(row), []) if row.setting in ('uda', 'targets', 'why') else []
+        adabn = found.get(unadapted(row), []) if row.setting not in ('few_labels', 'active') else []
         cells = [
             row.title + (f' ({row.note})' if row.note else ''),
             spread(scores(runs)) + network,

@@ -21,11 +21,12 @@ class Row:
         title: in tables.
         config: path of the config, or of the recipe of a row with ``stages``.
         world: key of :data:`WORLDS`.
-        setting: heading of the table: ``uda``, ``targets``, ``few_labels``, ``active``, ``why``.
+        setting: heading of the table: ``uda``, ``targets``, ``three_targets``, ``few_labels``, ``active``, ``why``.
         seeds: runs of the row.
         baseline: name of the row that it is compared with.
         options: changes of the config beside those of the world, dotted keys.
         stages: of a recipe: changes by name of the training stage, whose ``runner.max_iters`` is its budget.
+        statistics: config whose ``data.train.target`` are the images for target statistics; empty: the world's.
         begins_with: name of a row whose recipe has the same first training: where that is finished, it is taken over.
         rounds: whether the row buys labels between trainings (``tools/active_loop.py``).
         note: what is special, for the table.
@@ -40,6 +41,7 @@ class Row:
     baseline: str = ''
     options: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    statistics: str = ''
     begins_with: str = ''
     rounds: bool = False
     note: str = ''
