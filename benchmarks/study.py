@@ -146,6 +146,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
 
     if args.command == 'plot':
         chart.plot()
+        chart.plot_settings()
         print('\n'.join(pictures.draw()))
         return
     if args.command == 'demo':
