@@ -9,6 +9,8 @@ from typing import Any
 from .figures import ROOT
 from .tables import markdown
 
+#: heads of the columns, by the folders of the demo's rows
+TITLES = {'source_only': 'source-only', 'dacs': 'DACS', 'oracle': 'oracle'}
 RESULTS = ROOT / 'benchmarks' / 'results' / 'demo'
 
 
@@ -49,8 +51,8 @@ def results() -> list[dict[str, Any]]:
 
 
 def columns(run: dict[str, Any]) -> list[str]:
-    """Rows of the demo's own table, the oracle last."""
-    return sorted(run['final'], key=lambda name: (name == 'oracle', name != 'source-only'))
+    """Folders of the demo's rows in the order of its own table."""
+    return [name for name in TITLES if name in run['final']]
 
 
 def seeds_table() -> list[str]:
@@ -64,7 +66,7 @@ def seeds_table() -> list[str]:
 
 def titles(run: dict[str, Any]) -> list[str]:
     """Heads of the columns."""
-    return [name.upper() if name == 'dacs' else name for name in columns(run)]
+    return [TITLES[name] for name in columns(run)]
 
 
 def front() -> str:

@@ -125,7 +125,7 @@ def test_the_figures_of_a_demo_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(demo, 'RESULTS', tmp_path / 'results')
     with pytest.raises(FileNotFoundError, match='--work-dir of tools/demo.py'):
         demo.collect(tmp_path, {})
-    for name, value in (('oracle', 0.5), ('source-only', 0.125), ('dacs', 0.25)):
+    for name, value in (('oracle', 0.5), ('source_only', 0.125), ('dacs', 0.25)):
         folder = tmp_path / 'seed1' / name
         folder.mkdir(parents=True)
         metric = {'mIoU': value, 'IoU.road': value, 'aAcc': 0.75}
