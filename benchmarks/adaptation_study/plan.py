@@ -88,7 +88,7 @@ def _several_targets() -> list[Row]:
     rows = []
     for number, targets, table, seeds in ((2, 'idd', 'targets', OTHERS), (3, 'mapillary_idd', 'three_targets', ONE)):
         setting = f'toy_gta_to_toy_cityscapes_{targets}'
-        statistics = f'configs/mtaf/source_only_{setting}.py'
+        statistics = f'configs/mtaf/advent_{setting}.py'  # source-only has no target
         for name, title, baseline in (
             ('source_only', 'source-only', ''),
             ('advent', 'AdvEnt, targets merged', 'source_only'),

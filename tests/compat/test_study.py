@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmcv import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'benchmarks'))
@@ -26,6 +27,8 @@ def test_rows_are_configs_and_their_baselines_are_rows() -> None:
     assert len(set(names)) == len(names)
     for row in plan.ROWS:
         assert row.baseline in ('', *names), row.name
+        where = Config.fromfile(str(ROOT / one_run.statistics_of(row))).data.train.target
+        assert len(where) == (int(row.name[4]) if row.setting.endswith('targets') else len(where))
         if row.stages:
             first = one_run.recipe(row)[0]
             if row.begins_with:
