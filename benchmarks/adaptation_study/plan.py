@@ -169,7 +169,7 @@ _RENEW = 'uda.mask_running_statistics'
 
 def _why() -> list[Row]:
     """What a part is worth: methods with it switched off or changed, one at a time (one seed)."""
-    late, mask = {'uda.source_iters': 300}, 'uda.mask_generator'
+    late, mask, mic = {'uda.source_iters': 300}, 'uda.mask_generator', f'toy_mic{LABELS_FIRST}'
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('dacs', '', 'DACS at once', f'toy_dacs{LABELS_FIRST}', {}),
         ('daformer', '', 'DAFormer at once', f'toy_daformer{LABELS_FIRST}', {}),
@@ -177,14 +177,9 @@ def _why() -> list[Row]:
         ('quadmix', '', 'QuadMix at once', f'toy_quadmix{LABELS_FIRST}', {'uda.start_iter': 75}),
         ('mic', '_statistics', 'MIC at once, masked images renew statistics', 'toy_mic', {_RENEW: True}),
         ('mic', '_half', 'MIC at once, half of the image masked', 'toy_mic', {f'{mask}.mask_ratio': 0.5}),
-        ('mic', '_block8', 'MIC, blocks of 8 pixels', f'toy_mic{LABELS_FIRST}', {**late, f'{mask}.mask_block_size': 8}),
-        (
-            'mic',
-            '_weight01',
-            'MIC, masked loss of weight 0.1',
-            f'toy_mic{LABELS_FIRST}',
-            {**late, 'uda.mask_lambda': 0.1},
-        ),
+        ('mic', '_unmasked', 'MIC, nothing masked', mic, {**late, f'{mask}.mask_ratio': 0.0}),
+        ('mic', '_block8', 'MIC, blocks of 8 pixels', mic, {**late, f'{mask}.mask_block_size': 8}),
+        ('mic', '_weight01', 'MIC, masked loss of weight 0.1', mic, {**late, 'uda.mask_lambda': 0.1}),
         ('dacs', '_slow', 'DACS at once, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('dacs', '_source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
     ]
