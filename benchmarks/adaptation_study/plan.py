@@ -188,12 +188,14 @@ def _why() -> list[Row]:
         path, whole = f'configs/{method}/{TOY}', {'uda.source_iters': 0, **options}
         seeds = MAIN if f'{method}{name}' == 'dacs' else ONE
         rows.append(Row(f'toy_{method}{name}', title, path, 'toy', 'why', seeds, baseline, whole))
-    for name, title, config, baseline in (
-        ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/toy_gta_to_toy_cityscapes_without_mic', 'quadmix'),
-        ('dacs_esl', 'DACS, surest half of every class', 'esl/toy_gta_to_toy_cityscapes_dacs', 'dacs'),
+    kept = {'uda.pseudo_labeler.mode': 'pixel_mask'}
+    for name, title, config, baseline, options in (
+        ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/{}_without_mic', 'daformer', late),
+        ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', 'dacs', late),
+        ('dacs_kept', 'DACS, only the surest half of every class counts', 'esl/{}_dacs', 'dacs', {**late, **kept}),
     ):
-        on = f'toy_{baseline}{LABELS_FIRST}'
-        rows.append(Row(f'toy_{name}', title, f'configs/{config}.py', 'toy', 'why', ONE, on, late))
+        path, on = f'configs/{config.format(TOY[:-3])}.py', f'toy_{baseline}{LABELS_FIRST}'
+        rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, on, options))
     return [
         *rows,
         *(
