@@ -165,8 +165,6 @@ def _bought() -> list[Row]:
 
 
 _RENEW = 'uda.mask_running_statistics'
-#: ESL's selection while a method trains, as in the toy world's DACS with it
-_KEPT = {'type': 'EntropyPseudoLabel', 'mode': 'pixel_mask', 'warmup': 100, 'min_mass': 2e3}
 
 
 def _why() -> list[Row]:
@@ -181,7 +179,6 @@ def _why() -> list[Row]:
         ('mic', '_half', 'MIC at once, half of the image masked', 'toy_mic', {f'{mask}.mask_ratio': 0.5}),
         ('mic', '_unmasked', 'MIC, nothing masked', mic, {**late, f'{mask}.mask_ratio': 0.0}),
         ('mic', '_block8', 'MIC, blocks of 8 pixels', mic, {**late, f'{mask}.mask_block_size': 8}),
-        ('mic', '_kept', 'MIC, only the surest half of every class counts', mic, {**late, 'uda.pseudo_labeler': _KEPT}),
         ('mic', '_weight01', 'MIC, masked loss of weight 0.1', mic, {**late, 'uda.mask_lambda': 0.1}),
         ('dacs', '_slow', 'DACS at once, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('dacs', '_source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
@@ -196,6 +193,8 @@ def _why() -> list[Row]:
         ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/{}_without_mic', 'daformer', late),
         ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', 'dacs', late),
         ('dacs_kept', 'DACS, only the surest half of every class counts', 'esl/{}_dacs', 'dacs', {**late, **kept}),
+        ('daformer_kept', 'DAFormer, only that half', 'esl/{}_daformer', 'daformer', {**late, **kept}),
+        ('mic_kept', 'MIC, only that half', 'esl/{}_mic', 'mic', {**late, **kept}),
     ):
         path, on = f'configs/{config.format(TOY[:-3])}.py', f'toy_{baseline}{LABELS_FIRST}'
         rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, on, options))
