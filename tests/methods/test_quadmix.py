@@ -236,7 +236,7 @@ def test_configs_train(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('mmseg_uda.methods.self_training.init_reference_weights', lambda network: None)
     cfg = Config.fromfile(str(path))
     classes = 11 if path.stem.startswith('camvid') else 19
-    uda = dict(cfg.uda, start_iter=1)
+    uda = dict(cfg.uda, start_iter=1, source_iters=0)
     method, log = trained(uda, 2, model=tiny_model(classes), num_classes=classes)
     assert 'mix.decode.loss_ce' in log[0] and {'mix_tss.decode.loss_ce', 'mix_tst.decode.loss_ce'} <= set(log[1])
     assert ('masked.decode.loss_ce' in log[1]) == (cfg.uda.mask_mode is not None)
