@@ -1,3 +1,3 @@
-# DAFormer's training of the toy world with ESL's entropy criterion; its medians start after 100 iterations.
+# DAFormer's training of the toy world with ESL's entropy criterion; its medians start after 100 iterations of self-training.
 _base_ = ['../daformer/toy_gta_to_toy_cityscapes.py']
 uda = dict(pseudo_labeler=dict(type='EntropyPseudoLabel', mode='image_ratio', warmup=100, min_mass=2e3))
