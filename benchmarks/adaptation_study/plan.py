@@ -67,13 +67,16 @@ def _supervised() -> list[Row]:
 
 
 def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
-    """ESL and its counterpart with confidences: AdvEnt, labels of all images, and the same training with them."""
+    """ESL and its counterpart with confidences: AdvEnt, labels of all images, and the same training with them. Two
+    seeds for ESL in the toy world; each of these runs is two trainings.
+    """
     return [
         Row(
             f'{world}_{kind}',
             title,
             f'configs/esl/{setting}_{kind}_stages.py',
             world,
+            seeds=OTHERS if f'{world}_{kind}' == 'toy_esl' else ONE,
             baseline=f'{world}_advent',
             stages={'advent': {}, 'retrain': {}},
             begins_with=f'{world}_{begins_with}' if begins_with else '',
@@ -84,9 +87,15 @@ def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
 
 
 def _several_targets() -> list[Row]:
-    """Two and three targets, toy world; statistics of the images of all targets."""
+    """Two and three targets, toy world; statistics of the images of all targets.
+
+    Each target adds a batch: those of three targets have two images a domain instead of four, source-only as well.
+    """
     rows = []
-    for number, targets, table, seeds in ((2, 'idd', 'targets', OTHERS), (3, 'mapillary_idd', 'three_targets', ONE)):
+    for number, targets, table, options in (
+        (2, 'idd', 'targets', {}),
+        (3, 'mapillary_idd', 'three_targets', {'data.samples_per_gpu': 2}),
+    ):
         setting = f'toy_gta_to_toy_cityscapes_{targets}'
         statistics = f'configs/mtaf/advent_{setting}.py'  # source-only has no target
         for name, title, baseline in (
@@ -103,8 +112,9 @@ def _several_targets() -> list[Row]:
                 f'configs/coast/{setting}_stages.py' if coast else f'configs/mtaf/{name}_{setting}.py',
                 'toy',
                 table,
-                seeds,
+                ONE,
                 f'toy_{number}_{baseline}' if baseline else '',
+                options,
                 stages={'warmup': {}, 'selftraining': {}} if coast else {},
                 statistics=statistics,
                 note='two trainings, as published' if coast else '',
@@ -132,7 +142,8 @@ def _few_labels() -> list[Row]:
     ):
         stages = {stage: schedule(n) for stage, n in zip(('source', 'target', 'dstc'), length)}
         config = f'configs/dstc/{toy}_stages.py'
-        rows.append(Row(f'toy_10_{name}', title, config, 'toy', 'few_labels', OTHERS, 'toy_10_st', stages=stages))
+        seeds = OTHERS if name == 'dstc_total' else ONE
+        rows.append(Row(f'toy_10_{name}', title, config, 'toy', 'few_labels', seeds, 'toy_10_st', stages=stages))
     return rows
 
 
@@ -207,7 +218,7 @@ def _why() -> list[Row]:
                 f'configs/dacs/{CAMVID}',
                 'camvid',
                 'why',
-                OTHERS,
+                ONE,
                 'camvid_dacs',
                 {'uda.source_iters': first},
             )

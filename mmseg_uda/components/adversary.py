@@ -11,15 +11,16 @@ from ..models.heads import ByHead
 from ..ops.adversarial import DOMAIN_LOSSES
 from ..ops.domain_game import GAMES, Verdict, fooling, judges, training
 from ..ops.entropy import self_information
+from ..ops.memory_format import stored_for
 from ..registry import DISCRIMINATORS
 from ..utils.config import build_from_config
 
-#: level -> domain (see :class:`~mmseg_uda.ops.domain_game.Verdict`) -> class scores (B, C, H, W)
+#: level -> domain (see :class:`~mmseg_uda.ops.domain_game.Verdict`) -> maps (B, C, H, W)
 Shown = Mapping[str, Mapping[int, Tensor]]
 
 
 class Adversary(nn.Module):
-    """The discriminators of one game; they see self-information maps.
+    """The discriminators of one game; they see the self-information maps of :meth:`maps`.
 
     Args:
         num_classes: classes of each level that takes part.
@@ -64,11 +65,15 @@ class Adversary(nn.Module):
             }
         )
 
-    def fooling_loss(self, level: str, target: int, scores: Tensor) -> Tensor:
-        """The segmentor's loss on a target's class scores (B, C, H, W) at one level."""
+    def maps(self, level: str, scores: Tensor) -> Tensor:
+        """What all discriminators of a level see of class scores (B, C, H, W); made once for all."""
+        return stored_for(self.levels[level], self_information(scores))
+
+    def fooling_loss(self, level: str, target: int, maps: Tensor) -> Tensor:
+        """The segmentor's loss on a target's maps (B, C, H, W) at one level."""
         verdicts = fooling(self.game, self.num_targets, target, self.stale and level != 'decode')
         losses = [
-            verdict.weight * self.domain_loss(self._judge(level, verdict.judge, scores), verdict.domain)
+            verdict.weight * self.domain_loss(self._judge(level, verdict.judge, maps), verdict.domain)
             for verdict in verdicts
         ]
         return sum(losses[1:], losses[0])
@@ -78,16 +83,16 @@ class Adversary(nn.Module):
         learns several labels for the same maps (``stale``) looks once.
 
         Args:
-            shown: class scores without graph.
+            shown: maps without graph.
         """
-        for level, scores in shown.items():
+        for level, maps in shown.items():
             source, target = self.weights.get(level, (0.5, 0.5))
             looks: dict[tuple[str, int], list[Verdict]] = {}
             for verdict in training(self.game, self.num_targets, source, target, self.stale and level != 'decode'):
                 looks.setdefault((verdict.judge, verdict.shown), []).append(verdict)
             for (name, number), verdicts in looks.items():
                 seen = 'source' if number < 0 else f'target{number}'
-                loss, weight = self._weighted(self._judge(level, name, scores[number]), verdicts)
+                loss, weight = self._weighted(self._judge(level, name, maps[number]), verdicts)
                 yield f'disc.{level}.{name}.{seen}', loss, weight
 
     def _weighted(self, judged: Tensor, verdicts: Sequence[Verdict]) -> tuple[Tensor, float]:
@@ -99,5 +104,5 @@ class Adversary(nn.Module):
         losses = [verdict.weight / total * self.domain_loss(judged, verdict.domain) for verdict in verdicts]
         return torch.stack(losses).sum(), total
 
-    def _judge(self, level: str, name: str, scores: Tensor) -> Tensor:
-        return self.levels[level][name](self_information(scores))  # type: ignore[index]
+    def _judge(self, level: str, name: str, maps: Tensor) -> Tensor:
+        return self.levels[level][name](maps)  # type: ignore[index]

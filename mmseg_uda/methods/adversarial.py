@@ -18,6 +18,7 @@ from ..ops.adversarial import DOMAIN_LOSSES, SOURCE_DOMAIN, TARGET_DOMAIN, domai
 from ..ops.entropy import class_prior_loss, entropy_loss, self_information
 from ..ops.esl import class_histogram
 from ..ops.known_labels import override_labels
+from ..ops.memory_format import stored_for
 from ..registry import DISCRIMINATORS, PSEUDO_LABELERS, UDA
 from ..streams import TARGET, Stream
 from ..utils.config import build_from_config, check_options, signature_names
@@ -105,23 +106,25 @@ class OutputAdaptation(UDASegmentor):
         roles = self.labeled_target.roles(batch)
         source, target = roles.source, roles.target
         assert target is not None
-        source_scores: dict[str, Tensor] = {}
+        source_maps: Scores = {}
         for group in self.labeled_target.passes(roles.supervised, unnamed=''):
             streams = [part.stream for part in group]
             parts = self._scores_of(streams)
             losses_on_labels = [self.label_losses(scores, stream) for scores, stream in zip(parts, streams)]
             if streams[0] is source:
-                source_scores = _detached(parts[0])
+                source_maps = self._shown(parts[0])
             del parts
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
         self.record_view(source.name, img=source.img, label=source.label)
         self.record_view('target', img=target.img, label=target.label)
         scores = self._target_scores(target.img)
-        target_scores = _detached(scores)
         share: dict[str, Tensor] = {}
+        target_maps: Scores = {}
         if scores:
-            term, share = self._target_term(scores, source, target)
-            del scores
+            maps = self.maps(scores)
+            target_maps = _detached(maps)
+            term, share = self._target_term(scores, maps, source, target)
+            del scores, maps
             yield term
             del term
         if self.masking is not None and self.masking.weight > 0:
@@ -129,7 +132,7 @@ class OutputAdaptation(UDASegmentor):
             if share:
                 term.log.pop(TARGET_SHARE, None)  # logged above
             yield term
-        yield from self.discriminator_terms(source_scores, target_scores)
+        yield from self.discriminator_terms(source_maps, target_maps)
 
     @property
     def adapted_heads(self) -> list[str]:
@@ -152,9 +155,11 @@ class OutputAdaptation(UDASegmentor):
         heads = [name for name in heads_of(self.student) if name in wanted]
         return scores_of(self.student, self.student.extract_feat(img), img.shape[2:], heads)
 
-    def _target_term(self, scores: Scores, source: Stream, target: Stream) -> tuple[LossTerm, dict[str, Tensor]]:
+    def _target_term(
+        self, scores: Scores, maps: Scores, source: Stream, target: Stream
+    ) -> tuple[LossTerm, dict[str, Tensor]]:
         """The method's losses on target images, those on pseudo-labels, and what is logged about the labels."""
-        losses, weights = self.target_losses(scores, source), dict(self.target_weights)
+        losses, weights = self.target_losses(maps, source), dict(self.target_weights)
         share: dict[str, Tensor] = {}
         if self.target_ce:
             labelled = self.with_pseudo_labels(target)
@@ -186,9 +191,18 @@ class OutputAdaptation(UDASegmentor):
             for key, loss in head_losses(heads[level], value, stream.label, weight).items()
         }
 
+    def maps(self, scores: Scores) -> Scores:
+        """What the method's losses on target images and its discriminators see of the scores; made once for all."""
+        return scores
+
+    @torch.no_grad()
+    def _shown(self, scores: Scores) -> Scores:
+        """The maps without graph."""
+        return self.maps(_detached(scores))
+
     @abstractmethod
-    def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
-        """Losses on the scores of the target images; their keys contain ``loss``."""
+    def target_losses(self, maps: Scores, source: Stream) -> dict[str, Tensor]:
+        """Losses on the :meth:`maps` of the target images; their keys contain ``loss``."""
 
     @property
     @abstractmethod
@@ -196,7 +210,7 @@ class OutputAdaptation(UDASegmentor):
         """The weights of these losses by key."""
 
     def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
-        """Terms that train discriminators, on scores without graph."""
+        """Terms that train discriminators, on :meth:`maps` without graph."""
         return iter(())
 
     def with_pseudo_labels(self, target: Stream) -> Stream:
@@ -279,10 +293,16 @@ class AdvEnt(OutputAdaptation):
         wanted = {*super().source_heads, *self.adapted_heads}
         return [name for name in heads_of(self.student) if name in wanted]
 
-    def target_losses(self, scores: Scores, source: Stream) -> dict[str, Tensor]:
+    def maps(self, scores: Scores) -> Scores:
+        """``input_transform`` of the scores that are adapted."""
+        return {
+            level: stored_for(self.discriminators[level], self.transform(scores[level])) for level in self.adapted_heads
+        }
+
+    def target_losses(self, maps: Scores, source: Stream) -> dict[str, Tensor]:
         """The target's maps should be taken for the source's."""
         return {
-            f'adv.{level}.loss': self.domain_loss(self._judge(level, scores[level]), SOURCE_DOMAIN)
+            f'adv.{level}.loss': self.domain_loss(self.discriminators[level](maps[level]), SOURCE_DOMAIN)
             for level in self.adapted_heads
         }
 
@@ -293,8 +313,8 @@ class AdvEnt(OutputAdaptation):
     def discriminator_terms(self, source: Scores, target: Scores) -> Iterator[LossTerm]:
         """Half of each domain's loss; every (level, domain) has its own graph."""
         for level in self.adapted_heads:
-            for name, domain, scores in (('source', SOURCE_DOMAIN, source), ('target', TARGET_DOMAIN, target)):
-                judged = self._judge(level, scores[level])
+            for name, domain, maps in (('source', SOURCE_DOMAIN, source), ('target', TARGET_DOMAIN, target)):
+                judged = self.discriminators[level](maps[level])
                 loss = self.domain_loss(judged, domain)
                 key = f'disc.{level}.{name}'
                 yield LossTerm(
@@ -304,9 +324,6 @@ class AdvEnt(OutputAdaptation):
                     {f'{key}.loss': loss, f'{key}.acc': domain_accuracy(judged, domain)},
                     updates=('discriminator',),
                 )
-
-    def _judge(self, level: str, scores: Tensor) -> Tensor:
-        return self.discriminators[level](self.transform(scores))
 
 
 @UDA.register_module()

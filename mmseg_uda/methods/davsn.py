@@ -12,6 +12,7 @@ from ..models.heads import ByHead, heads_of, positive, weight_per_head
 from ..models.segmentors.flow_fused import ClipScores
 from ..ops.adversarial import SOURCE_DOMAIN, TARGET_DOMAIN, domain_accuracy, domain_bce
 from ..ops.flow import resize_flow
+from ..ops.memory_format import stored_for
 from ..ops.video import temporal_consistency_loss, weight_discrepancy
 from ..registry import DISCRIMINATORS, UDA
 from ..utils.config import build_from_config
@@ -137,7 +138,7 @@ class DAVSN(VideoAdaptation):
         """What a discriminator sees: one softmax over the channels of both frames (B, 2C, H, W)."""
         current = scores.current[name]
         pair = torch.cat([current, scores.key[name] if game == 'sta' else current], 1)
-        return self.student.resized(pair.float(), size).softmax(1)
+        return stored_for(self.discriminators[game][name], self.student.resized(pair.float(), size).softmax(1))
 
     def _fooling_losses(self, scores: ClipScores, target: Frames) -> dict[str, Tensor]:
         losses = {}

@@ -23,9 +23,9 @@ MDIS_GAMES = ('shared', 'multi')
 Scores = Mapping[str, Tensor]
 
 
-def detached(scores: Scores) -> dict[str, Tensor]:
-    """``scores`` without graph."""
-    return {level: value.detach() for level, value in scores.items()}
+def detached(values: Scores) -> dict[str, Tensor]:
+    """``values`` without graph."""
+    return {level: value.detach() for level, value in values.items()}
 
 
 def discriminator_terms(adversary: Adversary, shown: Mapping[str, Mapping[int, Tensor]]) -> Iterator[LossTerm]:
@@ -93,7 +93,7 @@ class MDis(MultiTarget):
             for level in trained
             for key, value in self.source_losses(level, {level: scores[level]}, source).items()
         }
-        shown: dict[str, dict[int, Tensor]] = {level: {SOURCE_MAPS: value} for level, value in detached(scores).items()}
+        shown = {level: {SOURCE_MAPS: self.adversary.maps(level, scores[level].detach())} for level in adapted}
         del scores
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         for i, target in enumerate(targets):
@@ -102,13 +102,15 @@ class MDis(MultiTarget):
                     self.student.extract_feat(target.img)
                 continue
             scores = scores_of(self.student, self.student.extract_feat(target.img), target.img.shape[2:], adapted)
-            losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in adapted}
-            weights = {f'adv.{level}.loss': weight for level, weight in self.lambda_adv.items()}
-            for level, value in detached(scores).items():
-                shown[level][i] = value
+            maps = {level: self.adversary.maps(level, scores[level]) for level in adapted}
             del scores
+            losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, maps[level]) for level in adapted}
+            weights = {f'adv.{level}.loss': weight for level, weight in self.lambda_adv.items()}
+            for level, value in detached(maps).items():
+                shown[level][i] = value
+            del maps
             yield LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR)
-        yield from discriminator_terms(self.adversary, {level: shown[level] for level in adapted})
+        yield from discriminator_terms(self.adversary, shown)
 
 
 @UDA.register_module()
@@ -176,7 +178,11 @@ class MTKT(DomainHeads):
             scores = scores_of(self.student, features, size, heads)
             prefix = '' if level == 'decode' else f'{level}.'
             losses.update({f'{prefix}{key}': value for key, value in self.source_losses(level, scores, source).items()})
-            shown[level] = {SOURCE_MAPS - i: value.detach() for i, value in enumerate(scores.values())}
+            if level in adapted:
+                shown[level] = {
+                    SOURCE_MAPS - j: self.adversary.maps(level, value.detach())
+                    for j, value in enumerate(scores.values())
+                }
         del scores, features
         yield LossTerm.from_losses('source', losses, prefix='source.', updates=SEGMENTOR)
         distilled = positive(self.lambda_kd) if self.iteration >= self.teacher_start else []
@@ -185,25 +191,27 @@ class MTKT(DomainHeads):
                 with torch.no_grad():
                     self.student.extract_feat(target.img)
                 continue
-            term, scores = self._target_term(i, target, adapted, distilled)
+            term, maps = self._target_term(i, target, adapted, distilled)
             yield term
             del term
-            for level in adapted:
-                shown[level][i] = scores[level]
-        yield from discriminator_terms(self.adversary, {level: shown[level] for level in adapted})
+            for level, value in maps.items():
+                shown[level][i] = value
+        yield from discriminator_terms(self.adversary, shown)
 
     def _target_term(
         self, i: int, target: Stream, adapted: Sequence[str], distilled: Sequence[str]
     ) -> tuple[LossTerm, dict[str, Tensor]]:
-        """The segmentor's term on a target, and the domain head's scores without graph."""
+        """The segmentor's term on a target, and what the discriminators see of the domain head's scores, without
+        graph."""
         features, size = self.student.extract_feat(target.img), target.img.shape[2:]
         heads = {level: self.heads(level)[i] for level in self.levels if level in {*adapted, *distilled}}
         scores = scores_of(self.student, features, size, heads)
-        losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, scores[level]) for level in adapted}
+        maps = {level: self.adversary.maps(level, scores[level]) for level in adapted}
+        losses = {f'adv.{level}.loss': self.adversary.fooling_loss(level, i, maps[level]) for level in adapted}
         if distilled:
             agnostic = scores_of(self.student, features, size, distilled)
             for level in distilled:
                 losses[f'kd.{level}.loss'] = distillation_loss(scores[level], agnostic[level])
         parts = (('adv', self.lambda_adv), ('kd', self.lambda_kd))
         weights = {f'{name}.{level}.loss': weight for name, part in parts for level, weight in part.items()}
-        return LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR), detached(scores)
+        return LossTerm.from_losses(f'target{i}', losses, f'target{i}.', weights, updates=SEGMENTOR), detached(maps)

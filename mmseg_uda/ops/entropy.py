@@ -47,7 +47,8 @@ def self_information(logits: Tensor) -> Tensor:
         (B, C, H, W) float32; the sum over classes is the normalised entropy.
     """
     prob = _wide(logits).softmax(dim=1)
-    return -(prob * torch.log2(prob + _TINY)) / math.log2(logits.shape[1])
+    # in place where no gradient asks for the old values: a map is as large as the scores
+    return prob * torch.log2(prob + _TINY).mul_(-1 / math.log2(logits.shape[1]))
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:

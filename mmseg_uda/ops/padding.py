@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .memory_format import memory_format_of
+
 
 class _ZeroPadding(torch.autograd.Function):
     """torch fills the whole result before it copies the image into it, and copies the gradient it cuts out."""
@@ -15,10 +17,8 @@ class _ZeroPadding(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
         height, width = x.shape[2:]
         ctx.inside = (..., slice(top, top + height), slice(left, left + width))
-        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-        memory_format = torch.channels_last if last else torch.contiguous_format
         size = (*x.shape[:2], top + height + bottom, left + width + right)
-        out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=memory_format)  # (B, C, H', W')
+        out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=memory_format_of(x))  # (B, C, H', W')
         out[ctx.inside] = x
         for margin in (out[:, :, :top], out[:, :, top + height :]):
             margin.zero_()

@@ -128,3 +128,17 @@ def test_self_training_without_pseudo_labels_says_where_they_come_from() -> None
     _, step = setup.build()
     with pytest.raises(ValueError, match='PseudoLabelDataset'):
         step([setup.data.batch([0])], 0)
+
+
+def test_discriminators_see_maps_in_the_memory_format_of_their_weights() -> None:
+    """Otherwise every look converts them, forward and backward."""
+    setup = Setup(VARIANTS['advent'], model=two_level_model())
+    method, step = setup.build()
+    method.to(memory_format=torch.channels_last)
+    seen: list[bool] = []
+    for discriminator in method.discriminators.values():
+        discriminator[0].register_forward_pre_hook(
+            lambda _, inputs: seen.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+        )
+    step([setup.data.batch([0, 1])], 0)
+    assert len(seen) == 6 and all(seen)

@@ -84,19 +84,34 @@ def test_a_discriminator_that_learns_several_labels_of_the_same_maps_looks_once(
     method, _ = setup.build()
     assert isinstance(method, MDis)
     adversary = method.adversary
-    scores = {i: torch.randn(2, CLASSES, 32, 32, generator=torch.Generator().manual_seed(i + 1)) for i in range(-1, 3)}
+    maps = {i: torch.rand(2, CLASSES, 32, 32, generator=torch.Generator().manual_seed(i + 1)) for i in range(-1, 3)}
     judge: Any = adversary.levels['aux']['targets2']  # type: ignore[index]
     looks: list[int] = []
     judge.register_forward_hook(lambda *_: looks.append(1))
-    terms = {name: (loss, weight) for name, loss, weight in adversary.training_losses({'aux': scores})}
+    terms = {name: (loss, weight) for name, loss, weight in adversary.training_losses({'aux': maps})}
     assert len(looks) == 3
     total = sum(weight * loss for name, (loss, weight) in terms.items() if 'targets2' in name)
     expected = sum(
-        (0.5 if i == j else 0.25) * domain_bce(judge(self_information(scores[i])), int(i != j))
-        for i in range(3)
-        for j in range(3)
+        (0.5 if i == j else 0.25) * domain_bce(judge(maps[i]), int(i != j)) for i in range(3) for j in range(3)
     )
     torch.testing.assert_close(total, expected)
+
+
+@pytest.mark.parametrize('name', ['mdis', 'mtkt'])
+def test_maps_are_made_once_for_all_discriminators(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a target are also what trains the discriminators afterwards, without graph."""
+    setup = Setup(dict(VARIANTS[name], num_targets=3), THREE, model=tiny_model())
+    method, step = setup.build()
+    made: list[bool] = []
+
+    def counted(scores: torch.Tensor) -> torch.Tensor:
+        made.append(scores.requires_grad)
+        return self_information(scores)
+
+    monkeypatch.setattr('mmseg_uda.components.adversary.self_information', counted)
+    step([setup.data.batch([0, 1])], 0)
+    assert made.count(True) == 3
+    assert made.count(False) == (1 if name == 'mdis' else 3)  # MTKT: a classifier per target
 
 
 def _filled_slots(rank: int, images: torch.Tensor) -> dict[str, torch.Tensor]:
