@@ -120,6 +120,14 @@ def _several_targets() -> list[Row]:
                 note='two trainings, as published' if coast else '',
             )
             rows.append(row)
+    # a target's maps are judged twice, and there are two of them: as much adversarial loss as AdvEnt's one
+    light = {'uda.lambda_adv': {'decode': 0.00025}}
+    setting = 'toy_gta_to_toy_cityscapes_idd'
+    config, statistics = f'configs/mtaf/mdis_{setting}.py', f'configs/mtaf/advent_{setting}.py'
+    title = 'MDis, a quarter of the adversarial weight'
+    rows.append(
+        Row('toy_2_mdis_light', title, config, 'toy', 'targets', ONE, 'toy_2_mdis', light, statistics=statistics)
+    )
     return rows
 
 
