@@ -194,7 +194,8 @@ def recipe(row: Row) -> list[dict[str, Any]]:
     for stage in stages:
         cfg = environment.load_config(str(path.parent / stage['config']), None)
         own, budget = dotted(stage.get('options') or {}), options_of(row, row.stages.get(stage['name']))
-        changed.append({**stage, 'options': {**crops_of(cfg, WORLDS[row.world]), **own, **budget}})
+        labels = row.labels if stage['type'] == 'pseudo_labels' else {}
+        changed.append({**stage, **labels, 'options': {**crops_of(cfg, WORLDS[row.world]), **own, **budget}})
     return changed
 
 
@@ -268,6 +269,7 @@ def _write_result(row: Row, seed: int, curve: Any, curve_of_losses: Any, spent: 
         config=row.config,
         options={key: _plain(value) for key, value in options_of(row).items()},
         stages={name: {**options} for name, options in row.stages.items()},
+        label_stages={**row.labels},
         command=f'python benchmarks/study.py run --only {row.name} --seeds {seed}',
         commit=commit_of(ROOT),
         versions=dict(mmseg_uda=__version__, torch=torch.__version__, python=platform.python_version()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Sequence
 
 from .worlds import CAMVID, CAMVID_SCALE, MAIN, ONE, OTHERS, TOY, Row, schedule
@@ -120,14 +121,15 @@ def _several_targets() -> list[Row]:
                 note='two trainings, as published' if coast else '',
             )
             rows.append(row)
+    named = {row.name: row for row in rows}
+    mdis, coast = named['toy_2_mdis'], named['toy_2_coast']
     # a target's maps are judged twice, and there are two of them: as much adversarial loss as AdvEnt's one
-    light = {'uda.lambda_adv': {'decode': 0.00025}}
-    setting = 'toy_gta_to_toy_cityscapes_idd'
-    config, statistics = f'configs/mtaf/mdis_{setting}.py', f'configs/mtaf/advent_{setting}.py'
+    light = dict(options={'uda.lambda_adv': {'decode': 0.00025}}, baseline=mdis.name)
     title = 'MDis, a quarter of the adversarial weight'
-    rows.append(
-        Row('toy_2_mdis_light', title, config, 'toy', 'targets', ONE, 'toy_2_mdis', light, statistics=statistics)
-    )
+    rows.append(replace(mdis, name=f'{mdis.name}_light', title=title, **light))
+    half = dict(labels={'fraction': 0.5}, baseline=coast.name, begins_with=coast.name)
+    title = 'CoaST, only the surest half of every class is labelled'
+    rows.append(replace(coast, name=f'{coast.name}_kept', title=title, **half))
     return rows
 
 

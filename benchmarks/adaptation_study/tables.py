@@ -126,6 +126,8 @@ def network_table(rows: Sequence[Row], found: Found) -> list[str]:
         if set(names) <= {'student', 'teacher'}:
             continue
         for name in names:
+            if name == 'student' != names[0]:
+                continue  # another name of one of the others
             cells = [spread(scores(runs, name)), spread(scores(runs, name, suffix=ADAPTED))]
             lines.append([row.title, name.replace('_', ' ') + ' (tested)' * (name == names[0]), *cells])
     return markdown(['method', 'network', 'mIoU', 'with target statistics'], lines)

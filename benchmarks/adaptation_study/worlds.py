@@ -26,6 +26,7 @@ class Row:
         baseline: name of the row that it is compared with.
         options: changes of the config beside those of the world, dotted keys.
         stages: of a recipe: changes by name of the training stage, whose ``runner.max_iters`` is its budget.
+        labels: of a recipe: changes of the stages that make pseudo-labels.
         statistics: config whose ``data.train.target`` are the images for target statistics; empty: the world's.
         begins_with: name of a row whose recipe has the same first training: where that is finished, it is taken over.
         rounds: whether the row buys labels between trainings (``tools/active_loop.py``).
@@ -41,6 +42,7 @@ class Row:
     baseline: str = ''
     options: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
     statistics: str = ''
     begins_with: str = ''
     rounds: bool = False

@@ -30,7 +30,9 @@ def test_rows_are_configs_and_their_baselines_are_rows() -> None:
         where = Config.fromfile(str(ROOT / one_run.statistics_of(row))).data.train.target
         assert len(where) == (int(row.name[4]) if row.setting.endswith('targets') else len(where))
         if row.stages:
-            first = one_run.recipe(row)[0]
+            first, *rest = one_run.recipe(row)
+            made = [stage for stage in rest if stage['type'] == 'pseudo_labels']
+            assert all(row.labels.items() <= stage.items() for stage in made)
             if row.begins_with:
                 assert first == one_run.recipe(next(other for other in plan.ROWS if other.name == row.begins_with))[0]
             continue
