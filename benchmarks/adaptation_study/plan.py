@@ -185,8 +185,9 @@ def _bought() -> list[Row]:
         ('toy_stal', 'STAL, entropy', 'toy_stal_random'),
     ):
         config = f'configs/stal/toy_gta_to_toy_cityscapes{"_random" if name.endswith("random") else ""}.py'
+        options = {**schedule(500), **as_trained}  # three trainings, which together are as long as RIPU's one
         note = '3, 7, 15 images'
-        rows.append(Row(name, title, config, 'toy', 'active', OTHERS, baseline, as_trained, rounds=True, note=note))
+        rows.append(Row(name, title, config, 'toy', 'active', OTHERS, baseline, options, rounds=True, note=note))
     return rows
 
 
