@@ -160,11 +160,10 @@ def _few_labels() -> list[Row]:
 def _bought() -> list[Row]:
     """Labels bought at two budgets, toy world: pixels of all images, and whole images."""
     rows = []
-    as_trained = {
-        'uda.running_statistics': 'training'
-    }  # as all rows: the column "with target statistics" has the other
-    # at the same shares of the training as in 500
-    purchases = {'custom_hooks.0.iters': [600, 750, 900, 1050, 1200], **as_trained}
+    purchases = {
+        'custom_hooks.0.iters': [600, 750, 900, 1050, 1200],  # at the same shares of the training as in 500
+        'uda.running_statistics': 'training',  # as all rows; the others are the column "with target statistics"
+    }
     for share in ('2p2pct', '5pct'):
         percent = share.replace('p', '.', 1).replace('pct', ' %') if share == '2p2pct' else '5 %'
         for kind, title in (('random', 'random regions'), ('ra', 'RIPU')):
@@ -185,7 +184,7 @@ def _bought() -> list[Row]:
         ('toy_stal', 'STAL, entropy', 'toy_stal_random'),
     ):
         config = f'configs/stal/toy_gta_to_toy_cityscapes{"_random" if name.endswith("random") else ""}.py'
-        options = {**schedule(500), **as_trained}  # three trainings, which together are as long as RIPU's one
+        options = schedule(500)  # three trainings, which together are as long as RIPU's one
         note = '3, 7, 15 images'
         rows.append(Row(name, title, config, 'toy', 'active', OTHERS, baseline, options, rounds=True, note=note))
     return rows
