@@ -40,9 +40,10 @@ def _width(kind: type[nn.Module], classes: int, flat: Tensor) -> int:
     return next(width for width, count in counts.items() if count == flat.shape[1])
 
 
-def _small(value: np.ndarray, most: float) -> dict[str, float]:
-    """An absolute tolerance for gradients far below 1."""
-    return dict(atol=min(1e-6, max(most, 1e-5 * float(np.abs(value).max()))))
+def _tolerance(value: np.ndarray, most: float) -> dict[str, float]:
+    """An absolute tolerance that goes with the largest gradient: small ones among large ones are sums that cancel, whose
+    rounding differs between machines."""
+    return dict(atol=max(most, 1e-5 * float(np.abs(value).max())))
 
 
 def _fill(discriminators: list[nn.Module], flat: Tensor) -> None:
@@ -54,10 +55,10 @@ def _fill(discriminators: list[nn.Module], flat: Tensor) -> None:
 def _check_gradients(data: Vectors, leaves: Leaves, discriminators: list[nn.Module]) -> None:
     for (stream, name), leaf in leaves.items():
         expected = data[f'g_{stream}_{name}']
-        close(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf), expected, **_small(expected, 1e-8))
+        close(leaf.grad if leaf.grad is not None else torch.zeros_like(leaf), expected, **_tolerance(expected, 1e-8))
     for module, expected in zip(discriminators, data['gD_flat']):
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
-        close(torch.cat([grad.flatten() for grad in grads]), expected, **_small(expected, 1e-7))
+        close(torch.cat([grad.flatten() for grad in grads]), expected, **_tolerance(expected, 1e-7))
 
 
 def _network(data: Vectors, leaves: Leaves) -> dict[str, Any]:
@@ -169,6 +170,6 @@ def test_warm_up_step(path: Path) -> None:
         learned = sum(terms[f'disc.decode.source{i}.{seen}'].loss.item() for seen in ('source', f'target{i}'))
         np.testing.assert_allclose(learned, data['loss_d'][i], rtol=1e-4)
         for stream, key in (('src', f'g_src_{i}'), (f't{i}', f'g_tgt_{i}')):
-            close(leaves[stream, str(i)].grad, np.nan_to_num(data[key]), **_small(data[key], 1e-8))
+            close(leaves[stream, str(i)].grad, np.nan_to_num(data[key]), **_tolerance(data[key], 1e-8))
         gradient = torch.cat([p.grad.flatten() for p in discriminators[i].parameters()])
-        close(gradient, data['gD_flat'][i], **_small(data['gD_flat'][i], 1e-7))
+        close(gradient, data['gD_flat'][i], **_tolerance(data['gD_flat'][i], 1e-7))
