@@ -29,13 +29,16 @@ from .inference import inference_mode
 from .pseudo_label_extraction import target_config
 from .test import load_model
 
+LABELED_TARGET = 'data.train.labeled_target'
+
 
 class TargetImages:
     """Some whole training images of the target(s), evenly spread over their lists, without labels.
 
     Args:
         cfg: a training config.
-        where: dotted path of the data set, or of a list of them.
+        where: dotted path of the data set, or of a list of them. The default stands for the labelled target images
+            where the config has no others.
         images: how many.
 
     Raises:
@@ -45,7 +48,11 @@ class TargetImages:
     def __init__(self, cfg: Config, where: str = TARGET, images: int = DEFAULT_IMAGES) -> None:
         if images < 1:
             raise ValueError(f'batch norm statistics need at least one image, got {images}')
-        found = (cfg.data.get('train') or {}).get('target') if where == TARGET else None
+        train = cfg.data.get('train') or {}
+        if where == TARGET and not train.get('target') and train.get('labeled_target'):
+            where = LABELED_TARGET  # RIPU, S+T
+        self.where = where
+        found = train.get(where.rpartition('.')[2]) if where in (TARGET, LABELED_TARGET) else None
         paths = [f'{where}.{i}' for i in range(len(found))] if isinstance(found, (list, tuple)) else [where]
         parts = []
         for path in paths:
@@ -135,7 +142,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if not any(changed.values()):
         raise ValueError(f'{args.checkpoint}: the network has no batch norm that could take statistics of the target')
     written = write_adapted(method, Path(args.checkpoint), Path(args.out))
-    print(f'{args.out}: statistics of {len(images)} images of {args.data} in {written} layers')
+    print(f'{args.out}: statistics of {len(images)} images of {images.where} in {written} layers')
 
 
 def write_adapted(method: UDASegmentor, source: Path, target: Path) -> int:
