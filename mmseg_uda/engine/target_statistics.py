@@ -120,6 +120,7 @@ class TargetStatisticsHook(Hook):
                 "uda.running_statistics='target': the student has no batch norm that trains with its "
                 "batch's statistics: leave the option out"
             )
+        runner.logger.info('batch norm statistics of %d images of %s', len(self.images), self.images.where)
 
     def after_train_iter(self, runner: Any) -> None:
         """Recompute when due."""

@@ -112,7 +112,7 @@ class OutputAdaptation(UDASegmentor):
             parts = self._scores_of(streams)
             losses_on_labels = [self.label_losses(scores, stream) for scores, stream in zip(parts, streams)]
             if streams[0] is source:
-                source_maps = self._shown(parts[0])
+                source_maps = self.maps(_detached(parts[0]))
             del parts
             yield from terms_of(group, losses_on_labels, updates=SEGMENTOR)
         self.record_view(source.name, img=source.img, label=source.label)
@@ -194,11 +194,6 @@ class OutputAdaptation(UDASegmentor):
     def maps(self, scores: Scores) -> Scores:
         """What the method's losses on target images and its discriminators see of the scores; made once for all."""
         return scores
-
-    @torch.no_grad()
-    def _shown(self, scores: Scores) -> Scores:
-        """The maps without graph."""
-        return self.maps(_detached(scores))
 
     @abstractmethod
     def target_losses(self, maps: Scores, source: Stream) -> dict[str, Tensor]:

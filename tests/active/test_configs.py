@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmcv import Config
 from mmcv.parallel import collate
 
@@ -14,6 +15,7 @@ from mmseg_uda.active.loop import round_config
 from mmseg_uda.active.session import ActiveSession
 from mmseg_uda.builder import complete_model
 from mmseg_uda.datasets.builder import build_training_dataset
+from mmseg_uda.engine.target_statistics import TargetImages
 from mmseg_uda.registry import UDA
 from mmseg_uda.streams import split_streams
 from tests.datasets.worlds import blocks, make_cityscapes, make_gta, write_image, write_label
@@ -66,6 +68,9 @@ def test_config(path: Path, world: Path, tmp_path: Path, monkeypatch: pytest.Mon
     for name, stream in streams.items():
         if stream.label is not None:
             assert ((stream.label < classes) | (stream.label == 255)).all(), name
+    if cfg.uda.get('running_statistics') == 'target':
+        image = next(TargetImages(cfg, images=1).batches(torch.device('cpu')))['img']
+        assert image.shape[:2] == (1, 3)
     if cfg.uda.type == 'RIPU':
         assert (streams['labeled_target'].label == 255).all(), 'nothing is bought yet'
 

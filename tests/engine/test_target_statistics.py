@@ -101,19 +101,13 @@ def test_several_targets_share_the_images(tmp_path: Path) -> None:
     assert len(images) == 4 and {index // half for index in images.indices} == {0, 1}
 
 
-def test_without_others_the_labelled_target_images_give_the_statistics(tmp_path: Path) -> None:
-    """RIPU and S+T; those of several targets before them."""
-    path = config(tmp_path, '', "\ndata['train']['labeled_target'] = data['train'].pop('target')\n")
-    images = target_statistics.TargetImages(Config.fromfile(str(path)), images=4)
-    assert len(images) == 4 and images.where == 'data.train.labeled_target'
-
-
-def test_small_configs_have_the_images_that_they_ask_for() -> None:
-    root = Path(__file__).resolve().parents[2] / 'configs'
-    asking = []
-    for path in [*root.glob('*/*toy*.py'), *root.glob('*/*camvid*lite0.py')]:
-        cfg = Config.fromfile(str(path))
-        if (cfg.get('uda') or {}).get('running_statistics') == 'target':
-            asking.append(path.name)
-            assert cfg.data.train.get('target') or cfg.data.train.get('labeled_target'), path.name
-    assert 'toy_gta_to_toy_cityscapes_ra_2p2pct.py' in asking
+@pytest.mark.parametrize('uda', ['dict(type="RIPU", {})', 'dict(type="SourceOnly", {})'], ids=['RIPU', 'S+T'])
+def test_without_others_the_labelled_target_images_give_the_statistics(uda: str, tmp_path: Path) -> None:
+    streams = "\ndata['train'].pop('target')\ndata['train']['labeled_target'] = dict(data['train']['source'])\n"
+    path = config(tmp_path, uda.format('running_statistics="target"'), streams)
+    images = target_statistics.TargetImages(Config.fromfile(str(path)), images=2)
+    assert len(images) == 2 and images.where == 'data.train.labeled_target'
+    adapted = trained(path, tmp_path / 'adapted')
+    plain = trained(config(tmp_path, uda.format(''), streams), tmp_path / 'plain')
+    norms = [key for key in plain if 'running_' in key]
+    assert norms and not any(torch.equal(plain[key], adapted[key]) for key in norms)
