@@ -166,17 +166,22 @@ def _bought() -> list[Row]:
     }
     for share in ('2p2pct', '5pct'):
         percent = share.replace('p', '.', 1).replace('pct', ' %') if share == '2p2pct' else '5 %'
-        for kind, title in (('random', 'random regions'), ('ra', 'RIPU')):
+        for kind, title, acquisition in (
+            ('random', 'random regions', {}),
+            ('entropy', 'regions of highest entropy', {'active.acquisition.type': 'RegionUncertainty'}),
+            ('ra', 'RIPU', {}),
+        ):
+            of_config = 'random' if acquisition else kind
             rows.append(
                 Row(
                     f'toy_{kind}_{share}',
                     f'{title}, {percent}',
-                    f'configs/ripu/toy_gta_to_toy_cityscapes_{kind}_{share}.py',
+                    f'configs/ripu/toy_gta_to_toy_cityscapes_{of_config}_{share}.py',
                     'toy',
                     'active',
-                    OTHERS,
+                    ONE if acquisition else OTHERS,
                     '' if kind == 'random' else f'toy_random_{share}',
-                    options=purchases,
+                    options={**purchases, **acquisition},
                 )
             )
     for name, title, baseline in (
@@ -224,8 +229,19 @@ def _why() -> list[Row]:
     ):
         path, on = f'configs/{config.format(TOY[:-3])}.py', f'toy_{baseline}{LABELS_FIRST}'
         rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, on, options))
+    lighter, camvid_mic = {'uda.mask_lambda': 0.1}, f'configs/mic/{CAMVID}'
     return [
         *rows,
+        Row(
+            'camvid_mic_weight01',
+            'MIC, masked loss of weight 0.1',
+            camvid_mic,
+            'camvid',
+            'why',
+            ONE,
+            'camvid_mic',
+            lighter,
+        ),
         *(
             Row(
                 f'camvid_dacs_source{first}',
