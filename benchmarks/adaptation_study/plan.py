@@ -9,6 +9,8 @@ from .worlds import CAMVID, CAMVID_SCALE, MAIN, ONE, OTHERS, TOY, Row, schedule
 
 #: end of the names of self-training rows of the toy world whose first 300 iterations learn from labels alone
 LABELS_FIRST = '_source300'
+#: QuadMix's patches have the size of the world's images
+_PATCHES = {'data.train.class_patches.scale': CAMVID_SCALE}
 
 
 def _pair(method: str, title: str) -> list[Row]:
@@ -29,7 +31,7 @@ def _self_training() -> list[Row]:
         ('dacs', 'DACS', MAIN, 'source_only', {}),
         ('daformer', 'DAFormer', OTHERS, 'dacs', {}),
         ('mic', 'MIC', MAIN, 'daformer', {}),  # the small configs mask on DAFormer's training, as published
-        ('quadmix', 'QuadMix', MAIN, 'mic', {'data.train.class_patches.scale': CAMVID_SCALE}),
+        ('quadmix', 'QuadMix', MAIN, 'mic', _PATCHES),
         ('hrda', 'HRDA', OTHERS, 'daformer', None),
     ):
         path = f'configs/{method}/'
@@ -200,17 +202,31 @@ _RENEW = 'uda.mask_running_statistics'
 
 def _why() -> list[Row]:
     """What a part is worth: methods with it switched off or changed, one at a time (one seed)."""
-    late, mask, mic = {'uda.source_iters': 300}, 'uda.mask_generator', f'toy_mic{LABELS_FIRST}'
+    late, mask, full = {'uda.source_iters': 300}, 'uda.mask_generator', {'uda.mask_lambda': 1.0}
+    mic, quadmix, late_full = f'toy_mic{LABELS_FIRST}', f'toy_quadmix{LABELS_FIRST}', {**late, **full}
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('dacs', '', 'DACS at once', f'toy_dacs{LABELS_FIRST}', {}),
         ('daformer', '', 'DAFormer at once', f'toy_daformer{LABELS_FIRST}', {}),
-        ('mic', '', 'MIC at once', f'toy_mic{LABELS_FIRST}', {}),
-        ('quadmix', '', 'QuadMix at once', f'toy_quadmix{LABELS_FIRST}', {'uda.start_iter': 75}),
-        ('mic', '_statistics', 'MIC at once, masked images renew statistics', 'toy_mic', {_RENEW: True}),
-        ('mic', '_half', 'MIC at once, half of the image masked', 'toy_mic', {f'{mask}.mask_ratio': 0.5}),
-        ('mic', '_unmasked', 'MIC, nothing masked', mic, {**late, f'{mask}.mask_ratio': 0.0}),
-        ('mic', '_block8', 'MIC, blocks of 8 pixels', mic, {**late, f'{mask}.mask_block_size': 8}),
-        ('mic', '_weight01', 'MIC, masked loss of weight 0.1', mic, {**late, 'uda.mask_lambda': 0.1}),
+        ('mic', '_full', 'MIC, masked loss of full weight as published', mic, late_full),
+        ('quadmix', '_full', 'QuadMix, masked loss of full weight as published', quadmix, late_full),
+        (
+            'mic',
+            '_unmasked',
+            'MIC, full weight, nothing masked',
+            'toy_mic_full',
+            {**late_full, f'{mask}.mask_ratio': 0.0},
+        ),
+        (
+            'mic',
+            '_block8',
+            'MIC, full weight, blocks of 8',
+            'toy_mic_full',
+            {**late_full, f'{mask}.mask_block_size': 8},
+        ),
+        ('mic', '', 'MIC, full weight, at once', 'toy_mic_full', full),
+        ('mic', '_statistics', 'the same, masked images renew statistics', 'toy_mic', {**full, _RENEW: True}),
+        ('mic', '_half', 'the same, half of the image masked', 'toy_mic', {**full, f'{mask}.mask_ratio': 0.5}),
+        ('quadmix', '', 'QuadMix, full weight, at once', 'toy_quadmix_full', {**full, 'uda.start_iter': 75}),
         ('dacs', '_slow', 'DACS at once, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('dacs', '_source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
     ]
@@ -225,22 +241,27 @@ def _why() -> list[Row]:
         ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', 'dacs', late),
         ('dacs_kept', 'DACS, only the surest half of every class counts', 'esl/{}_dacs', 'dacs', {**late, **kept}),
         ('daformer_kept', 'DAFormer, only that half', 'esl/{}_daformer', 'daformer', {**late, **kept}),
-        ('mic_kept', 'MIC, only that half', 'esl/{}_mic', 'mic', {**late, **kept}),
+        ('mic_kept', 'MIC, full weight, only that half', 'esl/{}_mic', '', {**late_full, **kept}),
     ):
-        path, on = f'configs/{config.format(TOY[:-3])}.py', f'toy_{baseline}{LABELS_FIRST}'
+        path, on = (
+            f'configs/{config.format(TOY[:-3])}.py',
+            f'toy_{baseline}{LABELS_FIRST}' if baseline else 'toy_mic_full',
+        )
         rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, on, options))
-    lighter, camvid_mic = {'uda.mask_lambda': 0.1}, f'configs/mic/{CAMVID}'
     return [
         *rows,
-        Row(
-            'camvid_mic_weight01',
-            'MIC, masked loss of weight 0.1',
-            camvid_mic,
-            'camvid',
-            'why',
-            ONE,
-            'camvid_mic',
-            lighter,
+        *(
+            Row(
+                f'camvid_{method}_full',
+                f'{title}, masked loss of full weight as published',
+                f'configs/{method}/{CAMVID}',
+                'camvid',
+                'why',
+                ONE,
+                f'camvid_{method}',
+                {**full, **options},
+            )
+            for method, title, options in (('mic', 'MIC', {}), ('quadmix', 'QuadMix', _PATCHES))
         ),
         *(
             Row(
