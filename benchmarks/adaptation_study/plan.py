@@ -9,8 +9,10 @@ from .worlds import CAMVID, CAMVID_SCALE, MAIN, ONE, OTHERS, TOY, Row, schedule
 
 #: end of the names of self-training rows of the toy world whose first 300 iterations learn from labels alone
 LABELS_FIRST = '_source300'
+#: all rows are trained and tested with these, whatever the small configs have: those of the target are a column
+_STATISTICS = {'uda.running_statistics': 'training'}
 #: QuadMix's patches have the size of the world's images
-_PATCHES = {'data.train.class_patches.scale': CAMVID_SCALE}
+_CAMVID_QUADMIX = {**_STATISTICS, 'data.train.class_patches.scale': CAMVID_SCALE}
 
 
 def _pair(method: str, title: str) -> list[Row]:
@@ -31,7 +33,7 @@ def _self_training() -> list[Row]:
         ('dacs', 'DACS', MAIN, 'source_only', {}),
         ('daformer', 'DAFormer', OTHERS, 'dacs', {}),
         ('mic', 'MIC', OTHERS, 'daformer', {}),  # the small configs mask on DAFormer's training, as published
-        ('quadmix', 'QuadMix', OTHERS, 'mic', _PATCHES),
+        ('quadmix', 'QuadMix', OTHERS, 'mic', _CAMVID_QUADMIX),
         ('hrda', 'HRDA', ONE, 'daformer', None),
     ):
         path = f'configs/{method}/'
@@ -39,7 +41,7 @@ def _self_training() -> list[Row]:
             on = f'camvid_{baseline}'
             rows.append(Row(f'camvid_{method}', title, path + CAMVID, 'camvid', 'uda', seeds, on, camvid))
         on = f'toy_{baseline}' + LABELS_FIRST * (baseline != 'source_only')
-        options = {'uda.source_iters': 300}
+        options = {**_STATISTICS, 'uda.source_iters': 300}
         rows.append(Row(f'toy_{method}{LABELS_FIRST}', title, path + TOY, 'toy', 'uda', seeds, on, options))
     return rows
 
@@ -163,8 +165,8 @@ def _bought() -> list[Row]:
     """Labels bought at two budgets, toy world: pixels of all images, and whole images."""
     rows = []
     purchases = {
+        **_STATISTICS,
         'custom_hooks.0.iters': [600, 750, 900, 1050, 1200],  # at the same shares of the training as in 500
-        'uda.running_statistics': 'training',  # as all rows; the others are the column "with target statistics"
     }
     for share in ('2p2pct', '5pct'):
         percent = share.replace('p', '.', 1).replace('pct', ' %') if share == '2p2pct' else '5 %'
@@ -205,30 +207,18 @@ def _why() -> list[Row]:
 
     "In full": the masked loss has weight 1, as published; the small configs give it 0.1.
     """
-    late, mask, full = {'uda.source_iters': 300}, 'uda.mask_generator', {'uda.mask_lambda': 1.0}
-    mic, quadmix, late_full = f'toy_mic{LABELS_FIRST}', f'toy_quadmix{LABELS_FIRST}', {**late, **full}
+    late, full = {**_STATISTICS, 'uda.source_iters': 300}, {**_STATISTICS, 'uda.mask_lambda': 1.0}
+    late_full, ratio, size = {**late, **full}, 'uda.mask_generator.mask_ratio', 'uda.mask_generator.mask_block_size'
     changes: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ('dacs', '', 'DACS at once', f'toy_dacs{LABELS_FIRST}', {}),
         ('daformer', '', 'DAFormer at once', f'toy_daformer{LABELS_FIRST}', {}),
-        ('mic', '_full', 'MIC in full', mic, late_full),
-        ('quadmix', '_full', 'QuadMix in full', quadmix, late_full),
-        (
-            'mic',
-            '_unmasked',
-            'MIC in full, nothing masked',
-            'toy_mic_full',
-            {**late_full, f'{mask}.mask_ratio': 0.0},
-        ),
-        (
-            'mic',
-            '_block8',
-            'MIC in full, blocks of 8',
-            'toy_mic_full',
-            {**late_full, f'{mask}.mask_block_size': 8},
-        ),
+        ('mic', '_full', 'MIC in full', f'toy_mic{LABELS_FIRST}', late_full),
+        ('quadmix', '_full', 'QuadMix in full', f'toy_quadmix{LABELS_FIRST}', late_full),
+        ('mic', '_unmasked', 'MIC in full, nothing masked', 'toy_mic_full', {**late_full, ratio: 0.0}),
+        ('mic', '_block8', 'MIC in full, blocks of 8', 'toy_mic_full', {**late_full, size: 8}),
         ('mic', '', 'MIC in full, at once', 'toy_mic_full', full),
         ('mic', '_statistics', 'MIC in full, at once, masks renew statistics', 'toy_mic', {**full, _RENEW: True}),
-        ('mic', '_half', 'MIC in full, at once, half masked', 'toy_mic', {**full, f'{mask}.mask_ratio': 0.5}),
+        ('mic', '_half', 'MIC in full, at once, half masked', 'toy_mic', {**full, ratio: 0.5}),
         ('quadmix', '', 'QuadMix in full, at once', 'toy_quadmix_full', {**full, 'uda.start_iter': 75}),
         ('dacs', '_slow', 'DACS at once, teacher momentum 0.999', 'toy_dacs', {'uda.alpha': 0.999}),
         ('dacs', '_source750', 'DACS, 750 iterations of labels first', 'toy_dacs', {'uda.source_iters': 750}),
@@ -238,19 +228,16 @@ def _why() -> list[Row]:
         path, whole = f'configs/{method}/{TOY}', {'uda.source_iters': 0, **options}
         seeds = MAIN if f'{method}{name}' == 'dacs' else ONE
         rows.append(Row(f'toy_{method}{name}', title, path, 'toy', 'why', seeds, baseline, whole))
-    kept = {'uda.pseudo_labeler.mode': 'pixel_mask'}
-    for name, title, config, baseline, options in (
-        ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/{}_without_mic', 'daformer', late),
-        ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', 'dacs', late),
-        ('dacs_kept', 'DACS, only the surest half of every class counts', 'esl/{}_dacs', 'dacs', {**late, **kept}),
-        ('daformer_kept', 'DAFormer, only that half', 'esl/{}_daformer', 'daformer', {**late, **kept}),
-        ('mic_kept', 'MIC in full, only that half', 'esl/{}_mic', '', {**late_full, **kept}),
+    kept, half = {'uda.pseudo_labeler.mode': 'pixel_mask'}, 'only the surest half of every class counts'
+    for name, title, config, on, options in (
+        ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/{}_without_mic', f'daformer{LABELS_FIRST}', late),
+        ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', f'dacs{LABELS_FIRST}', late),
+        ('dacs_kept', f'DACS, {half}', 'esl/{}_dacs', f'dacs{LABELS_FIRST}', {**late, **kept}),
+        ('daformer_kept', 'DAFormer, only that', 'esl/{}_daformer', f'daformer{LABELS_FIRST}', {**late, **kept}),
+        ('mic_kept', 'MIC in full, only that', 'esl/{}_mic', 'mic_full', {**late_full, **kept}),
     ):
-        path, on = (
-            f'configs/{config.format(TOY[:-3])}.py',
-            f'toy_{baseline}{LABELS_FIRST}' if baseline else 'toy_mic_full',
-        )
-        rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, on, options))
+        path = f'configs/{config.format(TOY[:-3])}.py'
+        rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, f'toy_{on}', options))
     return [
         *rows,
         *(
@@ -264,7 +251,7 @@ def _why() -> list[Row]:
                 f'camvid_{method}',
                 {**full, **options},
             )
-            for method, title, options in (('mic', 'MIC', {}), ('quadmix', 'QuadMix', _PATCHES))
+            for method, title, options in (('mic', 'MIC', {}), ('quadmix', 'QuadMix', _CAMVID_QUADMIX))
         ),
         *(
             Row(
