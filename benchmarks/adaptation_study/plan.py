@@ -147,9 +147,10 @@ def _few_labels() -> list[Row]:
         ('st', 'S+T', f'dstc/{toy}_st.py', 'toy_10_target_only', {}),
         (f'dacs{LABELS_FIRST}', 'DACS + labels', f'dacs/{toy}.py', 'toy_10_st', late),
         ('dacs', 'DACS + labels, self-training at once', f'dacs/{toy}.py', f'toy_10_dacs{LABELS_FIRST}', at_once),
-        (f'mic{LABELS_FIRST}', 'MIC + labels', f'mic/{toy}.py', f'toy_10_dacs{LABELS_FIRST}', late),
+        (f'daformer{LABELS_FIRST}', 'DAFormer + labels', f'daformer/{toy}.py', f'toy_10_dacs{LABELS_FIRST}', late),
+        (f'mic{LABELS_FIRST}', 'MIC + labels', f'mic/{toy}.py', f'toy_10_daformer{LABELS_FIRST}', late),
     ):
-        seeds = ONE if options is at_once or name.startswith('mic') else OTHERS
+        seeds = OTHERS if name in ('target_only', 'st', f'dacs{LABELS_FIRST}') else ONE
         rows.append(Row(f'toy_10_{name}', title, f'configs/{config}', 'toy', 'few_labels', seeds, baseline, options))
     for name, title, length in (
         ('dstc_total', 'DSTC, equal total', (375, 375, 750)),
