@@ -229,55 +229,37 @@ def _why() -> list[Row]:
         path, whole = f'configs/{method}/{TOY}', {'uda.source_iters': 0, **options}
         seeds = MAIN if f'{method}{name}' == 'dacs' else ONE
         rows.append(Row(f'toy_{method}{name}', title, path, 'toy', 'why', seeds, baseline, whole))
-    kept, half = {'uda.pseudo_labeler.mode': 'pixel_mask'}, 'only the surest half of every class counts'
+    mode = 'uda.pseudo_labeler.mode'
+    kept, image, half = {mode: 'pixel_mask'}, {mode: 'image_ratio'}, 'only the surest half of every class counts'
     for name, title, config, on, options in (
         ('quadmix_without_mic', 'QuadMix without masks', 'quadmix/{}_without_mic', f'daformer{LABELS_FIRST}', late),
-        ('dacs_esl', "DACS, images weighted by ESL's criterion", 'esl/{}_dacs', f'dacs{LABELS_FIRST}', late),
+        (
+            'dacs_esl',
+            "DACS, images weighted by ESL's criterion",
+            'esl/{}_dacs',
+            f'dacs{LABELS_FIRST}',
+            {**late, **image},
+        ),
         ('dacs_kept', f'DACS, {half}', 'esl/{}_dacs', f'dacs{LABELS_FIRST}', {**late, **kept}),
         ('daformer_kept', 'DAFormer, only that', 'esl/{}_daformer', f'daformer{LABELS_FIRST}', {**late, **kept}),
         ('mic_kept', 'MIC in full, only that', 'esl/{}_mic', 'mic_full', {**late_full, **kept}),
     ):
         path = f'configs/{config.format(TOY[:-3])}.py'
         rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, f'toy_{on}', options))
-    return [
-        *rows,
-        *(
-            Row(
-                f'camvid_{method}_full',
-                f'{title} in full',
-                f'configs/{method}/{CAMVID}',
-                'camvid',
-                'why',
-                ONE,
-                f'camvid_{method}',
-                {**full, **options},
-            )
-            for method, title, options in (('mic', 'MIC', {}), ('quadmix', 'QuadMix', _CAMVID_QUADMIX))
-        ),
-        *(
-            Row(
-                f'camvid_dacs_source{first}',
-                f'DACS, {first} iterations of labels first',
-                f'configs/dacs/{CAMVID}',
-                'camvid',
-                'why',
-                ONE,
-                'camvid_dacs',
-                {'uda.source_iters': first},
-            )
-            for first in (400, 1000)
-        ),
-        Row(
-            'toy_dacs_after_source',
-            'DACS after source-only, half and half',
-            'benchmarks/adaptation_study/dacs_after_source_stages.py',
-            'toy',
-            'why',
-            ONE,
-            'toy_dacs',
-            stages={'source': schedule(750), 'dacs': {**schedule(750), 'uda.source_iters': 0}},
-        ),
-    ]
+    first = 'iterations of labels first'
+    for name, title, config, on, options in (
+        ('mic_full', 'MIC in full', f'mic/{CAMVID}', 'mic', full),
+        ('quadmix_full', 'QuadMix in full', f'quadmix/{CAMVID}', 'quadmix', {**full, **_CAMVID_QUADMIX}),
+        ('dacs_source400', f'DACS, 400 {first}', f'dacs/{CAMVID}', 'dacs', {'uda.source_iters': 400}),
+        ('dacs_source1000', f'DACS, 1000 {first}', f'dacs/{CAMVID}', 'dacs', {'uda.source_iters': 1000}),
+        ('dacs_kept', f'DACS, {half}', f'esl/{CAMVID.replace("dusk", "dusk_dacs")}', 'dacs', kept),
+    ):
+        rows.append(Row(f'camvid_{name}', title, f'configs/{config}', 'camvid', 'why', ONE, f'camvid_{on}', options))
+    stages = {'source': schedule(750), 'dacs': {**schedule(750), 'uda.source_iters': 0}}
+    recipe = 'benchmarks/adaptation_study/dacs_after_source_stages.py'
+    title = 'DACS after source-only, half and half'
+    rows.append(Row('toy_dacs_after_source', title, recipe, 'toy', 'why', ONE, 'toy_dacs', stages=stages))
+    return rows
 
 
 ROWS: list[Row] = [
