@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .modes import kept_modes, kept_running_statistics
+from .modes import kept_modes
 
 
 class PooledMoments:
@@ -23,14 +23,11 @@ class PooledMoments:
         self.mean: Any = 0.0
         self.squares: Any = 0.0  # sum of squared distances from the mean
 
-    def add(self, values: Tensor) -> None:
-        """Take in values (B, C) or (B, C, ...)."""
-        axes = [axis for axis in range(values.dim()) if axis != 1]
-        variance, mean = torch.var_mean(values.detach().float(), axes, correction=0)  # (C,), (C,)
-        count = values.numel() / values.shape[1]
+    def add(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Take in mean (C,) and unbiased variance (C,) of a batch with ``count`` values a channel."""
         distance = mean.double() - self.mean
         total = self.count + count
-        self.squares = self.squares + variance.double() * count + distance**2 * (self.count * count / total)
+        self.squares = self.squares + variance.double() * (count - 1) + distance**2 * (self.count * count / total)
         self.mean = self.mean + distance * (count / total)
         self.count = total
 
@@ -55,16 +52,36 @@ def adaptable_norms(network: nn.Module) -> dict[str, _BatchNorm]:
 
 @contextlib.contextmanager
 def _watched(norms: dict[str, _BatchNorm]) -> Iterator[dict[str, PooledMoments]]:
+    """The moments of what passes through the layers, which are left as they were.
+
+    A layer of momentum 1 stores the batch's moments, which it computes anyway.
+    """
     moments = {name: PooledMoments() for name in norms}
+    kept = {
+        name: (module.momentum, {key: buffer.clone() for key, buffer in module.named_buffers(recurse=False)})
+        for name, module in norms.items()
+    }
+
+    def take(name: str, module: _BatchNorm, inputs: tuple[Tensor, ...]) -> None:
+        assert module.running_mean is not None and module.running_var is not None
+        moments[name].add(module.running_mean, module.running_var, inputs[0].numel() // inputs[0].shape[1])
+
     handles = [
-        module.register_forward_pre_hook(lambda _, inputs, name=name: moments[name].add(inputs[0]))
+        module.register_forward_hook(lambda module, inputs, _, name=name: take(name, module, inputs))
         for name, module in norms.items()
     ]
+    for module in norms.values():
+        module.momentum = 1.0
+        module.reset_running_stats()  # 0 times what was not finite is not 0
     try:
         yield moments
     finally:
         for handle in handles:
             handle.remove()
+        for name, (momentum, buffers) in kept.items():
+            norms[name].momentum = momentum
+            for key, buffer in buffers.items():
+                norms[name].get_buffer(key).copy_(buffer)
 
 
 def recompute_statistics(
@@ -90,7 +107,7 @@ def recompute_statistics(
         network.eval()
         for module in norms.values():
             module.train()
-        with kept_running_statistics(network), _watched(norms) as moments:
+        with _watched(norms) as moments:
             for batch in batches:
                 forward(batch)
         reached = {name: found for name, found in moments.items() if found.count}

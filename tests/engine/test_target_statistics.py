@@ -32,7 +32,7 @@ def test_moments_of_batches_are_those_of_one_batch() -> None:
     values = torch.randn(7, 3, 5, 4, generator=torch.Generator().manual_seed(0)) * 2 + 5
     moments = PooledMoments()
     for part in values.split([1, 4, 2]):
-        moments.add(part)
+        moments.add(part.mean((0, 2, 3)), part.transpose(0, 1).flatten(1).var(1), part[:, 0].numel())
     flat = values.double().transpose(0, 1).flatten(1)
     torch.testing.assert_close(moments.mean, flat.mean(1), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(moments.variance, flat.var(1), rtol=1e-5, atol=1e-6)
@@ -48,9 +48,21 @@ def test_layers_see_what_new_statistics_give_them_and_frozen_ones_keep_theirs() 
     assert recompute_statistics(network, names, [images], network) == 2
     assert [module.training for module in network.modules()] == before
     assert torch.equal(network[3].running_mean, torch.zeros(2))
+    assert all(norm.momentum == 0.1 and norm.num_batches_tracked == 0 for norm in (network[0], network[2]))
     out = network[:3].eval()(images)
     torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(2), rtol=0, atol=1e-4)
     torch.testing.assert_close(out.var((0, 2, 3)), torch.ones(2), rtol=1e-2, atol=0)
+
+
+def test_an_image_that_cannot_pass_leaves_the_statistics_alone() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(RuntimeError):
+        recompute_statistics(
+            network, list(adaptable_norms(network)), [torch.ones(1, 2, 4, 4), torch.ones(1, 3, 4, 4)], network
+        )
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert network[0].momentum == 0.1
 
 
 @pytest.mark.parametrize('uda', ['dict(type="SourceOnly", {})', 'dict(type="DACS", {})'])
