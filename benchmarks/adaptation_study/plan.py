@@ -243,8 +243,8 @@ def _why() -> list[Row]:
             {**late, **image},
         ),
         ('dacs_kept', f'DACS, {half}', 'esl/{}_dacs', f'dacs{LABELS_FIRST}', {**late, **kept}),
-        ('daformer_kept', 'DAFormer, only that', 'esl/{}_daformer', f'daformer{LABELS_FIRST}', {**late, **kept}),
-        ('mic_kept', 'MIC in full, only that', 'esl/{}_mic', 'mic_full', {**late_full, **kept}),
+        ('daformer_kept', f'DAFormer, {half}', 'esl/{}_daformer', f'daformer{LABELS_FIRST}', {**late, **kept}),
+        ('mic_kept', f'MIC in full, {half}', 'esl/{}_mic', 'mic_full', {**late_full, **kept}),
     ):
         path = f'configs/{config.format(TOY[:-3])}.py'
         rows.append(Row(f'toy_{name}', title, path, 'toy', 'why', ONE, f'toy_{on}', options))

@@ -50,6 +50,19 @@ def adaptable_norms(network: nn.Module) -> dict[str, _BatchNorm]:
     }
 
 
+def _batch(module: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Mean (C,), unbiased variance (C,) and number of values a channel of what a layer of momentum 1 was given.
+
+    They are counted where it stores none, as inside ``kept_running_statistics``, or those of all ranks.
+    """
+    count = values.numel() // values.shape[1]
+    if module.track_running_stats and not isinstance(module, nn.SyncBatchNorm):
+        assert module.running_mean is not None and module.running_var is not None
+        return module.running_mean, module.running_var, count
+    variance, mean = torch.var_mean(values.detach().float(), [axis for axis in range(values.dim()) if axis != 1])
+    return mean, variance, count
+
+
 @contextlib.contextmanager
 def _watched(norms: dict[str, _BatchNorm]) -> Iterator[dict[str, PooledMoments]]:
     """The moments of what passes through the layers, which are left as they were.
@@ -61,13 +74,8 @@ def _watched(norms: dict[str, _BatchNorm]) -> Iterator[dict[str, PooledMoments]]
         name: (module.momentum, {key: buffer.clone() for key, buffer in module.named_buffers(recurse=False)})
         for name, module in norms.items()
     }
-
-    def take(name: str, module: _BatchNorm, inputs: tuple[Tensor, ...]) -> None:
-        assert module.running_mean is not None and module.running_var is not None
-        moments[name].add(module.running_mean, module.running_var, inputs[0].numel() // inputs[0].shape[1])
-
     handles = [
-        module.register_forward_hook(lambda module, inputs, _, name=name: take(name, module, inputs))
+        module.register_forward_hook(lambda module, inputs, _, name=name: moments[name].add(*_batch(module, inputs[0])))
         for name, module in norms.items()
     ]
     for module in norms.values():

@@ -12,6 +12,7 @@ from torch import nn
 
 from mmseg_uda.engine import target_statistics
 from mmseg_uda.engine.train import main
+from mmseg_uda.models.modes import kept_running_statistics
 from mmseg_uda.models.target_statistics import PooledMoments, adaptable_norms, recompute_statistics
 from tests.engine.worlds import write_config
 
@@ -52,6 +53,22 @@ def test_layers_see_what_new_statistics_give_them_and_frozen_ones_keep_theirs() 
     out = network[:3].eval()(images)
     torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(2), rtol=0, atol=1e-4)
     torch.testing.assert_close(out.var((0, 2, 3)), torch.ones(2), rtol=1e-2, atol=0)
+
+
+def test_passes_that_keep_running_statistics_count_and_broken_ones_are_replaced() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2))
+    network[0].running_mean.fill_(float('nan'))
+    frames = torch.randn(2, 3, 2, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 + 5
+
+    def forward(clip: torch.Tensor) -> None:  # a clip's key frame, as with key_bn='keep'
+        network(clip[0])
+        with kept_running_statistics(network):
+            network(clip[1])
+
+    assert recompute_statistics(network, ['0'], [frames], forward) == 1
+    flat = frames.flatten(0, 1).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(network[0].running_mean, flat.mean(1), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(network[0].running_var, flat.var(1), rtol=1e-5, atol=1e-6)
 
 
 def test_an_image_that_cannot_pass_leaves_the_statistics_alone() -> None:
