@@ -142,7 +142,7 @@ def _few_labels() -> list[Row]:
     """Ten labelled target images, toy world."""
     toy, rows = 'toy_gta_to_toy_cityscapes_10labels', []
     late, at_once = {'uda.source_iters': 300}, {'uda.source_iters': 0}
-    light = {**late, 'uda.labeled_target.mask': 0.1}
+    full = {**late, 'uda.labeled_target.mask': 1.0}
     for name, title, config, baseline, options in (
         ('target_only', 'target only', f'dstc/{toy}_target_only.py', '', {}),
         ('st', 'S+T', f'dstc/{toy}_st.py', 'toy_10_target_only', {}),
@@ -150,7 +150,7 @@ def _few_labels() -> list[Row]:
         ('dacs', 'DACS + labels, self-training at once', f'dacs/{toy}.py', f'toy_10_dacs{LABELS_FIRST}', at_once),
         (f'daformer{LABELS_FIRST}', 'DAFormer + labels', f'daformer/{toy}.py', f'toy_10_dacs{LABELS_FIRST}', late),
         (f'mic{LABELS_FIRST}', 'MIC + labels', f'mic/{toy}.py', f'toy_10_daformer{LABELS_FIRST}', late),
-        ('mic_light', 'MIC + labels, masked ones weigh 0.1', f'mic/{toy}.py', f'toy_10_mic{LABELS_FIRST}', light),
+        ('mic_full', 'MIC + labels, masked ones in full', f'mic/{toy}.py', f'toy_10_mic{LABELS_FIRST}', full),
     ):
         seeds = OTHERS if name in ('target_only', 'st', f'dacs{LABELS_FIRST}') else ONE
         rows.append(Row(f'toy_10_{name}', title, f'configs/{config}', 'toy', 'few_labels', seeds, baseline, options))
