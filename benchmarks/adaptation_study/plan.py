@@ -123,7 +123,7 @@ def _several_targets() -> list[Row]:
                 options,
                 stages={'warmup': {}, 'selftraining': {}} if coast else {},
                 statistics=statistics,
-                note='two trainings, as published' if coast else '',
+                note='two trainings' if coast else '',
             )
             rows.append(row)
     named = {row.name: row for row in rows}
