@@ -56,7 +56,7 @@ def gain(
 
 def unadapted(row: Row) -> str:
     """The source-only row of a row's world and streams."""
-    several = {'targets': '2_', 'three_targets': '3_'}.get(row.setting, '')
+    several = {'targets': '2_', 'three_targets': '3_', 'large': 'large_'}.get(row.setting, '')
     return f'{row.world}_{several}source_only'
 
 

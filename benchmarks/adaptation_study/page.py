@@ -26,6 +26,7 @@ FRONT = ROOT / 'docs' / 'benchmarks' / 'README.md'
 README = ROOT / 'README.md'
 HEADINGS = {
     'uda': 'one target without labels',
+    'large': 'one target without labels, images of 512x256',
     'targets': 'two targets',
     'three_targets': 'three targets',
     'few_labels': 'a few target labels',

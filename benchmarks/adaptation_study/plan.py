@@ -34,12 +34,10 @@ def _self_training() -> list[Row]:
         ('daformer', 'DAFormer', OTHERS, 'dacs', {}),
         ('mic', 'MIC', OTHERS, 'daformer', {}),  # the small configs mask on DAFormer's training, as published
         ('quadmix', 'QuadMix', OTHERS, 'mic', _CAMVID_QUADMIX),
-        ('hrda', 'HRDA', ONE, 'daformer', None),
     ):
         path = f'configs/{method}/'
-        if camvid is not None:
-            on = f'camvid_{baseline}'
-            rows.append(Row(f'camvid_{method}', title, path + CAMVID, 'camvid', 'uda', seeds, on, camvid))
+        on = f'camvid_{baseline}'
+        rows.append(Row(f'camvid_{method}', title, path + CAMVID, 'camvid', 'uda', seeds, on, camvid))
         on = f'toy_{baseline}' + LABELS_FIRST * (baseline != 'source_only')
         options = {**_STATISTICS, 'uda.source_iters': 300}
         rows.append(Row(f'toy_{method}{LABELS_FIRST}', title, path + TOY, 'toy', 'uda', seeds, on, options))
@@ -67,6 +65,48 @@ def _supervised() -> list[Row]:
             'toy',
             seeds=MAIN,
             baseline='toy_source_only',
+        ),
+    ]
+
+
+def _large() -> list[Row]:
+    """The toy world drawn at 512x256: whole images in half of that size, and HRDA, which adds details in full size."""
+    half = 'configs/daformer/toy_gtaHR_to_toy_cityscapesHR_half.py'
+    drawn = {f'data.{part}.data_root': 'data/toy_512x256/cityscapes/' for part in ('val', 'test')}
+    images = {**drawn, 'data.train.source.data_root': 'data/toy_512x256/gta/', 'data.val.pipeline.1.img_ratios': [0.5]}
+    late = {**_STATISTICS, 'uda.source_iters': 300}
+    return [
+        Row(
+            'toy_large_source_only',
+            'source-only, half size',
+            f'configs/source_only/{TOY}',
+            'toy',
+            'large',
+            ONE,
+            options=images,
+            statistics=half,
+        ),
+        Row(
+            'toy_large_daformer',
+            'DAFormer, half size',
+            half,
+            'toy',
+            'large',
+            ONE,
+            'toy_large_source_only',
+            late,
+            statistics=half,
+        ),
+        Row(
+            'toy_large_hrda',
+            'HRDA',
+            'configs/hrda/toy_gtaHR_to_toy_cityscapesHR.py',
+            'toy',
+            'large',
+            ONE,
+            'toy_large_daformer',
+            late,
+            statistics='configs/hrda/toy_gtaHR_to_toy_cityscapesHR.py',
         ),
     ]
 
@@ -267,6 +307,7 @@ def _why() -> list[Row]:
 ROWS: list[Row] = [
     *_supervised(),
     *_self_training(),
+    *_large(),
     *_pair('minent', 'MinEnt'),
     *_pair('advent', 'AdvEnt'),
     *_pair('fda', 'FDA'),

@@ -21,7 +21,8 @@ class Row:
         title: in tables.
         config: path of the config, or of the recipe of a row with ``stages``.
         world: key of :data:`WORLDS`.
-        setting: heading of the table: ``uda``, ``targets``, ``three_targets``, ``few_labels``, ``active``, ``why``.
+        setting: heading of the table: ``uda``, ``large``, ``targets``, ``three_targets``, ``few_labels``, ``active``,
+            ``why``.
         seeds: runs of the row.
         baseline: name of the row that it is compared with.
         options: changes of the config beside those of the world, dotted keys.

@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -121,21 +122,21 @@ def ensure_toy_world(
 
 
 def draw_missing(cfg: Mapping[str, Any]) -> list[Path]:
-    """Draw the toy data sets that a config's ``data`` names (``data_root='.../toy/<name>'``) and that do not exist.
+    """Draw the toy data sets that a config's ``data`` names and that do not exist.
+
+    They are named by ``data_root='.../toy/<name>'``, those of another size by ``'.../toy_<width>x<height>/<name>'``.
 
     Returns:
         Their folders.
     """
-    roots = sorted(
-        {
-            root
-            for root in _data_roots(cfg.get('data'))
-            if root.parent.name == 'toy' and root.name in TOY_DATASETS and not root.exists()
-        }
-    )
-    for root in roots:
-        ensure_toy_world(root.parent, [root.name])
-    return roots
+    missing = {}
+    for root in sorted(set(_data_roots(cfg.get('data')))):
+        named = re.fullmatch(r'toy(?:_(\d+)x(\d+))?', root.parent.name)
+        if named and root.name in TOY_DATASETS and not root.exists():
+            missing[root] = dict(width=int(named[1]), height=int(named[2])) if named[1] else {}
+    for root, size in missing.items():
+        ensure_toy_world(root.parent, [root.name], **size)
+    return list(missing)
 
 
 def _data_roots(node: Any) -> Iterator[Path]:

@@ -176,14 +176,15 @@ def test_two_processes_may_draw_the_same_data_set(tmp_path: Path, monkeypatch: p
 
 def test_a_config_gets_its_missing_toy_data_sets_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    monkeypatch.setattr(world, 'ensure_toy_world', lambda root, names: drawn.append((Path(root), names)))
+    monkeypatch.setattr(world, 'ensure_toy_world', lambda root, names, **size: drawn.append((Path(root), names, size)))
     (tmp_path / 'toy/idd').mkdir(parents=True)
-    roots = [tmp_path / 'toy/gta', tmp_path / 'toy/idd', tmp_path / 'real/gta']
+    large = tmp_path / 'toy_512x256/gta'
+    roots = [tmp_path / 'toy/gta', tmp_path / 'toy/idd', tmp_path / 'real/gta', large, tmp_path / 'toy_large/gta']
     data = dict(
         train=dict(source=dict(data_root=str(roots[0]) + '/'), target=[dict(data_root=str(root)) for root in roots])
     )
-    assert world.draw_missing(dict(data=data)) == [roots[0]]
-    assert drawn == [(tmp_path / 'toy', ['gta'])]
+    assert world.draw_missing(dict(data=data)) == [roots[0], large]
+    assert drawn == [(tmp_path / 'toy', ['gta'], {}), (large.parent, ['gta'], dict(width=512, height=256))]
 
 
 def test_a_real_data_set_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,9 +1,4 @@
-# HRDA in the toy world, detail crops of 64x128. The teacher is as fast as a short run needs, which begins on labels alone.
-_base_ = [
-    '../default_runtime.py',
-    '../models/hrda_segformer_efficientnet_lite0.py',
-    '../uda/daformer.py',
-    '../schedules/toy_500.py',
-]
-model = dict(hr_crop_size=(64, 128))
+# HRDA in the toy world, detail crops of 64x128, on DAFormer's network there. The teacher is as fast as a short run needs, which begins on
+# labels alone.
+_base_ = ['../default_runtime.py', '../models/hrda_tiny_lite0.py', '../uda/daformer.py', '../schedules/toy_500.py']
 uda = dict(alpha=0.99, source_iters=100)
