@@ -129,7 +129,7 @@ def draw_missing(cfg: Mapping[str, Any]) -> list[Path]:
     Returns:
         Their folders.
     """
-    missing = {}
+    missing: dict[Path, dict[str, Any]] = {}
     for root in sorted(set(_data_roots(cfg.get('data')))):
         named = re.fullmatch(r'toy(?:_(\d+)x(\d+))?', root.parent.name)
         if named and root.name in TOY_DATASETS and not root.exists():
