@@ -62,6 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = root / f'data/cityscapes/splits/ssda/train_{name}_seed0.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('aachen/aachen_000000_000019\n')
+    (root / 'data/toy_512x256').symlink_to(root / 'data/toy')
     for listed in (CONFIGS[0].parent / 'splits').glob('toy_cityscapes_*_5_seed0.txt'):
         for name in listed.read_text().split():
             write_image(root / f'data/toy/cityscapes/leftImg8bit/train/{name}_leftImg8bit.png', 0)
