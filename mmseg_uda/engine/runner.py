@@ -28,11 +28,11 @@ from .checkpoints import check_resumable
 from .data import to_device
 from .distributed import barrier, gather_objects
 from .finite import refuse_non_finite
-from .share_watch import ShareWatch
 from .signals import StopRequest
 from .step import TrainStep
 from .terminal import note
 from .weights import load_student, to_cpu
+from .zero_watch import ZeroWatch
 
 #: seconds between two agreements of the ranks on whether to stop
 AGREE_EVERY = 2.0
@@ -47,7 +47,7 @@ class DeferredLogBuffer(LogBuffer):
     method no longer has would be logged with its last value until the end.
     """
 
-    def __init__(self, step: TrainStep, watch: ShareWatch) -> None:
+    def __init__(self, step: TrainStep, watch: ZeroWatch) -> None:
         super().__init__()
         self._step = step
         self._watch = watch
@@ -126,8 +126,8 @@ class UDARunner(IterBasedRunner):
         self.step = step
         self.flush_interval = flush_interval
         self.channels_last = channels_last
-        self.share_watch = ShareWatch(flush_interval, self.logger)
-        self.log_buffer = DeferredLogBuffer(step, self.share_watch)
+        self.zero_watch = ZeroWatch(flush_interval, self.logger)
+        self.log_buffer = DeferredLogBuffer(step, self.zero_watch)
         self.hook_state = hook_state.HookState(self.hooks)
         self._completed = 0
         self.stop = StopRequest()
@@ -198,7 +198,7 @@ class UDARunner(IterBasedRunner):
                 self.train(batches)
                 if self._should_stop():
                     self._save_and_exit()
-        self.share_watch.end()
+        self.zero_watch.end()
         self.call_hook('after_epoch')
         self.call_hook('after_run')
 

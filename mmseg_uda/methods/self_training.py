@@ -31,6 +31,9 @@ from .parts.teacher_labels import PseudoLabels, label_with
 
 Options = Optional[Mapping[str, Any]]
 
+#: log value of the distance to ImageNet features, without its weight
+FEATURE_DISTANCE = 'src.loss_imnet_feat_dist'
+
 
 @UDA.register_module()
 class SelfTraining(UDASegmentor):
@@ -263,7 +266,7 @@ class SelfTraining(UDASegmentor):
             # The reference sees the images without things, too: as long as both networks are equal, equal batches give
             # a distance of exactly 0, whereas that of rounding errors has a gradient as long as any other.
             loss = self.feature_distance(features.views, reference_views(self.imnet, shown.img, features), shown.label)
-            log = {'src.loss_imnet_feat_dist': loss}
+            log = {FEATURE_DISTANCE: loss}
             yield LossTerm('feature_distance', loss, self.feature_distance.weight, log, keep_graph=distilled)
         if self.distillation is not None and distilled:
             yield self.distillation.term('source', features.backbone[-1], self.foundation, source.img)

@@ -168,7 +168,7 @@ def check_two_ranks(
     uda: Optional[dict[str, Any]],
     streams: Sequence[str] = ('source', 'target'),
     tmp_path: Optional[Path] = None,
-    tolerance: float = 2e-6,
+    tolerance: float = 2e-5,
     iterations: int = 3,
     **options: Any,
 ) -> None:

@@ -31,7 +31,7 @@ MASKING = dict(
 )
 DACS: dict[str, Any] = dict(type='DACS', pseudo_threshold=0.22)
 FEATURE_DISTANCE = dict(
-    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3
+    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 1, 2, 3], imnet_feature_dist_scale_min_ratio=0.3
 )
 SMALL = dict(type='FCDiscriminator', ndf=2)
 STAL: dict[str, Any] = dict(

@@ -278,7 +278,7 @@ def test_images_that_only_give_pixels_are_not_supervised() -> None:
 # ---- one pass for both labelled domains
 # -------------------------------------------------------------------------------------------
 DISTANCE = dict(
-    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3
+    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 1, 2, 3], imnet_feature_dist_scale_min_ratio=0.3
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.harness.synthetic import TinyBackbone, tiny_model
 from tests.models.networks import hrda_config
 
 FEATURE_DISTANCE = dict(
-    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3
+    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 1, 2, 3], imnet_feature_dist_scale_min_ratio=0.3
 )
 MASKING = dict(
     mask_mode='separatetrgaug', mask_lambda=1, mask_generator=dict(type='block', mask_ratio=0.7, mask_block_size=8)
@@ -135,16 +136,27 @@ def test_terms_views_and_log_names(options: Any) -> None:
     setup = Setup(UDA['mic'], **options('mic'))
     method, step = setup.build()
     method.views = {}
-    step([setup.data.batch([0, 1])], 0)
-    logged = step.flush()[0]
+    for iteration in range(2):
+        step([setup.data.batch([0, 1])], iteration)
+    first, logged = step.flush()
     assert {'decode.loss_ce', 'src.loss_imnet_feat_dist', 'mix.decode.loss_ce', 'masked.decode.loss_ce'} <= set(logged)
-    assert logged['src.loss_imnet_feat_dist'] >= 0
+    assert first['src.loss_imnet_feat_dist'] == 0 < logged['src.loss_imnet_feat_dist']
     assert set(method.views) == {'source', 'target', 'mixed', 'masked'}
     assert (
         method.views['target']['weight'][:, :2].abs().sum() == method.views['target']['weight'][:, -8:].abs().sum() == 0
     )
     terms = {term.name: term for term in method.training_losses(setup.data.batch([0, 1]))}
     assert [name for name, term in terms.items() if term.keep_graph] == ['source']
+
+
+@pytest.mark.parametrize('ratio, said', [(1.0, True), (0.3, False)])
+def test_a_distance_that_finds_no_cell_is_named(
+    ratio: float, said: bool, options: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup = Setup(dict(DAFORMER, imnet_feature_dist_scale_min_ratio=ratio), max_iters=3, **options('daformer'))
+    with caplog.at_level(logging.WARNING, 'harness'):
+        setup.train(setup.runner(tmp_path))
+    assert ('src.loss_imnet_feat_dist has been 0 in all 3 iterations' in caplog.text) == said
 
 
 def test_all_ignored_labels_give_zero(options: Any) -> None:

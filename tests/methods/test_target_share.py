@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from mmseg_uda.engine.share_watch import ShareWatch
 from mmseg_uda.methods.base import LossTerm
 from mmseg_uda.methods.parts.target_share import target_share
 from mmseg_uda.utils.rng import StepRng
@@ -101,36 +100,6 @@ def test_pixels_need_a_class_and_a_weight() -> None:
     label, weight = torch.tensor([0, 1, 255, 255]), torch.tensor([1.0, 0.0, 1.0, 0.0])
     assert float(target_share(label)['target.share']) == 0.5
     assert float(target_share(label, weight)['target.share']) == 0.25
-
-
-def warnings_of(run: list[list[Any]], caplog: pytest.LogCaptureFixture, end: bool = True) -> int:
-    watch = ShareWatch(5, logging.getLogger('share'))
-    with caplog.at_level(logging.WARNING, 'share'):
-        for interval in run:
-            watch.look([{} if share is None else {'target.share': share} for share in interval])
-        if end:
-            watch.end()
-    return len([r for r in caplog.records if 'target.share has been 0' in r.getMessage()])
-
-
-@pytest.mark.parametrize(
-    'run, end, said',
-    [
-        ([[0.0] * 5] * 9, False, 0),
-        ([[0.0] * 5] * 10, False, 1),
-        ([[0.0] * 5] * 40, True, 1),
-        ([[0.0] * 5] * 9 + [[0.0, 0.0, 0.1, 0.0, 0.0]] + [[0.0] * 5] * 9, True, 0),
-        ([[0.2] * 5] * 3 + [[0.0] * 5] * 10, False, 1),
-        ([[0.0] * 2], True, 1),
-        ([[None] * 5] * 40, True, 0),
-        ([[None, 0.0, None, None, None]] * 40, False, 0),
-    ],
-    ids=['not yet', 'ten intervals', 'once', 'interrupted', 'lost', 'a short run', 'no share', 'few shares'],
-)
-def test_a_run_says_once_that_nothing_is_adapted(
-    run: list[list[Any]], end: bool, said: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert warnings_of(run, caplog, end) == said
 
 
 @pytest.mark.parametrize('threshold, said', [(1.0, True), (0.0, False)])

@@ -27,7 +27,7 @@ MASKING = dict(
 )
 DACS = dict(type='DACS', pseudo_threshold=0.22)
 DISTANCE = dict(
-    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 2], imnet_feature_dist_scale_min_ratio=0.3
+    imnet_feature_dist_lambda=0.5, imnet_feature_dist_classes=[0, 1, 2, 3], imnet_feature_dist_scale_min_ratio=0.3
 )
 LABELED = ('source', 'labeled_target', 'target')
 #: name -> uda config, streams
