@@ -1,6 +1,6 @@
 """Does it adapt? A resumable queue of trainings and the tables made from their results.
 
-    python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 0]   # goes on where it stopped
+    python benchmarks/study.py run [--jobs 2] [--only dacs mic] [--seeds 3 4]   # goes on where it stopped
     python benchmarks/study.py status    # what is done, what runs, how long to go
     python benchmarks/study.py demo work_dirs/demo   # keeps the figures of ``make demo`` as result files
     python benchmarks/study.py table [--check]   # docs/benchmarks/study.md, README and first page of the benchmarks
@@ -32,8 +32,13 @@ WORK = ROOT / 'work_dirs' / 'study'
 
 
 def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[Row, int]]:
-    """Runs in the order in which they are wanted: first seeds of all rows, then further ones."""
-    wanted = [(row, seed) for row in plan.rows(only) for seed in row.seeds if seeds is None or seed in seeds]
+    """Runs in the order in which they are wanted: first seeds of all rows, then further ones.
+
+    Args:
+        only: rows whose names contain one of these; nothing: all.
+        seeds: of every such row, planned or not; None: the planned ones.
+    """
+    wanted = [(row, seed) for row in plan.rows(only) for seed in (row.seeds if seeds is None else seeds)]
     return sorted(wanted, key=lambda run: run[1])
 
 
@@ -118,12 +123,12 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     for name in ('run', 'status'):
         sub = commands.add_parser(name)
         sub.add_argument('--only', nargs='+', default=(), help='rows whose names contain one of these')
-        sub.add_argument('--seeds', nargs='+', type=int)
+        sub.add_argument('--seeds', nargs='+', type=int, help='these, planned or not (default: the planned ones)')
         if name == 'run':
             sub.add_argument('--jobs', type=int, default=1, help='runs side by side, one thread each')
             sub.add_argument('--device', default='cpu', help='cpu, or cuda: the runs share one GPU')
     one = commands.add_parser('one')
-    one.add_argument('row')
+    one.add_argument('row', choices=[row.name for row in plan.ROWS], metavar='row')
     one.add_argument('seed', type=int)
     table = commands.add_parser('table')
     table.add_argument('--check', action='store_true', help='compare with the page instead of writing it')
@@ -131,6 +136,8 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     demo = commands.add_parser('demo')
     demo.add_argument('folder', type=Path, help='--work-dir of the demo')
     args = parser.parse_args(argv)
+    if args.command in ('run', 'status') and not plan.rows(args.only):
+        parser.error(f'--only {" ".join(args.only)}: no row has such a name, see benchmarks/adaptation_study/plan.py')
     if args.command == 'run':
         sys.exit(1 if run(args.only, args.seeds, args.jobs, args.device) else 0)
     if args.command == 'status':

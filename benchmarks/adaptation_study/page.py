@@ -63,12 +63,15 @@ def study_tables() -> str:
                 lines += [line for block in blocks(rows, found) if block for line in (*block, '')]
     runs = [run for row in found.values() for run in row]
     hours = sum(run['cpu_s'] for run in runs) / 3600
-    wanted = sum(len(row.seeds) for row in plan.ROWS)
+    wanted = {(row.name, seed) for row in plan.ROWS for seed in row.seeds}
+    ran = {(name, run['seed']) for name, of_row in found.items() for run in of_row}
+    further = f' and {len(ran - wanted)} further ones' if ran - wanted else ''
     devices = sorted({run['device'] for run in runs})
     commits = sorted({str(run['commit']) for run in runs})
     lines += [
-        f'{len(runs)} of {wanted} planned runs, {hours:.1f} hours of one core ({"; ".join(devices)}), '
-        f'commits {", ".join(commits)}. `-` = not run yet. Every file in `benchmarks/results/study` names its command.',
+        f'{len(ran & wanted)} of {len(wanted)} planned runs{further}, {hours:.1f} hours of one core '
+        f'({"; ".join(devices)}), commits {", ".join(commits)}. `-` = not run yet. '
+        'Every file in `benchmarks/results/study` names its command.',
         '',
     ]
     return '\n'.join(['', *lines])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Sequence
 
-from .worlds import CAMVID, CAMVID_SCALE, MAIN, ONE, OTHERS, TOY, Row, schedule
+from .worlds import CAMVID, CAMVID_SCALE, ONE, THREE, TOY, TWO, Row, schedule
 
 #: end of the names of self-training rows of the toy world whose first 300 iterations learn from labels alone
 LABELS_FIRST = '_source300'
@@ -18,8 +18,8 @@ _CAMVID_QUADMIX = {**_STATISTICS, 'data.train.class_patches.scale': CAMVID_SCALE
 def _pair(method: str, title: str) -> list[Row]:
     """A method that adapts from the first iteration, in both worlds."""
     return [
-        Row(f'{world}_{method}', title, f'configs/{method}/{path}', world, 'uda', seeds, f'{world}_source_only')
-        for world, path, seeds in (('camvid', CAMVID, ONE), ('toy', TOY, OTHERS))
+        Row(f'{world}_{method}', title, f'configs/{method}/{path}', world, 'uda', ONE, f'{world}_source_only')
+        for world, path in (('camvid', CAMVID), ('toy', TOY))
     ]
 
 
@@ -30,14 +30,14 @@ def _self_training() -> list[Row]:
     """
     rows = []
     for method, title, seeds, baseline, camvid in (
-        ('dacs', 'DACS', MAIN, 'source_only', {}),
-        ('daformer', 'DAFormer', OTHERS, 'dacs', {}),
-        ('mic', 'MIC', OTHERS, 'daformer', {}),  # the small configs mask on DAFormer's training, as published
-        ('quadmix', 'QuadMix', OTHERS, 'mic', _CAMVID_QUADMIX),
+        ('dacs', 'DACS', THREE, 'source_only', {}),
+        ('daformer', 'DAFormer', TWO, 'dacs', {}),
+        ('mic', 'MIC', TWO, 'daformer', {}),  # the small configs mask on DAFormer's training, as published
+        ('quadmix', 'QuadMix', TWO, 'mic', _CAMVID_QUADMIX),
     ):
         path = f'configs/{method}/'
         on = f'camvid_{baseline}'
-        rows.append(Row(f'camvid_{method}', title, path + CAMVID, 'camvid', 'uda', seeds, on, camvid))
+        rows.append(Row(f'camvid_{method}', title, path + CAMVID, 'camvid', 'uda', TWO, on, camvid))
         on = f'toy_{baseline}' + LABELS_FIRST * (baseline != 'source_only')
         options = {**_STATISTICS, 'uda.source_iters': 300}
         rows.append(Row(f'toy_{method}{LABELS_FIRST}', title, path + TOY, 'toy', 'uda', seeds, on, options))
@@ -48,14 +48,14 @@ def _supervised() -> list[Row]:
     """Source-only and the oracle in both worlds."""
     small = 'segformer_efficientnet_lite0.py'
     return [
-        Row('camvid_source_only', 'source-only', f'configs/source_only/camvid_day_{small}', 'camvid', seeds=MAIN),
-        Row('toy_source_only', 'source-only', f'configs/source_only/{TOY}', 'toy', seeds=MAIN),
+        Row('camvid_source_only', 'source-only', f'configs/source_only/camvid_day_{small}', 'camvid', seeds=TWO),
+        Row('toy_source_only', 'source-only', f'configs/source_only/{TOY}', 'toy', seeds=THREE),
         Row(
             'camvid_oracle',
             'oracle',
             f'configs/source_only/camvid_dusk_oracle_{small}',
             'camvid',
-            seeds=MAIN,
+            seeds=TWO,
             baseline='camvid_source_only',
         ),
         Row(
@@ -63,7 +63,7 @@ def _supervised() -> list[Row]:
             'oracle',
             'configs/source_only/toy_cityscapes_oracle.py',
             'toy',
-            seeds=MAIN,
+            seeds=THREE,
             baseline='toy_source_only',
         ),
     ]
@@ -121,7 +121,7 @@ def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
             title,
             f'configs/esl/{setting}_{kind}_stages.py',
             world,
-            seeds=OTHERS if f'{world}_{kind}' == 'toy_esl' else ONE,
+            seeds=TWO if f'{world}_{kind}' == 'toy_esl' else ONE,
             baseline=f'{world}_advent',
             stages={'advent': {}, 'retrain': {}},
             begins_with=f'{world}_{begins_with}' if begins_with else '',
@@ -134,8 +134,8 @@ def _relabelled(kind: str, title: str, begins_with: str = '') -> list[Row]:
 def _several_targets() -> list[Row]:
     """Two and three targets, toy world; statistics of the images of all targets.
 
-    Two seeds where the question is whether judging targets apart is worth more than merging them. Each target adds a
-    batch: those of three targets have two images a domain instead of four, source-only as well.
+    Two seeds where the question is what CoaST gains. Each target adds a batch: those of three targets have two images a
+    domain instead of four, source-only as well.
     """
     rows = []
     for number, targets, table, options in (
@@ -158,7 +158,7 @@ def _several_targets() -> list[Row]:
                 f'configs/coast/{setting}_stages.py' if coast else f'configs/mtaf/{name}_{setting}.py',
                 'toy',
                 table,
-                OTHERS if f'{number}_{name}' in ('2_advent', '2_mdis') else ONE,
+                TWO if f'{number}_{name}' in ('2_advent', '2_coast') else ONE,
                 f'toy_{number}_{baseline}' if baseline else '',
                 options,
                 stages={'warmup': {}, 'selftraining': {}} if coast else {},
@@ -173,7 +173,7 @@ def _several_targets() -> list[Row]:
     title = 'MDis, a quarter of the adversarial weight'
     rows.append(replace(mdis, name=f'{mdis.name}_light', title=title, **light))
     # the small recipes label the surest half of every class
-    every = dict(labels={'fraction': 1.0}, baseline=coast.name, begins_with=coast.name)
+    every = dict(labels={'fraction': 1.0}, baseline=coast.name, begins_with=coast.name, seeds=ONE)
     rows.append(replace(coast, name=f'{coast.name}_full', title='CoaST, every pixel is labelled', **every))
     return rows
 
@@ -192,8 +192,7 @@ def _few_labels() -> list[Row]:
         (f'mic{LABELS_FIRST}', 'MIC + labels', f'mic/{toy}.py', f'toy_10_daformer{LABELS_FIRST}', late),
         ('mic_full', 'MIC + labels, masked ones in full', f'mic/{toy}.py', f'toy_10_mic{LABELS_FIRST}', full),
     ):
-        seeds = OTHERS if name in ('target_only', 'st', f'dacs{LABELS_FIRST}') else ONE
-        rows.append(Row(f'toy_10_{name}', title, f'configs/{config}', 'toy', 'few_labels', seeds, baseline, options))
+        rows.append(Row(f'toy_10_{name}', title, f'configs/{config}', 'toy', 'few_labels', ONE, baseline, options))
     for name, title, length in (
         ('dstc_total', 'DSTC, equal total', (375, 375, 750)),
         ('dstc_last', 'DSTC, every stage as long', (1500, 1500, 1500)),
@@ -226,7 +225,7 @@ def _bought() -> list[Row]:
                     f'configs/ripu/toy_gta_to_toy_cityscapes_{of_config}_{share}.py',
                     'toy',
                     'active',
-                    ONE if acquisition else OTHERS,
+                    ONE,
                     '' if kind == 'random' else f'toy_random_{share}',
                     options={**purchases, **acquisition},
                 )
@@ -269,7 +268,7 @@ def _why() -> list[Row]:
     rows = []
     for method, name, title, baseline, options in changes:
         path, whole = f'configs/{method}/{TOY}', {'uda.source_iters': 0, **options}
-        seeds = MAIN if f'{method}{name}' == 'dacs' else ONE
+        seeds = THREE if f'{method}{name}' == 'dacs' else ONE
         rows.append(Row(f'toy_{method}{name}', title, path, 'toy', 'why', seeds, baseline, whole))
     mode = 'uda.pseudo_labeler.mode'
     kept, image, half = {mode: 'pixel_mask'}, {mode: 'image_ratio'}, 'only the surest half of every class counts'

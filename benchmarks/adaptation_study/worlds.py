@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Sequence
 
-MAIN, OTHERS, ONE = (0, 1, 2), (0, 1), (0,)
+THREE, TWO, ONE = (0, 1, 2), (0, 1), (0,)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Row:
     config: str
     world: str
     setting: str = 'uda'
-    seeds: Sequence[int] = OTHERS
+    seeds: Sequence[int] = ONE
     baseline: str = ''
     options: Mapping[str, Any] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -51,6 +51,19 @@ def test_status_counts_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     assert 'hours of one core left' in printed[-1]
 
 
+def test_seeds_that_are_asked_for_run_planned_or_not() -> None:
+    row = next(row for row in plan.ROWS if row.name == 'camvid_dacs')
+    assert [seed for one, seed in study.queue(['camvid_dacs'], [7, 8]) if one is row] == [7, 8]
+    assert [seed for one, seed in study.queue(['camvid_dacs'], None) if one is row] == list(row.seeds)
+
+
+@pytest.mark.parametrize('command', ['run', 'status'])
+def test_names_without_a_row_are_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        study.main([command, '--only', 'camvid_hrda'])
+    assert '--only camvid_hrda: no row has such a name' in capsys.readouterr().err
+
+
 def test_gains_are_taken_seed_by_seed() -> None:
     def run(seed: int, value: float) -> dict:
         return dict(seed=seed, final=dict(student=dict(mIoU=value), teacher=dict(mIoU=0.0)))
