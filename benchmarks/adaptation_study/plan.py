@@ -158,7 +158,7 @@ def _several_targets() -> list[Row]:
                 f'configs/coast/{setting}_stages.py' if coast else f'configs/mtaf/{name}_{setting}.py',
                 'toy',
                 table,
-                TWO if f'{number}_{name}' in ('2_advent', '2_coast') else ONE,
+                TWO if f'{number}_{name}' in ('2_source_only', '2_advent', '2_coast') else ONE,
                 f'toy_{number}_{baseline}' if baseline else '',
                 options,
                 stages={'warmup': {}, 'selftraining': {}} if coast else {},
