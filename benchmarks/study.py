@@ -6,7 +6,8 @@
     python benchmarks/study.py table [--check]   # docs/benchmarks/study.md, README and first page of the benchmarks
     python benchmarks/study.py plot       # its chart, and panels and film strips of the runs that lie here
 
-Every run trains on one thread and leaves one file in benchmarks/results/study. CamVid is read from MMSEG_UDA_CAMVID.
+Every run trains on one thread and leaves one file in benchmarks/results/study, or in the folder
+MMSEG_UDA_STUDY_RESULTS; runs whose file is there are done. CamVid is read from MMSEG_UDA_CAMVID.
 """
 
 from __future__ import annotations
@@ -24,18 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 from adaptation_study import plan  # noqa: E402
+from adaptation_study.figures import RESULTS, WORK, result_path  # noqa: E402
 from adaptation_study.worlds import Row, iterations_of  # noqa: E402
 from provenance import commit_of, processor  # noqa: E402
-
-RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
-WORK = ROOT / 'work_dirs' / 'study'
 
 
 def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[Row, int]]:
     """Runs in the order in which they are wanted: first seeds of all rows, then further ones.
 
     Args:
-        only: rows whose names contain one of these; nothing: all.
+        only: see :func:`~adaptation_study.plan.rows`.
         seeds: of every such row, planned or not; None: the planned ones.
     """
     wanted = [(row, seed) for row in plan.rows(only) for seed in (row.seeds if seeds is None else seeds)]
@@ -44,12 +43,14 @@ def queue(only: Sequence[str], seeds: Optional[Sequence[int]]) -> list[tuple[Row
 
 def done(row: Row, seed: int) -> bool:
     """Whether the result of a run is there."""
-    return (RESULTS / f'{row.name}_seed{seed}.json').is_file()
+    return result_path(row, seed).is_file()
 
 
 def run(only: Sequence[str], seeds: Optional[Sequence[int]], jobs: int, device: str = 'cpu') -> int:
     """Work through the queue with ``jobs`` processes side by side; returns the number of runs that failed."""
     waiting = [one for one in queue(only, seeds) if not done(*one)]
+    if not waiting:
+        print(f'all of these runs are in {RESULTS}; MMSEG_UDA_STUDY_RESULTS=FOLDER runs them anew')
     running: dict[subprocess.Popen[bytes], tuple[str, float]] = {}
     failed = 0
     while waiting or running:
@@ -85,7 +86,7 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
     """Print the state of every run and an estimate of the processor time that is left."""
     runs = queue(only, seeds)
     results = {
-        (row.name, seed): json.loads((RESULTS / f'{row.name}_seed{seed}.json').read_text())
+        (row.name, seed): json.loads(result_path(row, seed).read_text(encoding='utf-8'))
         for row, seed in runs
         if done(row, seed)
     }
@@ -105,7 +106,8 @@ def status(only: Sequence[str], seeds: Optional[Sequence[int]]) -> None:
         per_iteration = known.get(row.name) or (sum(known.values()) / len(known) if known else 0)
         left += per_iteration * (iterations_of(row) - iteration)
         print(f'{"running " if iteration else "waiting "} {row.name} seed {seed}: iteration {iteration}')
-    print(f'{len(results)} of {len(runs)} runs done; about {left / 3600:.1f} hours of one core left')
+    estimate = f'about {left / 3600:.1f} hours of one core left' if known else 'hours left: known once a run is done'
+    print(f'{len(results)} of {len(runs)} runs done; {estimate}')
 
 
 def _last_iteration(folder: Path) -> int:
@@ -122,7 +124,7 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     commands = parser.add_subparsers(dest='command', required=True)
     for name in ('run', 'status'):
         sub = commands.add_parser(name)
-        sub.add_argument('--only', nargs='+', default=(), help='rows whose names contain one of these')
+        sub.add_argument('--only', nargs='+', default=(), help='rows of these names, or whose names contain one')
         sub.add_argument('--seeds', nargs='+', type=int, help='these, planned or not (default: the planned ones)')
         if name == 'run':
             sub.add_argument('--jobs', type=int, default=1, help='runs side by side, one thread each')
@@ -139,7 +141,11 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     if args.command in ('run', 'status') and not plan.rows(args.only):
         parser.error(f'--only {" ".join(args.only)}: no row has such a name, see benchmarks/adaptation_study/plan.py')
     if args.command == 'run':
-        sys.exit(1 if run(args.only, args.seeds, args.jobs, args.device) else 0)
+        try:
+            sys.exit(1 if run(args.only, args.seeds, args.jobs, args.device) else 0)
+        except KeyboardInterrupt:
+            print('interrupted: the runs write a checkpoint and end; the same command goes on from there')
+            sys.exit(130)
     if args.command == 'status':
         return status(args.only, args.seeds)
     if args.command == 'one':

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from pathlib import Path
 from typing import Any, Sequence
@@ -10,10 +11,19 @@ from typing import Any, Sequence
 from .worlds import Row
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
+#: another folder repeats the study: what lies there is done
+_ELSEWHERE = os.environ.get('MMSEG_UDA_STUDY_RESULTS')
+RESULTS = Path(_ELSEWHERE).absolute() if _ELSEWHERE else ROOT / 'benchmarks' / 'results' / 'study'
+#: checkpoints and logs, not committed; runs go on from what lies here
+WORK = RESULTS / 'work' if _ELSEWHERE else ROOT / 'work_dirs' / 'study'
 #: see one_run.ADAPTED, which needs torch
 ADAPTED = ' on target statistics'
 Runs = Sequence[dict[str, Any]]
+
+
+def result_path(row: Row, seed: int) -> Path:
+    """Where the result of a run stands once it is done."""
+    return RESULTS / f'{row.name}_seed{seed}.json'
 
 
 def results() -> dict[str, list[dict[str, Any]]]:

@@ -32,21 +32,15 @@ from mmseg_uda.models.modes import set_training_modes
 from mmseg_uda.utils.checkpoint_io import replacing
 from mmseg_uda.version import __version__
 
+from .figures import WORK, result_path
 from .pictures import keeper, write_sheet
 from .worlds import WORLDS, Row, crops_of, iterations_of, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / 'benchmarks' / 'results' / 'study'
-WORK = ROOT / 'work_dirs' / 'study'
 #: set by ``study.py run --device``
 DEVICE = torch.device(os.environ.get('MMSEG_UDA_STUDY_DEVICE', 'cpu'))
 #: of a result's figures: the same network with batch norm statistics of target images
 ADAPTED = ' on target statistics'
-
-
-def result_path(row: Row, seed: int) -> Path:
-    """Where the result of a run stands once it is done."""
-    return RESULTS / f'{row.name}_seed{seed}.json'
 
 
 def work_dir(row: Row, seed: int) -> Path:

@@ -13,7 +13,6 @@ from . import figures, plan
 from .worlds import WORLDS
 
 IMAGES = figures.ROOT / 'docs' / 'images'
-WORK = figures.ROOT / 'work_dirs' / 'study'
 #: rows of the film strips, in each world
 FILM = ('dacs', 'dacs_source300', 'dacs_source400', 'mic', 'mic_source300', 'quadmix', 'quadmix_source300')
 #: frames that are kept, and their width in pictures
@@ -157,7 +156,7 @@ def draw() -> list[str]:
 
     for runs in figures.results().values():
         for run in runs:
-            write_sheet(run, WORK / f'{run["row"]}_seed{run["seed"]}' / 'views')
+            write_sheet(run, figures.WORK / f'{run["row"]}_seed{run["seed"]}' / 'views')
     drawn = []
     for world, facts in WORLDS.items():
         if not facts.drawn and not os.environ.get('MMSEG_UDA_CAMVID'):

@@ -321,5 +321,6 @@ ROWS: list[Row] = [
 
 
 def rows(names: Sequence[str] = ()) -> list[Row]:
-    """All rows, or those whose names contain one of ``names``."""
-    return [row for row in ROWS if not names or any(name in row.name for name in names)]
+    """All rows, or those of ``names``: the row that is called so, or else all whose names contain it."""
+    known = {row.name for row in ROWS}
+    return [row for row in ROWS if not names or any(row.name == n or (n in row.name and n not in known) for n in names)]

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 
 import study  # noqa: E402
-from adaptation_study import demo, figures, one_run, page, pictures, plan, tables, worlds  # noqa: E402
+from adaptation_study import chart, demo, figures, one_run, page, pictures, plan, tables, worlds  # noqa: E402
 
 
 def test_the_page_agrees_with_the_result_files() -> None:
@@ -52,9 +52,32 @@ def test_status_counts_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_seeds_that_are_asked_for_run_planned_or_not() -> None:
-    row = next(row for row in plan.ROWS if row.name == 'camvid_dacs')
-    assert [seed for one, seed in study.queue(['camvid_dacs'], [7, 8]) if one is row] == [7, 8]
-    assert [seed for one, seed in study.queue(['camvid_dacs'], None) if one is row] == list(row.seeds)
+    """The exact name, which the command in a result file gives, is that row alone; others are parts of names."""
+    assert [(row.name, seed) for row, seed in study.queue(['camvid_dacs'], [7, 8])] == [
+        ('camvid_dacs', 7),
+        ('camvid_dacs', 8),
+    ]
+    assert {row.name for row, _ in study.queue(['camvid_dac'], [7])} > {'camvid_dacs', 'camvid_dacs_kept'}
+    assert {seed for _, seed in study.queue(['camvid_dacs'], None)} == {0, 1}
+
+
+def test_a_result_that_is_there_is_not_run_again_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        study.main(['run', '--only', 'camvid_dacs', '--seeds', '0'])
+    assert ended.value.code == 0
+    assert 'MMSEG_UDA_STUDY_RESULTS=FOLDER runs them anew' in capsys.readouterr().out
+
+
+def test_charts_begin_at_the_mean_of_source_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart.plot(tmp_path / 'gains.png')
+    chart.plot_settings(tmp_path / 'settings.png')
+    assert all(cv2.imread(str(tmp_path / name)) is not None for name in ('gains.png', 'settings.png'))
+    drawn: list[chart.Panel] = []
+    monkeypatch.setattr(chart, '_draw', lambda panels, path: drawn.extend(panels))
+    chart.plot()
+    source = figures.results()['camvid_source_only']
+    assert list(drawn[0].start) == figures.scores(source)
+    assert drawn[0].bars[0] == ('AdaBN', [], figures.scores(source, suffix=figures.ADAPTED))
 
 
 @pytest.mark.parametrize('command', ['run', 'status'])
